@@ -1,0 +1,78 @@
+"""A data set in memory."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+  """Images and labels of one classification data set.
+
+  Attributes:
+    name: as in a config.
+    train_images: uint8 (examples, height, width, channels).
+    train_labels: int32 (examples,), from 0.
+    test_images: like `train_images`.
+    test_labels: like `train_labels`.
+    classes: the number of classes.
+    mean: per channel, of images scaled to 0..1.
+    std: likewise.
+  """
+
+  name: str
+  train_images: np.ndarray
+  train_labels: np.ndarray
+  test_images: np.ndarray
+  test_labels: np.ndarray
+  classes: int
+  mean: tuple[float, ...]
+  std: tuple[float, ...]
+
+  def __post_init__(self):
+    for split in ('train', 'test'):
+      images = getattr(self, f'{split}_images')
+      labels = getattr(self, f'{split}_labels')
+      if images.dtype != np.uint8 or images.ndim != 4:
+        raise ValueError(
+          f'{self.name} {split}: images are {images.dtype}{images.shape}, '
+          'not uint8 (examples, height, width, channels)'
+        )
+      if labels.shape != images.shape[:1] or not len(labels):
+        raise ValueError(
+          f'{self.name} {split}: {len(images)} images, {len(labels)} labels'
+        )
+      if labels.min() < 0 or labels.max() >= self.classes:
+        raise ValueError(
+          f'{self.name} {split}: labels run from {labels.min()} to '
+          f'{labels.max()}, for {self.classes} classes'
+        )
+
+  @property
+  def image_shape(self) -> tuple[int, int, int]:
+    """(height, width, channels)."""
+    _, height, width, channels = self.train_images.shape
+    return height, width, channels
+
+  def normalize(self, images: jax.Array) -> jax.Array:
+    """uint8 NHWC images as float32 of mean 0 and deviation 1 by channel."""
+    scale = 1 / (255 * np.asarray(self.std, np.float32))
+    shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
+    return images.astype(jnp.float32) * scale - shift
+
+  def subset(self, examples: int | None) -> 'Dataset':
+    """The first `examples` training images; the test set stays whole."""
+    if examples is None or examples == len(self.train_labels):
+      return self
+    if not 0 < examples <= len(self.train_labels):
+      raise ValueError(
+        f'{self.name} has {len(self.train_labels)} training images, '
+        f'not {examples}'
+      )
+    return dataclasses.replace(
+      self,
+      train_images=self.train_images[:examples],
+      train_labels=self.train_labels[:examples],
+    )

@@ -1,0 +1,208 @@
+"""Tickets: a network's rewound weights, its masks, and where they came from."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from elth_jax import masks as masks_lib
+from elth_jax.elastic import Plan
+from elth_jax.files import write_atomically
+from elth_jax.tables import Order, Units
+from elth_jax.trees import PyTree, check_same_leaves, flatten, unflatten
+
+FORMAT = 'elth_jax.ticket/1'
+COLLECTIONS = ('params', 'batch_stats', 'masks')
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ticket:
+  """A sparse network at its rewind point, as an immutable value.
+
+  Attributes:
+    architecture: the network in plain values, as
+      `families.Architecture.to_json` writes it.
+    params: parameters at the rewind step, float numpy arrays by stage and
+      block; exactly zero where pruned.
+    batch_stats: BN running statistics at the rewind step; may be empty.
+    masks: bool numpy arrays, true where kept, with the structure of `params`;
+      `None` where a parameter is dense and not counted.
+    provenance: where it came from, in plain JSON values (method, level,
+      rewind step, dataset, seeds, plan, parents).
+
+  Raises:
+    ValueError: naming the leaf, if masks and parameters do not agree, or a
+      pruned weight is not zero.
+  """
+
+  architecture: Mapping[str, Any]
+  params: PyTree
+  batch_stats: PyTree
+  masks: PyTree
+  provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+  def __post_init__(self):
+    for name in COLLECTIONS:
+      object.__setattr__(self, name, jax.tree.map(_host, getattr(self, name)))
+    params, masks = flatten(self.params), flatten(self.masks)
+    check_same_leaves(params, masks, 'masks of a ticket')
+    for name, mask in masks.items():
+      if mask is None:
+        continue
+      if mask.dtype != bool or mask.shape != params[name].shape:
+        raise ValueError(
+          f'mask {name}: {mask.dtype}{mask.shape}, but the weight needs '
+          f'bool{params[name].shape}'
+        )
+      if np.any(params[name][~mask]):
+        raise ValueError(
+          f'{name}: weights outside the mask are not zero; '
+          'apply_masks(params, masks) first'
+        )
+
+  @property
+  def sparsity(self) -> float:
+    """The share of zeros, 0 to 1, over all prunable weights."""
+    return masks_lib.sparsity(self.masks)
+
+  def save(self, path: Path | str) -> None:
+    """Writes the ticket to one safetensors file, whole or not at all."""
+    tensors = self._tensors()
+    about = json.dumps(
+      {
+        'architecture': dict(self.architecture),
+        'provenance': dict(self.provenance),
+      },
+      sort_keys=True,
+    )
+    metadata = {
+      'format': FORMAT,
+      'ticket': about,
+      'sha256': _digest(tensors, about),
+    }
+    write_atomically(path, safetensors.numpy.save(tensors, metadata))
+
+  @classmethod
+  def load(cls, path: Path | str):
+    """Reads a ticket; nothing in the file is executed.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if the file is damaged, is no ticket, or contradicts itself.
+    """
+    if not Path(path).is_file():
+      raise FileNotFoundError(f'no ticket file at {path}')
+    try:
+      with safetensors.safe_open(path, framework='numpy') as file:
+        metadata = file.metadata() or {}
+        names = list(file.keys())
+        if metadata.get('format') != FORMAT:
+          raise ValueError(
+            f'its format is {metadata.get("format")!r}, not {FORMAT!r}'
+          )
+        tensors = {name: file.get_tensor(name) for name in names}
+      about = metadata.get('ticket', '')
+      if metadata.get('sha256') != _digest(tensors, about):
+        raise ValueError('its content does not match its SHA-256')
+      return cls._from_tensors(tensors, json.loads(about))
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as e:
+      raise ValueError(
+        f'{path} is not a sound ticket file: {e}; fetch or make it again'
+      ) from e
+
+  def transform(
+    self,
+    target: str,
+    *,
+    order: Order = 'append',
+    units: Units | Mapping[str, Units] | None = None,
+    keep: Units | Mapping[str, Units] | None = None,
+    drop: Units | Mapping[str, Units] | None = None,
+    plan: Plan | None = None,
+  ):
+    """The ticket of another depth of the same family, checked against it.
+
+    Args:
+      target: the network wanted, e.g. `resnet32`; width, input and classes
+        stay.
+      order: how replicas are arranged when stretching; see `stretch_tree`.
+      units: the units to replicate when stretching.
+      keep: the units to keep when squeezing; see `squeeze_tree`.
+      drop: the units to drop when squeezing.
+      plan: a plan of your own instead of these rules.
+
+    Raises:
+      ValueError: if the target is of another family or unknown, or the result
+        does not have exactly its leaves and shapes.
+    """
+    from elth_jax import families
+
+    source = families.Architecture.from_json(self.architecture)
+    wanted = source.with_name(target)
+    if plan is None:
+      plan = families.plan_between(source, wanted, order, units, keep, drop)
+    layout = source.family.layout
+    new = type(self)(
+      architecture=wanted.to_json(),
+      params=plan.apply(self.params, layout),
+      batch_stats=plan.apply(self.batch_stats, layout)
+      if jax.tree.leaves(self.batch_stats)
+      else self.batch_stats,
+      masks=plan.apply(self.masks, layout),
+      provenance={**self.provenance, 'source': source.name, 'plan': str(plan)},
+    )
+    wanted.check({'params': new.params, 'batch_stats': new.batch_stats})
+    return new
+
+  def _tensors(self) -> dict[str, np.ndarray]:
+    return {
+      f'{collection}/{name}': np.ascontiguousarray(leaf)
+      for collection in COLLECTIONS
+      for name, leaf in flatten(getattr(self, collection)).items()
+      if leaf is not None
+    }
+
+  @classmethod
+  def _from_tensors(cls, tensors: Mapping[str, np.ndarray], about: Any):
+    parts: dict[str, dict[str, Any]] = {name: {} for name in COLLECTIONS}
+    for name, tensor in tensors.items():
+      collection, _, leaf = name.partition('/')
+      if collection not in parts:
+        raise ValueError(f'unknown tensor {name!r}')
+      parts[collection][leaf] = tensor
+    stray = parts['masks'].keys() - parts['params'].keys()
+    if stray:
+      raise ValueError(f'masks without weights: {sorted(stray)}')
+    masks = {name: parts['masks'].get(name) for name in parts['params']}
+    return cls(
+      architecture=about['architecture'],
+      params=unflatten(parts['params']),
+      batch_stats=unflatten(parts['batch_stats']),
+      masks=unflatten(masks),
+      provenance=about['provenance'],
+    )
+
+
+def _host(leaf: Any) -> np.ndarray:
+  """A read-only host array that no donation or later edit can reach."""
+  if isinstance(leaf, np.ndarray) and not leaf.flags.writeable:
+    return leaf
+  array = np.array(leaf)
+  array.flags.writeable = False
+  return array
+
+
+def _digest(tensors: Mapping[str, np.ndarray], about: str) -> str:
+  digest = hashlib.sha256(about.encode())
+  for name in sorted(tensors):
+    tensor = tensors[name]
+    digest.update(f'{name} {tensor.dtype} {tensor.shape}'.encode())
+    digest.update(tensor.tobytes())
+  return digest.hexdigest()

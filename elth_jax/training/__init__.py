@@ -1,0 +1,1 @@
+"""Training: recipes, the compiled step, and the loop that runs it."""

@@ -1,0 +1,102 @@
+"""The loop: runs segments, and lets its caller look in between."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+
+from elth_jax.training.sampling import draw_epoch
+from elth_jax.training.state import TrainState, unstack
+from elth_jax.training.trainer import Trainer
+
+SEGMENT_SECONDS = 3.0  # how long a signal or a progress line may wait
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+  """What one dispatch did.
+
+  Attributes:
+    step: where training stands now, counted from the dense start.
+    epoch: the epoch that the segment belongs to.
+    seconds: how long it took.
+    loss: mean training loss of the segment, by ticket.
+    accuracy: training accuracy of the segment, 0 to 1, by ticket.
+    states: fetches the tickets' states to the host.
+  """
+
+  step: int
+  epoch: int
+  seconds: float
+  loss: np.ndarray
+  accuracy: np.ndarray
+  states: Callable[[], list[TrainState]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+  """Loss and accuracy (0 to 1) of one ticket on the test set."""
+
+  loss: float
+  accuracy: float
+
+
+def fit(
+  trainer: Trainer,
+  states: Sequence[TrainState],
+  seeds: Sequence[int],
+  stop: int,
+  after_segment: Callable[[Segment], None] = lambda segment: None,
+) -> tuple[list[TrainState], list[Evaluation]]:
+  """Trains tickets of one architecture side by side, then evaluates them.
+
+  Results depend neither on which tickets share a batch nor on where segments
+  end.
+
+  Args:
+    trainer: the compiled functions.
+    states: from `trainer.start` or a checkpoint, all at one step.
+    seeds: for each ticket, the seed of its data order and augmentation.
+    stop: the step before which training stops.
+    after_segment: called after every dispatch; may raise to leave.
+  """
+  (step,) = {int(state.step) for state in states}
+  count = len(states)
+  state = trainer.place(states)
+  limit, an_epoch = 1, trainer.steps_per_epoch
+  while step < stop:
+    epoch = step // an_epoch
+    until = min(stop, (epoch + 1) * an_epoch, step + limit)
+    batches = [
+      draw_epoch(trainer.recipe, trainer.examples, seed, epoch)
+      for seed in seeds
+    ]
+    began = time.perf_counter()
+    state, metrics = trainer.run(state, [until] * count, batches)
+    metrics = jax.tree.map(np.asarray, metrics)
+    seconds = time.perf_counter() - began
+    done, step = until - step, until
+    # the first dispatch compiles, so it says nothing of the pace
+    pace = SEGMENT_SECONDS / max(seconds, 1e-6) * done
+    limit = max(1, int(pace)) if limit > 1 or done > 1 else 8
+    after_segment(
+      Segment(
+        step=step,
+        epoch=epoch,
+        seconds=seconds,
+        loss=(metrics['loss'] / metrics['count'])[:count],
+        accuracy=(metrics['correct'] / metrics['count'])[:count],
+        states=lambda: unstack(state, count),
+      )
+    )
+  totals = jax.tree.map(np.asarray, trainer.evaluate(state))
+  evaluations = [
+    Evaluation(
+      loss=float(totals['loss'][i] / totals['count'][i]),
+      accuracy=float(totals['correct'][i] / totals['count'][i]),
+    )
+    for i in range(count)
+  ]
+  return unstack(state, count), evaluations

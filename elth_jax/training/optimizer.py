@@ -1,0 +1,69 @@
+"""The optimiser of a recipe, as an optax chain that keeps pruned weights 0."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from elth_jax.training.recipe import Recipe
+from elth_jax.trees import PyTree
+
+
+def make_optimizer(
+  recipe: Recipe, schedule: optax.Schedule
+) -> optax.GradientTransformationExtraArgs:
+  """L2, then momentum or Adam, then the step size, then the masks.
+
+  `update` takes `step` (counted from the dense start, so that momentum can be
+  fresh while the schedule goes on) and `masks` beside optax's own arguments.
+  """
+  if recipe.optimizer == 'adam':
+    direction = optax.scale_by_adam(b1=0.9, b2=0.999)
+  elif recipe.momentum:
+    direction = optax.trace(decay=recipe.momentum)
+  else:
+    direction = optax.identity()
+  return optax.chain(
+    optax.add_decayed_weights(recipe.l2) if recipe.l2 else optax.identity(),
+    direction,
+    scale_by_schedule_at_step(schedule),
+    keep_masked(),
+  )
+
+
+def scale_by_schedule_at_step(
+  schedule: optax.Schedule,
+) -> optax.GradientTransformationExtraArgs:
+  """Scales by minus the learning rate at the `step` that `update` is given."""
+
+  def update(updates, state, params=None, *, step, **extra):
+    del params, extra
+    rate = -schedule(step)
+    return jax.tree.map(lambda u: rate * u, updates), state
+
+  return optax.GradientTransformationExtraArgs(_no_state, update)
+
+
+def keep_masked() -> optax.GradientTransformationExtraArgs:
+  """Turns the update of every pruned weight into minus that weight.
+
+  Last in a chain, it leaves exact zeros under momentum and L2. `masks` given
+  to `update` holds bool arrays, or `None` where a parameter is dense.
+  """
+
+  def update(updates, state, params=None, *, masks: PyTree, **extra):
+    del extra
+
+    def masked(mask, u, p):
+      return u if mask is None else jnp.where(mask, u, -p)
+
+    new = jax.tree.map(
+      masked, masks, updates, params, is_leaf=lambda leaf: leaf is None
+    )
+    return new, state
+
+  return optax.GradientTransformationExtraArgs(_no_state, update)
+
+
+def _no_state(params):
+  del params
+  return optax.EmptyState()

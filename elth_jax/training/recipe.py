@@ -1,0 +1,107 @@
+"""How a network is trained, as plain values, and the published recipes."""
+
+import dataclasses
+from typing import Literal
+
+import optax
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+  """One training recipe. Epochs and steps count from the dense start.
+
+  Attributes:
+    optimizer: `sgd` or `adam` (betas 0.9 and 0.999).
+    learning_rate: before any drop, after warm-up.
+    momentum: of SGD, without Nesterov.
+    l2: coupled L2, added to the gradient of every parameter before momentum.
+    batch_size: images a step; the last, partial batch of an epoch is kept.
+    epochs: of the whole training, rewind steps included.
+    drop_epochs: where the learning rate is multiplied by `drop_factor`; a
+      drop takes effect at the first step of that epoch.
+    drop_factor: see `drop_epochs`.
+    warmup_epochs: linear warm-up from 0.
+    rewind_step: r, the step whose weights a ticket keeps.
+    flip: whether images are flipped left to right at random.
+    crop_padding: zeros padded on each side before a random crop.
+  """
+
+  optimizer: Literal['sgd', 'adam'] = 'sgd'
+  learning_rate: float = 0.1
+  momentum: float = 0.9
+  l2: float = 1e-4
+  batch_size: int = 128
+  epochs: int = 160
+  drop_epochs: tuple[int, ...] = (80, 120)
+  drop_factor: float = 0.1
+  warmup_epochs: int = 0
+  rewind_step: int = 1000
+  flip: bool = True
+  crop_padding: int = 4
+
+  def __post_init__(self):
+    if self.optimizer not in ('sgd', 'adam'):
+      raise ValueError(f'optimizer is {self.optimizer!r}; give sgd or adam')
+    for name in ('learning_rate', 'batch_size', 'epochs', 'drop_factor'):
+      if getattr(self, name) <= 0:
+        raise ValueError(f'{name} is {getattr(self, name)}; it must be above 0')
+    for name in (
+      'momentum',
+      'l2',
+      'warmup_epochs',
+      'rewind_step',
+      'crop_padding',
+    ):
+      if getattr(self, name) < 0:
+        raise ValueError(f'{name} is {getattr(self, name)}; it must be 0 or more')
+
+  def steps_per_epoch(self, examples: int) -> int:
+    """Steps of one epoch, the partial one included."""
+    return -(-examples // self.batch_size)
+
+  def total_steps(self, examples: int) -> int:
+    """Steps from the dense start to the end.
+
+    Raises:
+      ValueError: if training would end before the rewind step.
+    """
+    steps = self.epochs * self.steps_per_epoch(examples)
+    if self.rewind_step >= steps:
+      raise ValueError(
+        f'rewind_step {self.rewind_step} is not before the end of training, '
+        f'{steps} steps ({self.epochs} epochs of {examples} images)'
+      )
+    return steps
+
+  def schedule(self, examples: int) -> optax.Schedule:
+    """The learning rate as a function of the step from the dense start."""
+    an_epoch = self.steps_per_epoch(examples)
+    drops = {epoch * an_epoch: self.drop_factor for epoch in self.drop_epochs}
+    warmup = self.warmup_epochs * an_epoch
+    # optax's own join would restart the count after warm-up
+    piecewise = optax.piecewise_constant_schedule(self.learning_rate, drops)
+    if not warmup:
+      return piecewise
+    rising = optax.linear_schedule(0.0, 1.0, warmup)
+    return lambda step: rising(step) * piecewise(step)
+
+
+CIFAR_RESNET = Recipe()
+VGG = Recipe(rewind_step=200)
+IMAGENET_RESNET = Recipe(
+  learning_rate=0.4,
+  batch_size=1024,
+  epochs=90,
+  drop_epochs=(30, 60, 80),
+  warmup_epochs=5,
+  rewind_step=5 * 1252,
+)
+MLP = Recipe(
+  momentum=0.0,
+  l2=0.0,
+  epochs=40,
+  drop_epochs=(),
+  rewind_step=0,
+  flip=False,
+  crop_padding=0,
+)

@@ -1,0 +1,76 @@
+"""Which images a step sees and how they are augmented, from (seed, epoch).
+
+Orders and augmentation parameters are drawn on the host, an epoch at a time;
+the images themselves stay on the device and are cut and flipped there.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from elth_jax.randomness import generator
+from elth_jax.training.recipe import Recipe
+from elth_jax.trees import PyTree
+
+
+def draw_epoch(
+  recipe: Recipe, examples: int, seed: int, epoch: int
+) -> dict[str, np.ndarray]:
+  """All batches of one epoch.
+
+  Returns:
+    `index`, int32 (steps, batch): a permutation of the examples, -1 where the
+    last batch is not full. If the recipe flips, `flip`, bool (steps, batch);
+    if it crops, `offset`, int32 (steps, batch, 2): rows and columns.
+  """
+  steps = recipe.steps_per_epoch(examples)
+  shape = (steps, recipe.batch_size)
+  index = np.full(shape, -1, np.int32)
+  order = generator(seed, 'order', epoch).permutation(examples)
+  index.reshape(-1)[:examples] = order
+  batches = {'index': index}
+  augment = generator(seed, 'augment', epoch)
+  if recipe.flip:
+    batches['flip'] = augment.integers(0, 2, shape).astype(bool)
+  if recipe.crop_padding:
+    offsets = augment.integers(0, 2 * recipe.crop_padding + 1, (*shape, 2))
+    batches['offset'] = offsets.astype(np.int32)
+  return batches
+
+
+def load_batch(
+  recipe: Recipe, images: jax.Array, labels: jax.Array, batch: PyTree
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """One step's augmented images (uint8, NHWC), labels and weights.
+
+  Args:
+    recipe: names the augmentation.
+    images: all training images, uint8 (examples, height, width, channels).
+    labels: their labels, int32 (examples,).
+    batch: one row of what `draw_epoch` returns.
+
+  Returns:
+    Weights are float32: 1 for an example, 0 where the batch is not full.
+  """
+  index = batch['index']
+  weights = (index >= 0).astype(jnp.float32)
+  index = jnp.maximum(index, 0)
+  chosen, labels = images[index], labels[index]
+  if recipe.flip:
+    flip = batch['flip'][:, None, None, None]
+    chosen = jnp.where(flip, chosen[:, :, ::-1], chosen)
+  if recipe.crop_padding:
+    chosen = _crop(chosen, batch['offset'], recipe.crop_padding)
+  return chosen, labels, weights
+
+
+def _crop(images: jax.Array, offsets: jax.Array, padding: int) -> jax.Array:
+  size = images.shape[1:]
+  margin = (padding, padding)
+  padded = jnp.pad(images, ((0, 0), margin, margin, (0, 0)))
+
+  def crop(image, offset):
+    return lax.dynamic_slice(image, (offset[0], offset[1], 0), size)
+
+  return jax.vmap(crop)(padded, offsets)

@@ -1,0 +1,104 @@
+"""The training step and the evaluation, as pure functions of arrays."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from elth_jax.datasets.dataset import Dataset
+from elth_jax.training.recipe import Recipe
+from elth_jax.training.sampling import load_batch
+from elth_jax.training.state import TrainState
+from elth_jax.trees import PyTree
+
+# Sums over examples: `loss`, `correct` and `count`.
+Metrics = dict[str, jax.Array]
+
+
+def make_step(
+  module: nn.Module,
+  recipe: Recipe,
+  dataset: Dataset,
+  optimizer: optax.GradientTransformationExtraArgs,
+) -> Callable[..., tuple[TrainState, Metrics]]:
+  """The function (state, batch, images, labels) -> (state, metrics)."""
+
+  def step(state: TrainState, batch: PyTree, images, labels):
+    chosen, truth, weights = load_batch(recipe, images, labels, batch)
+    chosen = dataset.normalize(chosen)
+
+    def loss_of(params):
+      variables = {'params': params, 'batch_stats': state.batch_stats}
+      logits, new = module.apply(
+        variables, chosen, weights, train=True, mutable='batch_stats'
+      )
+      metrics = _metrics(logits, truth, weights)
+      return metrics['loss'] / metrics['count'], (new, metrics)
+
+    grads, (new, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
+    updates, opt_state = optimizer.update(
+      grads, state.opt_state, state.params, step=state.step, masks=state.masks
+    )
+    state = TrainState(
+      step=state.step + 1,
+      params=optax.apply_updates(state.params, updates),
+      batch_stats=new.get('batch_stats', state.batch_stats),
+      opt_state=opt_state,
+      masks=state.masks,
+    )
+    return state, metrics
+
+  return step
+
+
+def make_segment(step: Callable, steps_per_epoch: int) -> Callable:
+  """The function that runs steps of one epoch, up to step `stop`.
+
+  The number of steps is data, so one compilation serves every segment: the
+  rewind steps, a start in the middle of an epoch, whole epochs.
+  """
+
+  def segment(state: TrainState, stop, batches, images, labels):
+    def body(carry):
+      state, total = carry
+      row = state.step % steps_per_epoch
+      batch = jax.tree.map(lambda a: a[row], batches)
+      state, metrics = step(state, batch, images, labels)
+      return state, jax.tree.map(jnp.add, total, metrics)
+
+    zero = {name: jnp.zeros(()) for name in ('loss', 'correct', 'count')}
+    return lax.while_loop(lambda c: c[0].step < stop, body, (state, zero))
+
+  return segment
+
+
+def make_evaluation(module: nn.Module, dataset: Dataset) -> Callable:
+  """The function (params, batch_stats, batches) -> metrics, whole set."""
+
+  def evaluate(params, batch_stats, images, labels):
+    """Images (batches, size, h, w, c), labels (batches, size), -1 = padding."""
+    variables = {'params': params, 'batch_stats': batch_stats}
+
+    def body(i, total):
+      logits = module.apply(variables, dataset.normalize(images[i]))
+      weights = (labels[i] >= 0).astype(jnp.float32)
+      metrics = _metrics(logits, jnp.maximum(labels[i], 0), weights)
+      return jax.tree.map(jnp.add, total, metrics)
+
+    zero = {name: jnp.zeros(()) for name in ('loss', 'correct', 'count')}
+    return lax.fori_loop(0, images.shape[0], body, zero)
+
+  return evaluate
+
+
+def _metrics(logits, labels, weights) -> Metrics:
+  losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+  correct = (logits.argmax(-1) == labels).astype(jnp.float32)
+  return {
+    'loss': jnp.sum(losses * weights),
+    'correct': jnp.sum(correct * weights),
+    'count': jnp.sum(weights),
+  }
