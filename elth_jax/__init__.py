@@ -1,0 +1,34 @@
+"""Elastic lottery tickets in JAX.
+
+The names below are imported when they are first used, so that the pure
+functions over trees load jax and numpy alone.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+  from elth_jax.elastic import Plan, squeeze_tree, stretch_tree
+  from elth_jax.layout import Layout
+  from elth_jax.ticket import Ticket
+
+__version__ = '0.1.0'
+
+_HOMES = {
+  'Layout': 'elth_jax.layout',
+  'Plan': 'elth_jax.elastic',
+  'Ticket': 'elth_jax.ticket',
+  'squeeze_tree': 'elth_jax.elastic',
+  'stretch_tree': 'elth_jax.elastic',
+}
+__all__ = ['Layout', 'Plan', 'Ticket', 'squeeze_tree', 'stretch_tree']
+
+
+def __getattr__(name: str):
+  if name not in _HOMES:
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+  return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__():
+  return __all__

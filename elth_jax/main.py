@@ -1,0 +1,66 @@
+"""The command line: python -m elth_jax.main --config=... --workdir=..."""
+
+import os
+import signal
+import sys
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+config_flags.DEFINE_config_file('config', help_string='A study to run.')
+flags.DEFINE_string('workdir', None, 'Folder for everything that is written.')
+flags.mark_flags_as_required(['config', 'workdir'])
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopRequest:
+  """Notes the first signal, and leaves at once on the second."""
+
+  def __init__(self):
+    self.signal: int | None = None
+    for number in STOP_SIGNALS:
+      signal.signal(number, self._note)
+
+  def _note(self, number, frame):
+    del frame
+    if self.signal is not None:
+      os._exit(128 + number)
+    self.signal = number
+    print(
+      'stopping at the next step that is safe; once more leaves now',
+      file=sys.stderr,
+    )
+
+  def __bool__(self) -> bool:
+    return self.signal is not None
+
+
+def main(argv) -> None:
+  if len(argv) > 1:
+    raise app.UsageError(f'unexpected argument {argv[1]!r}')
+  logging.set_verbosity(logging.ERROR)
+  stop = StopRequest()
+  import jax
+
+  from elth_jax.datasets.tfds import DatasetMissing
+  from elth_jax.study import session
+  from elth_jax.study.run import Stopped
+  from elth_jax.study.store import StoreError
+
+  jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
+  try:
+    succeeded = session.run(
+      flags.FLAGS.config, flags.FLAGS.workdir, lambda: bool(stop)
+    )
+  except (ValueError, StoreError, DatasetMissing, OSError) as error:
+    sys.exit(f'elth_jax: {error}')
+  except Stopped:
+    print('stopped; the same command continues', file=sys.stderr)
+    sys.exit(128 + stop.signal)
+  if not succeeded:
+    sys.exit(1)
+
+
+if __name__ == '__main__':
+  app.run(main)

@@ -1,0 +1,204 @@
+"""The figures of a report, as matplotlib figures; nothing here writes files."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from elth_jax.elastic import Plan
+from elth_jax.report.summary import Cell, pretty
+
+matplotlib.rcParams['svg.hashsalt'] = 'elth_jax'  # same figure, same bytes
+matplotlib.rcParams['svg.fonttype'] = 'none'
+
+# Okabe and Ito's colours, told apart with colour-blind eyes; with markers
+STYLES = {
+  'imp': ('#000000', 'o'),
+  'ett': ('#D55E00', 's'),
+  'reinit': ('#0072B2', 'v'),
+  'random': ('#56B4E9', 'X'),
+  'magnitude': ('#009E73', 'D'),
+  'dense': ('#888888', ''),
+}
+MORE_ETT = ('#D55E00', '#CC79A7', '#E69F00', '#8C510A', '#F0E442')
+STAGE_COLOURS = ('#0072B2', '#009E73', '#D55E00', '#CC79A7', '#E69F00')
+
+
+def accuracy(target: str, found: Sequence[Cell]) -> Figure:
+  """Test accuracy against sparsity on one target, a line for each method.
+
+  Bands are one standard deviation over replicates. Sparsity is drawn by the
+  logarithm of the weights that remain, as IMP's levels fall.
+  """
+  figure = Figure(figsize=(6.4, 4.2), layout='constrained')
+  axes = figure.subplots()
+  mine = [cell for cell in found if cell.target == target]
+  lines: dict[str, list[Cell]] = {}
+  for cell in mine:
+    if cell.method != 'dense':
+      lines.setdefault(cell.label, []).append(cell)
+  etts = [label for label, line in lines.items() if line[0].method == 'ett']
+  for label, line in lines.items():
+    colour, marker = STYLES.get(line[0].method, ('#666666', 'P'))
+    if label in etts:
+      colour = MORE_ETT[etts.index(label) % len(MORE_ETT)]
+      marker = 's^<>p'[etts.index(label) % 5]
+    remaining = [1 - cell.sparsity for cell in line]
+    means = [100 * cell.mean for cell in line]
+    low = [100 * (cell.mean - cell.std) for cell in line]
+    high = [100 * (cell.mean + cell.std) for cell in line]
+    axes.fill_between(remaining, low, high, color=colour, alpha=0.13, lw=0)
+    axes.plot(
+      remaining,
+      means,
+      marker=marker,
+      color=colour,
+      label=label,
+      ms=5,
+      lw=1.6,
+      zorder=3 if line[0].method in ('imp', 'ett') else 2,
+    )
+  for cell in mine:
+    if cell.method == 'dense':
+      count = len(cell.accuracy)
+      name = f'Dense (mean of {count})' if count > 1 else 'Dense'
+      axes.axhline(100 * cell.mean, color='#888888', ls='--', lw=1, label=name)
+  _sparsity_axis(axes, mine)
+  axes.set_ylabel('test accuracy (%)')
+  axes.set_title(pretty(target), fontsize=11)
+  axes.grid(alpha=0.25, lw=0.6)
+  axes.legend(fontsize=8, frameon=False, loc='best')
+  axes.spines[['top', 'right']].set_visible(False)
+  return figure
+
+
+def _sparsity_axis(axes, found: Sequence[Cell]) -> None:
+  axes.set_xscale('log')
+  axes.invert_xaxis()
+  ticks: list[float] = []
+  for cell in sorted(found, key=lambda c: c.sparsity):
+    remaining = 1 - cell.sparsity
+    nominal = cell.method == 'imp' or cell.method == 'magnitude'
+    if nominal and (not ticks or remaining < 0.75 * ticks[-1]):
+      ticks.append(remaining)
+  axes.set_xticks(ticks, [f'{100 * (1 - tick):.1f}' for tick in ticks])
+  axes.set_xticks([], minor=True)
+  axes.set_xlabel('sparsity (% of prunable weights)')
+
+
+def transformation(source: str, target: str, plan: Plan) -> Figure:
+  """Which source unit each target unit copies, stage by stage."""
+  stages = list(plan.tables.items())
+  have = max(max(table) for _, table in stages) + 1
+  want = max(len(table) for _, table in stages)
+  size = max(have, want)
+  figure = Figure(
+    figsize=(max(3.2, 0.62 * size) * len(stages) * 0.75, 2.3),
+    layout='constrained',
+  )
+  panels = figure.subplots(1, len(stages), squeeze=False)[0]
+  for number, (axes, (stage, table)) in enumerate(
+    zip(panels, stages, strict=True)
+  ):
+    colour = STAGE_COLOURS[number % len(STAGE_COLOURS)]
+    top = [(i - (have - 1) / 2, 1.0) for i in range(have)]
+    bottom = [(i - (len(table) - 1) / 2, 0.0) for i in range(len(table))]
+    for at, unit in enumerate(table):
+      first = at == table.index(unit)
+      axes.plot(
+        *zip(top[unit], bottom[at], strict=True),
+        color=colour if unit else '#999999',
+        lw=1.6 if first else 1.1,
+        ls='-' if first else '--',
+        zorder=1,
+      )
+    _units(axes, top, range(have), table, colour)
+    _units(axes, bottom, table, table, colour)
+    axes.set_xlim(-size / 2 - 0.2, size / 2 + 0.2)
+    axes.set_ylim(-0.4, 1.4)
+    axes.set_title(stage, fontsize=9)
+    axes.set_yticks(
+      [1, 0], [pretty(source), pretty(target)] if not number else []
+    )
+    axes.set_xticks([])
+    axes.tick_params(length=0, labelsize=8)
+    axes.spines[:].set_visible(False)
+  return figure
+
+
+def _units(axes, places, units, used, colour) -> None:
+  for (x, y), unit in zip(places, units, strict=True):
+    dropped = unit not in used
+    face = '#999999' if unit == 0 else 'white' if dropped else colour
+    axes.text(
+      x,
+      y,
+      str(unit),
+      ha='center',
+      va='center',
+      fontsize=9,
+      color='#999999' if dropped else 'white',
+      bbox={
+        'boxstyle': 'round,pad=0.32',
+        'fc': face,
+        'ec': '#999999' if dropped else face,
+        'ls': ':' if dropped else '-',
+      },
+      zorder=2,
+    )
+
+
+def layer_sparsity(
+  tickets: Mapping[str, Mapping[str, float]], title: str
+) -> Figure:
+  """Sparsity of every prunable leaf, a panel for each ticket.
+
+  Args:
+    tickets: name of a ticket -> density by leaf, in network order.
+    title: of the figure.
+  """
+  most = max(map(len, tickets.values()))
+  figure = Figure(
+    figsize=(max(6.4, 0.2 * most), 1.75 * len(tickets) + 0.4),
+    layout='constrained',
+  )
+  figure.suptitle(title, fontsize=11)
+  panels = figure.subplots(len(tickets), 1, squeeze=False)[:, 0]
+  for axes, (name, densities) in zip(panels, tickets.items(), strict=True):
+    values = [100 * (1 - density) for density in densities.values()]
+    colours = [_stage_colour(leaf) for leaf in densities]
+    axes.bar(range(len(values)), values, color=colours, width=0.8)
+    axes.set_xlim(-0.7, most - 0.3)
+    axes.set_ylim(0, 100)
+    axes.set_ylabel('sparsity (%)', fontsize=8)
+    axes.set_title(name, fontsize=9, loc='left')
+    edges = _block_edges(list(densities))
+    axes.set_xticks(
+      [at for at, _ in edges],
+      [label for _, label in edges],
+      fontsize=6.5,
+      rotation=90 if most > 24 else 0,
+    )
+    axes.tick_params(axis='y', labelsize=8)
+    axes.spines[['top', 'right']].set_visible(False)
+  return figure
+
+
+def _stage_colour(leaf: str) -> str:
+  stage = leaf.partition('/')[0]
+  if not stage.startswith('stage'):
+    return '#666666'
+  number = int(stage.removeprefix('stage')) - 1
+  return STAGE_COLOURS[number % len(STAGE_COLOURS)]
+
+
+def _block_edges(leaves: Sequence[str]) -> list[tuple[int, str]]:
+  """Where each unit begins, and its short name."""
+  edges, last = [], ''
+  for at, leaf in enumerate(leaves):
+    parts = leaf.split('/')
+    unit = parts[0] if len(parts) < 3 else f'{parts[0][5:]}.{parts[1][5:]}'
+    if unit != last:
+      edges.append((at, unit))
+    last = unit
+  return edges

@@ -1,0 +1,180 @@
+"""Writes figures/ and the self-contained report.html of a study."""
+
+import dataclasses
+import io
+import json
+import platform
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import jax
+import jinja2
+import markupsafe
+from matplotlib.figure import Figure
+
+from elth_jax import families
+from elth_jax.elastic import Plan
+from elth_jax.masks import layer_densities
+from elth_jax.report import figures, summary
+from elth_jax.report.summary import pretty
+from elth_jax.study.graph import Node
+from elth_jax.study.spec import StudySpec
+from elth_jax.study.store import Store
+from elth_jax.ticket import Ticket
+from elth_jax.versions import versions
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedFigure:
+  """A figure, its file name without ending, and its caption."""
+
+  name: str
+  figure: Figure
+  caption: str
+
+
+def write_report(
+  store: Store,
+  spec: StudySpec,
+  nodes: Mapping[str, Node],
+  rows: Sequence[summary.Row],
+  failed: Mapping[str, str],
+) -> None:
+  """Writes all figures as SVG and PNG, and one page that holds them."""
+  found = summary.cells(rows)
+  groups = {
+    'Accuracy against sparsity': list(_accuracies(spec, found)),
+    'The transformations': list(_transformations(nodes)),
+    'Sparsity by layer': list(_layers(nodes, store, failed)),
+  }
+  drawn = {
+    title: [(item, _save(store, item)) for item in group]
+    for title, group in groups.items()
+  }
+  environment = jinja2.Environment(
+    loader=jinja2.PackageLoader('elth_jax.report', '.'), autoescape=True
+  )
+  page = environment.get_template('template.html').render(
+    spec=spec,
+    title=_title(spec),
+    groups=drawn,
+    tables=summary.tables(found),
+    claims=summary.claims(found),
+    failed=failed,
+    runs=len(rows),
+    config=json.dumps(dataclasses.asdict(spec), indent=2),
+    workdir=store.root,
+    versions=versions(),
+    machine=f'{jax.device_count()} {jax.default_backend()} device(s), '
+    f'{platform.machine()}, Python {platform.python_version()}',
+    pretty=pretty,
+    text=summary.text,
+  )
+  store.write('report.html', page)
+
+
+def _title(spec: StudySpec) -> str:
+  sources = ', '.join(map(pretty, spec.sources))
+  return f'Elastic tickets from {sources} on {spec.dataset}'
+
+
+def _accuracies(spec, found) -> Iterator[NamedFigure]:
+  for target in spec.targets:
+    if any(cell.target == target for cell in found):
+      yield NamedFigure(
+        f'accuracy_{target}',
+        figures.accuracy(target, found),
+        f'{pretty(target)}: test accuracy of the last epoch. Mean over '
+        f'{spec.replicates} replicates, band of one standard deviation.',
+      )
+
+
+def _transfers(nodes: Mapping[str, Node]) -> list[dict]:
+  """What ETT was asked for: one entry a source, target and order."""
+  found = {}
+  for node in nodes.values():
+    about = node.spec['about']
+    if node.kind == 'make' and about['method'] == 'ett':
+      identity = about['source'], about['target'], about['order']
+      best = found.get(identity)
+      if best is None or (about['replicate'], -about['level']) < (
+        best.spec['about']['replicate'],
+        -best.spec['about']['level'],
+      ):
+        found[identity] = node
+  return list(found.values())
+
+
+def _transformations(nodes) -> Iterator[NamedFigure]:
+  for node in _transfers(nodes):
+    about = node.spec['about']
+    source = node.architecture.with_name(about['source'])
+    plan: Plan = families.plan_between(
+      source, node.architecture, about['order']
+    )
+    yield NamedFigure(
+      f'transformation_{source.name}_to_{about["target"]}_{about["order"]}',
+      figures.transformation(source.name, about['target'], plan),
+      f'{pretty(source.name)} to {pretty(about["target"])}, {about["order"]}: '
+      f'the target unit copies the source unit of its number; grey, the '
+      f'first unit of a stage, always kept; dashed, a replica. Plan: {plan}',
+    )
+
+
+def _layers(nodes, store: Store, failed) -> Iterator[NamedFigure]:
+  """Layer-wise sparsity at the highest level that was transformed."""
+  for source in dict.fromkeys(
+    node.spec['about']['source'] for node in _transfers(nodes)
+  ):
+    tickets: dict[str, Ticket] = {}
+    level = 0
+    for node in _transfers(nodes):
+      about = node.spec['about']
+      if about['source'] != source or node.name in failed:
+        continue
+      level = about['level']
+      parent = nodes[node.parents['source']]
+      tickets.setdefault(f'{pretty(source)}, found by IMP', store.ticket(parent))
+      name = f'{pretty(about["target"])}, by ETT ({about["order"]})'
+      tickets[name] = store.ticket(node)
+    if tickets:
+      yield NamedFigure(
+        f'layer_sparsity_{source}',
+        figures.layer_sparsity(
+          {
+            f'{name}: {ticket.sparsity:.2%} in all': layer_densities(
+              _in_network_order(ticket.masks)
+            )
+            for name, ticket in tickets.items()
+          },
+          f'Level {level}, first replicate',
+        ),
+        f'Sparsity of every prunable layer of the ticket of {pretty(source)} '
+        'and of what ETT makes of it. Below, stage and unit.',
+      )
+
+
+def _in_network_order(masks):
+  """Stem first, stages in order, head last."""
+
+  def place(name: str) -> tuple:
+    number = re.fullmatch(r'stage(\d+)', name)
+    if number:
+      return (1, int(number[1]))
+    return (0, 0) if name.startswith('stem') else (2, name == 'head')
+
+  return {name: masks[name] for name in sorted(masks, key=place)}
+
+
+def _save(store: Store, item: NamedFigure) -> markupsafe.Markup:
+  """Writes a figure in both formats; returns it as inline SVG."""
+  svg, png = io.StringIO(), io.BytesIO()
+  item.figure.savefig(svg, format='svg', metadata={'Date': None})
+  item.figure.savefig(png, format='png', dpi=160)
+  store.write(f'figures/{item.name}.svg', svg.getvalue())
+  store.write(f'figures/{item.name}.png', png.getvalue())
+  text = svg.getvalue()
+  inline = text[text.index('<svg') :]
+  # ids are unique within one file only
+  inline = re.sub(r'(id="|#)(?=[A-Za-z])', rf'\g<1>{item.name}-', inline)
+  return markupsafe.Markup(inline)

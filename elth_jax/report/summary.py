@@ -1,0 +1,175 @@
+"""Means over replicates, and what the differences between methods support."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+Row = Mapping[str, Any]
+Verdict = Literal['supported', 'contradicted', 'undecided']
+CONFIDENCE = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+  """One method on one target at one level, over its replicates.
+
+  Attributes:
+    target: the network trained.
+    label: the method, with its source and order where it has one.
+    method: as in results.csv.
+    level: of IMP; 0 is dense.
+    sparsity: mean share of zeros, 0 to 1.
+    accuracy: test accuracy by replicate number, 0 to 1.
+  """
+
+  target: str
+  label: str
+  method: str
+  level: int
+  sparsity: float
+  accuracy: Mapping[int, float]
+
+  @property
+  def mean(self) -> float:
+    return float(np.mean(list(self.accuracy.values())))
+
+  @property
+  def std(self) -> float:
+    """Sample standard deviation; 0 for a single replicate."""
+    values = list(self.accuracy.values())
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+  """Whether one method is more accurate than another, by a paired t-test.
+
+  Attributes:
+    better: the cell that is claimed to be better.
+    worse: the other one, of the same target and level.
+    difference: mean over replicates of their difference in accuracy.
+    margin: half the width of its 95% confidence interval.
+    verdict: `supported` if the interval lies above 0, `contradicted` if below.
+  """
+
+  better: Cell
+  worse: Cell
+  difference: float
+  margin: float
+  verdict: Verdict
+
+
+def label_of(row: Row) -> str:
+  """How a method is called in tables and legends."""
+  if row['method'] != 'ett':
+    names = {'imp': 'IMP', 'dense': 'Dense'}
+    return names.get(row['method'], row['method'].capitalize())
+  how = '' if row['order'] == 'squeeze' else f' ({row["order"]})'
+  return f'ETT from {pretty(row["source"])}{how}'
+
+
+def pretty(network: str) -> str:
+  """`resnet20` as `ResNet-20`."""
+  stem = network.rstrip('0123456789')
+  names = {'resnet': 'ResNet', 'mlp': 'MLP'}
+  return f'{names.get(stem, stem)}-{network[len(stem) :]}'
+
+
+def cells(rows: Iterable[Row]) -> list[Cell]:
+  """One cell for each target, method and level, in the order of the rows."""
+  groups: dict[tuple, list[Row]] = {}
+  for row in rows:
+    identity = row['target'], label_of(row), row['method'], row['level']
+    groups.setdefault(identity, []).append(row)
+  return [
+    Cell(
+      *identity,
+      sparsity=float(np.mean([row['sparsity'] for row in group])),
+      accuracy={row['replicate']: row['test_accuracy'] for row in group},
+    )
+    for identity, group in groups.items()
+  ]
+
+
+def compare(better: Cell, worse: Cell) -> Comparison:
+  """The paired difference of two cells over the replicates both have."""
+  shared = sorted(better.accuracy.keys() & worse.accuracy.keys())
+  differences = np.array(
+    [better.accuracy[r] - worse.accuracy[r] for r in shared]
+  )
+  mean, margin = float(np.mean(differences)), math.inf
+  if len(shared) > 1:
+    spread = float(np.std(differences, ddof=1)) / math.sqrt(len(shared))
+    margin = spread * float(stats.t.ppf((1 + CONFIDENCE) / 2, len(shared) - 1))
+  verdict: Verdict = 'undecided'
+  if abs(mean) > margin:
+    verdict = 'supported' if mean > 0 else 'contradicted'
+  return Comparison(better, worse, mean, margin, verdict)
+
+
+def claims(found: Sequence[Cell]) -> list[Comparison]:
+  """The orderings that E-LTH claims, wherever both sides were trained.
+
+  IMP and every ETT against Reinit, Random and one-shot Magnitude, on each
+  target at each level.
+  """
+  return [
+    compare(better, worse)
+    for better in found
+    if better.method in ('imp', 'ett')
+    for worse in found
+    if worse.method in ('reinit', 'random', 'magnitude')
+    and (worse.target, worse.level) == (better.target, better.level)
+  ]
+
+
+def to_text(rows: Sequence[Row]) -> str:
+  """Test accuracy in %, mean +- deviation, for a terminal."""
+  lines = []
+  for target, levels, table in tables(cells(rows)):
+    lines += ['', f'{pretty(target)}: test accuracy, % (sd over replicates)']
+    head = ''.join(f'{name:>15}' for name in levels)
+    lines.append(f'{"sparsity of IMP":<32}{head}')
+    lines += [
+      f'{label:<32}' + ''.join(f'{text(cell):>15}' for cell in row)
+      for label, row in table
+    ]
+  return '\n'.join(lines)
+
+
+def tables(
+  found: Sequence[Cell],
+) -> list[tuple[str, list[str], list[tuple[str, list[Cell | None]]]]]:
+  """For each target: column heads, and a row of cells for each method.
+
+  The columns are the dense network and the levels at which methods are
+  compared (all levels where only IMP ran).
+  """
+  result = []
+  for target in dict.fromkeys(cell.target for cell in found):
+    mine = [cell for cell in found if cell.target == target]
+    compared = {c.level for c in mine if c.method not in ('imp', 'dense')}
+    levels = sorted(compared or {c.level for c in mine if c.level})
+    labels = dict.fromkeys(cell.label for cell in mine if cell.level)
+    by = {(cell.label, cell.level): cell for cell in mine}
+    nominal = {c.level: c.sparsity for c in mine if c.method != 'ett'}
+    heads = ['dense'] + [f'{nominal.get(k, math.nan):.2%}' for k in levels]
+    rows = [
+      (label, [by.get((label, level)) for level in levels]) for label in labels
+    ]
+    dense = by.get(('Dense', 0))
+    table = [('Dense', [dense] + [None] * len(levels))]
+    table += [(label, [None, *row]) for label, row in rows if any(row)]
+    result.append((target, heads, table))
+  return result
+
+
+def text(cell: Cell | None) -> str:
+  """Mean and deviation in %."""
+  if cell is None:
+    return ''
+  return f'{100 * cell.mean:.2f} ± {100 * cell.std:.2f}'

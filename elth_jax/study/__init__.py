@@ -1,0 +1,1 @@
+"""Studies: graphs of training runs, each done once and kept."""

@@ -1,0 +1,64 @@
+"""What a study would do, without doing it."""
+
+from collections.abc import Mapping
+
+from elth_jax.datasets.dataset import Dataset
+from elth_jax.study.graph import Node
+from elth_jax.study.spec import StudySpec
+
+
+def describe(
+  nodes: Mapping[str, Node], spec: StudySpec, dataset: Dataset
+) -> str:
+  """One line for each node, and what all of them cost.
+
+  FLOPs are those of dense training: what this code executes, whatever the
+  masks. The sparsity of a transformed ticket is known when it is made.
+  """
+  lines = [f'{"node":<52} {"kind":<7} {"sparsity":>8} {"FLOPs":>9}']
+  total = 0.0
+  for node in nodes.values():
+    about = node.spec['about']
+    expected = 1 - (1 - spec.prune_fraction) ** about['level']
+    sparsity = 'measured' if about['method'] == 'ett' else f'{expected:.2%}'
+    flops = dense_flops(node, len(dataset.train_labels), spec)
+    total += flops
+    cost = f'{flops:.2e}' if flops else '-'
+    lines.append(f'{node.name:<52} {node.kind:<7} {sparsity:>8} {cost:>9}')
+  runs = sum(node.trains for node in nodes.values())
+  seconds = total / measured_flops_per_second()
+  lines.append(
+    f'{len(nodes)} nodes, {runs} of them training runs, {total:.2e} FLOPs; '
+    f'very roughly {seconds / 60:.0f} minutes on this machine'
+  )
+  return '\n'.join(lines)
+
+
+def dense_flops(node: Node, examples: int, spec: StudySpec) -> float:
+  """What a node executes: six operations a multiply-add and image."""
+  if not node.trains:
+    return 0.0
+  steps = node.spec['stop'] - node.spec['start']
+  images = steps / spec.recipe.steps_per_epoch(examples) * examples
+  return 6.0 * images * sum(node.architecture.multiply_adds().values())
+
+
+def measured_flops_per_second(share_of_peak: float = 0.25) -> float:
+  """What training may reach here: a share of what a matrix product does.
+
+  The share is what ResNet-20 reached of it on a CPU (benchmarks/forms.py).
+  """
+  import time
+
+  import jax
+  import jax.numpy as jnp
+
+  size = 1024
+  matrix = jnp.ones((size, size))
+  product = jax.jit(lambda m: m @ m)
+  product(matrix).block_until_ready()
+  began = time.perf_counter()
+  for _ in range(10):
+    product(matrix).block_until_ready()
+  seconds = (time.perf_counter() - began) / 10
+  return share_of_peak * 2 * size**3 / seconds

@@ -1,0 +1,229 @@
+"""The graph of a study: what to train and make, and what depends on what.
+
+Nodes are plain data, keyed by all that determines them, and listed so that
+parents come first.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from elth_jax import families
+from elth_jax.datasets.dataset import Dataset
+from elth_jax.families import Architecture
+from elth_jax.methods import METHODS
+from elth_jax.study.spec import StudySpec
+
+Kind = Literal['rewind', 'prune', 'make', 'train']
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+  """One thing to do once.
+
+  Attributes:
+    name: unique in the study, readable, and safe as a file name.
+    kind: `rewind` trains a dense network from step 0 to r and `train` a ticket
+      from r to the end; `prune` makes the next level's ticket from a trained
+      one, `make` a method's ticket from others.
+    architecture: the network that is trained or for which the ticket is.
+    spec: whatever else determines it, as plain JSON values.
+    parents: role -> name of the node that must be done before.
+    key: hash of all that determines it, parents included.
+  """
+
+  name: str
+  kind: Kind
+  architecture: Architecture
+  spec: Mapping[str, Any]
+  parents: Mapping[str, str]
+  key: str
+
+  @property
+  def trains(self) -> bool:
+    """Whether the node is a training run, and so takes time."""
+    return self.kind in ('rewind', 'train')
+
+
+def build(spec: StudySpec, dataset: Dataset) -> dict[str, Node]:
+  """All nodes of a study by name, parents first.
+
+  Raises:
+    ValueError: if a network is unknown, or no plan leads from a source to a
+      target; before anything runs.
+  """
+  return _Builder(spec, dataset).build()
+
+
+class _Builder:
+  def __init__(self, spec: StudySpec, dataset: Dataset):
+    self.spec = spec
+    self.nodes: dict[str, Node] = {}
+    self.networks = {
+      name: families.architecture(
+        name, dataset.image_shape, dataset.classes, spec.width or None
+      )
+      for name in (*spec.sources, *spec.targets)
+    }
+    if 'ett' in spec.methods:
+      for source, target, order in self._transfers():
+        families.plan_between(
+          self.networks[source], self.networks[target], order
+        )
+    self.steps = spec.recipe.total_steps(len(dataset.train_labels))
+    self.training = {
+      'recipe': dataclasses.asdict(spec.recipe),
+      'dataset': dataset.name,
+      'examples': len(dataset.train_labels),
+    }
+
+  def build(self) -> dict[str, Node]:
+    spec = self.spec
+    needed = {METHODS[name].needs for name in spec.methods}
+    roles = {role for needs in needed for role in needs}
+    top = spec.levels if 'imp' in spec.methods else max(spec.compare_levels)
+    for replicate in range(spec.replicates):
+      for network in self.networks:
+        levels = 0
+        if network in spec.targets and 'imp' in roles:
+          levels = top
+        if network in spec.sources and 'source' in roles:
+          levels = max(levels, *spec.compare_levels)
+        self._imp(network, replicate, levels)
+      for target in spec.targets:
+        for level in spec.compare_levels:
+          self._compare(target, replicate, level)
+    return self.nodes
+
+  def _imp(self, network: str, replicate: int, levels: int) -> None:
+    """The dense network and the levels of IMP on one network."""
+    stem = f'{network}-r{replicate}'
+    spec, seed = self.spec, self.spec.seed + replicate
+    about = {'target': network, 'source': network, 'replicate': replicate}
+    rewind = self._add(
+      'rewind',
+      f'{stem}-rewind',
+      network,
+      {
+        **self.training,
+        'seed': seed,
+        'start': 0,
+        'stop': spec.recipe.rewind_step,
+      },
+      {},
+      {**about, 'method': 'dense', 'level': 0},
+    )
+    ticket, trained = rewind, ''
+    for level in range(levels + 1):
+      method = 'imp' if level else 'dense'
+      name = f'{stem}-{method}' + (f'-level{level:02}' if level else '')
+      if level:
+        ticket = self._add(
+          'prune',
+          f'{name}-ticket',
+          network,
+          {
+            'fraction': spec.prune_fraction,
+            'reference_count': spec.reference_count,
+          },
+          {'rewind': rewind, 'previous': ticket, 'trained': trained},
+          {**about, 'method': 'imp', 'level': level},
+        )
+      shown = network in spec.targets and (not level or 'imp' in spec.methods)
+      if level < levels or shown:
+        trained = self._train(name, ticket)
+
+  def _compare(self, target: str, replicate: int, level: int) -> None:
+    """Every method but IMP on one target at one level."""
+    for method in self.spec.methods:
+      if method == 'imp':
+        continue
+      needs = METHODS[method].needs
+      if 'source' not in needs:
+        self._make(target, replicate, level, method, target, '')
+        continue
+      for source, to, order in self._transfers():
+        if to == target:
+          self._make(target, replicate, level, method, source, order)
+
+  def _make(self, target, replicate, level, method, source, order) -> None:
+    origin = f'-{order}-from-{source}' if order else ''
+    name = f'{target}-r{replicate}-{method}{origin}-level{level:02}'
+    names = {
+      'rewind': f'{target}-r{replicate}-rewind',
+      'imp': f'{target}-r{replicate}-imp-level{level:02}-ticket',
+      'source': f'{source}-r{replicate}-imp-level{level:02}-ticket',
+    }
+    about = {
+      'target': target,
+      'source': source,
+      'method': method,
+      'order': order,
+      'level': level,
+      'replicate': replicate,
+    }
+    ticket = self._add(
+      'make',
+      f'{name}-ticket',
+      target,
+      {
+        'target': target,
+        'method': method,
+        'order': order,
+        'level': level,
+        'seed': self.spec.seed + replicate,
+      },
+      {role: names[role] for role in METHODS[method].needs},
+      about,
+    )
+    self._train(name, ticket)
+
+  def _train(self, name: str, ticket: str) -> str:
+    made = self.nodes[ticket]
+    about = dict(made.spec['about'])
+    seed = self.spec.seed + about['replicate']
+    return self._add(
+      'train',
+      name,
+      made.architecture.name,
+      {
+        **self.training,
+        'seed': seed,
+        'start': self.spec.recipe.rewind_step,
+        'stop': self.steps,
+      },
+      {'ticket': ticket},
+      about,
+    )
+
+  def _transfers(self) -> Iterator[tuple[str, str, str]]:
+    """Every (source, target, order) that ETT is asked for.
+
+    Only stretching knows an order; squeezing is done once.
+    """
+    for source in self.spec.sources:
+      for target in self.spec.targets:
+        if source == target:
+          continue
+        have = self.networks[source].number
+        stretches = have < self.networks[target].number
+        for order in self.spec.orders if stretches else ('squeeze',):
+          yield source, target, order
+
+  def _add(self, kind, name, network, spec, parents, about) -> str:
+    spec = {**spec, 'about': about}
+    architecture = self.networks[network]
+    determined_by = {
+      'kind': kind,
+      'architecture': architecture.to_json(),
+      'spec': spec,
+      'parents': {
+        role: self.nodes[parent].key for role, parent in parents.items()
+      },
+    }
+    text = json.dumps(determined_by, sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()
+    self.nodes[name] = Node(name, kind, architecture, spec, parents, key)
+    return name

@@ -1,0 +1,45 @@
+"""Makes the tickets of a study that need no training, and signs all."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from elth_jax import lottery
+from elth_jax.methods import METHODS
+from elth_jax.study.graph import Node
+from elth_jax.study.store import Store
+from elth_jax.ticket import Ticket
+from elth_jax.versions import versions
+
+
+def make_ticket(node: Node, nodes: Mapping[str, Node], store: Store) -> Ticket:
+  """The ticket of a `prune` or `make` node whose parents are done."""
+  parents = {role: nodes[name] for role, name in node.parents.items()}
+  tickets = {
+    role: store.ticket(parent)
+    for role, parent in parents.items()
+    if role != 'trained'
+  }
+  if node.kind == 'prune':
+    ticket = lottery.next_level(
+      tickets['rewind'],
+      tickets['previous'],
+      store.trained(parents['trained']),
+      node.spec['fraction'],
+      node.spec['reference_count'],
+    )
+  else:
+    ticket = METHODS[node.spec['method']].make(tickets, node.spec)
+  return signed(ticket, node, nodes)
+
+
+def signed(ticket: Ticket, node: Node, nodes: Mapping[str, Node]) -> Ticket:
+  """The ticket with its provenance: node, settings, parents, versions."""
+  provenance = {
+    **ticket.provenance,
+    **node.spec['about'],
+    **{k: v for k, v in node.spec.items() if k != 'about'},
+    'node': node.key,
+    'parents': {r: nodes[name].key for r, name in node.parents.items()},
+    'versions': versions(),
+  }
+  return dataclasses.replace(ticket, provenance=provenance)

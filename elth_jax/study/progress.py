@@ -1,0 +1,74 @@
+"""What a person sees while a study runs."""
+
+import datetime
+import sys
+import time
+
+from rich.console import Console
+from rich.progress import (
+  BarColumn,
+  MofNCompleteColumn,
+  Progress,
+  TextColumn,
+)
+
+QUIET_SECONDS = 20.0  # between lines when nobody watches a terminal
+
+
+class ProgressDisplay:
+  """A live line on a terminal, a plain line now and then elsewhere.
+
+  Time left is the work left, in FLOPs of dense training, at the pace so far.
+  """
+
+  def __init__(self, runs: int, finished: int, work: float):
+    self.runs, self.finished = runs, finished
+    self.work, self.work_done = work, 0.0
+    self.began = self.last_line = time.monotonic()
+    self.console = Console(file=sys.stderr)
+    self.live = Progress(
+      TextColumn('{task.description}'),
+      BarColumn(bar_width=24),
+      MofNCompleteColumn(),
+      TextColumn('{task.fields[left]}'),
+      console=self.console,
+      disable=not self.console.is_terminal,
+      transient=True,
+    )
+    self.task = self.live.add_task('', total=runs, completed=finished, left='')
+
+  def __enter__(self):
+    self.live.start()
+    return self
+
+  def __exit__(self, *exception):
+    self.live.stop()
+
+  def advance(self, what: str, work: float) -> None:
+    """Notes work done, and says what is being done."""
+    self.work_done += work
+    now = time.monotonic()
+    left = self._left(now)
+    if self.console.is_terminal:
+      self.live.update(self.task, description=what, left=left)
+    elif now - self.last_line > QUIET_SECONDS:
+      self.last_line = now
+      self.say(f'{self.finished}/{self.runs} runs, {left}: {what}')
+
+  def finish(self, name: str, what: str) -> None:
+    """Notes one finished run."""
+    self.finished += 1
+    if self.console.is_terminal:
+      self.live.update(self.task, completed=self.finished)
+      self.console.print(f'{name}: {what}', highlight=False)
+
+  def say(self, text: str) -> None:
+    """Prints one line, above the live one if there is one."""
+    self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+  def _left(self, now: float) -> str:
+    if self.work_done < 0.02 * self.work:
+      return 'time left: measuring'
+    seconds = (now - self.began) * (self.work / self.work_done - 1)
+    left = datetime.timedelta(seconds=max(0, round(seconds)))
+    return f'time left: {left}'

@@ -1,0 +1,230 @@
+"""Runs a study: every node once, alike ones side by side."""
+
+import time
+from collections.abc import Callable, Iterable
+
+import jax
+
+from elth_jax import lottery
+from elth_jax.cost import train_flops
+from elth_jax.datasets.dataset import Dataset
+from elth_jax.families import Architecture
+from elth_jax.masks import layer_densities
+from elth_jax.study.graph import Node
+from elth_jax.study.progress import ProgressDisplay
+from elth_jax.study.make import make_ticket, signed
+from elth_jax.study.store import Store
+from elth_jax.training import checkpoint
+from elth_jax.training.loop import Evaluation, Segment, fit
+from elth_jax.training.recipe import Recipe
+from elth_jax.training.state import TrainState
+from elth_jax.training.trainer import Trainer
+
+
+class Stopped(Exception):
+  """The study was asked to stop; all that was done is safe."""
+
+
+class Runner:
+  """Runs the nodes of one study in one workdir.
+
+  Args:
+    nodes: the graph, parents first.
+    store: where finished nodes are kept.
+    dataset: what all nodes are trained on.
+    recipe: how all nodes are trained.
+    lanes: how many tickets are trained at once.
+    checkpoint_seconds: how often unfinished training is saved.
+    asked_to_stop: looked at between dispatches.
+  """
+
+  def __init__(
+    self,
+    nodes: dict[str, Node],
+    store: Store,
+    dataset: Dataset,
+    recipe: Recipe,
+    lanes: int,
+    checkpoint_seconds: float = 300.0,
+    asked_to_stop: Callable[[], bool] = lambda: False,
+  ):
+    self.nodes = nodes
+    self.store = store
+    self.dataset = dataset
+    self.examples = len(dataset.train_labels)
+    self.recipe = recipe
+    self.lanes = lanes
+    self.checkpoint_seconds = checkpoint_seconds
+    self.asked_to_stop = asked_to_stop
+    self.done = {name for name, n in nodes.items() if store.finished(n)}
+    self.failed: dict[str, str] = {}
+    self._trainers: dict[Architecture, Trainer] = {}
+
+  def run(self) -> None:
+    """Does all that is not done; `Stopped` when asked to stop.
+
+    A run that diverges fails alone, with what depends on it: see `failed`.
+    """
+    runs = [node for node in self.nodes.values() if node.trains]
+    left = [node for node in runs if node.name not in self.done]
+    work = sum(map(self._work, left))
+    with ProgressDisplay(len(runs), len(runs) - len(left), work) as display:
+      while ready := self._make_tickets_and_list_ready():
+        self._train(self._pick(ready), display)
+
+  def _make_tickets_and_list_ready(self) -> list[Node]:
+    """Makes every ticket that can be made; the runs that can start."""
+    ready = []
+    for node in self.nodes.values():
+      if node.name in self.done or node.name in self.failed:
+        continue
+      broken = [p for p in node.parents.values() if p in self.failed]
+      if broken:
+        self.failed[node.name] = f'needs {broken[0]}, which failed'
+      elif self.done.issuperset(node.parents.values()):
+        if node.trains:
+          ready.append(node)
+        else:
+          self._leave_if_asked()
+          self.store.publish_ticket(node, make_ticket(node, self.nodes, self.store))
+          self.done.add(node.name)
+    return ready
+
+  def _pick(self, ready: list[Node]) -> list[Node]:
+    """The next batch: alike in all that is compiled, and at one step.
+
+    Batches that fill the lanes go first, since what is left over may find
+    company when more is ready.
+    """
+    groups: dict[tuple, list[Node]] = {}
+    for node in ready:
+      step = self._resumed_step(node)
+      alike = (node.architecture, node.spec['stop'], step)
+      groups.setdefault(alike, []).append(node)
+    full = [group for group in groups.values() if len(group) >= self.lanes]
+    return (full or list(groups.values()))[0][: self.lanes]
+
+  def _train(self, batch: list[Node], display: ProgressDisplay) -> None:
+    trainer = self._trainer(batch[0].architecture)
+    starts = [self._start(node, trainer) for node in batch]
+    stop = batch[0].spec['stop']
+    what = _summary(batch)
+    display.advance(what, 0)
+    self._leave_if_asked()
+    diverged: dict[int, int] = {}
+    saved = time.monotonic()
+
+    def after_segment(segment: Segment) -> None:
+      nonlocal saved
+      for i, node in enumerate(batch):
+        if not abs(float(segment.loss[i])) < float('inf'):
+          diverged.setdefault(i, segment.step)
+        self.store.log(
+          node=node.name,
+          step=segment.step,
+          epoch=segment.epoch,
+          loss=float(segment.loss[i]),
+          train_accuracy=float(segment.accuracy[i]),
+          seconds=round(segment.seconds, 4),
+          time=round(time.time(), 2),
+        )
+      accuracy = segment.accuracy.mean()
+      share = (segment.step - before) / max(stop - before, 1)
+      display.advance(
+        f'{what}, step {segment.step}/{stop}, training accuracy {accuracy:.3f}',
+        work * share - done[0],
+      )
+      done[0] = work * share
+      overdue = time.monotonic() - saved > self.checkpoint_seconds
+      asked = self.asked_to_stop()
+      if (asked or overdue) and segment.step < stop:
+        for node, state in zip(batch, segment.states(), strict=True):
+          checkpoint.save(self.store.partial(node), state)
+        saved = time.monotonic()
+        if asked:
+          raise Stopped
+
+    before = int(starts[0].step)
+    work, done = sum(map(self._work, batch)), [0.0]
+    seeds = [node.spec['seed'] for node in batch]
+    states, evaluations = fit(trainer, starts, seeds, stop, after_segment)
+    for i, node in enumerate(batch):
+      self._publish(node, states[i], evaluations[i], diverged.get(i))
+      if i in diverged:
+        self.failed[node.name] = f'diverged by step {diverged[i]}'
+        display.finish(node.name, self.failed[node.name])
+      else:
+        self.done.add(node.name)
+        display.finish(node.name, f'accuracy {evaluations[i].accuracy:.4f}')
+
+  def _publish(
+    self,
+    node: Node,
+    state: TrainState,
+    evaluation: Evaluation,
+    diverged_at: int | None,
+  ) -> None:
+    if node.kind == 'rewind':
+      if diverged_at is None:
+        ticket = lottery.dense_ticket(
+          node.architecture, state.params, state.batch_stats
+        )
+        self.store.publish_ticket(node, signed(ticket, node, self.nodes))
+      return
+    ticket = self.store.ticket(self.nodes[node.parents['ticket']])
+    steps, examples = node.spec['stop'] - node.spec['start'], self.examples
+    result = {
+      'sparsity': ticket.sparsity,
+      'test_accuracy': evaluation.accuracy,
+      'test_loss': evaluation.loss,
+      'steps': steps,
+      'train_flops': train_flops(
+        node.architecture.multiply_adds(),
+        layer_densities(ticket.masks),
+        round(steps / self.recipe.steps_per_epoch(examples) * examples),
+      ),
+      'diverged_at': diverged_at,
+    }
+    self.store.publish_run(node, result, state.params)
+
+  def _start(self, node: Node, trainer: Trainer) -> TrainState:
+    """Where a run starts: its ticket, or its last checkpoint."""
+    if node.kind == 'rewind':
+      fresh = node.architecture.init(node.spec['seed'])
+      ticket = lottery.dense_ticket(
+        node.architecture, fresh['params'], fresh['batch_stats']
+      )
+    else:
+      ticket = self.store.ticket(self.nodes[node.parents['ticket']])
+    state = trainer.start(ticket, node.spec['start'])
+    folder = self.store.partial(node)
+    step = checkpoint.latest_step(folder)
+    return state if step is None else checkpoint.restore(folder, step, state)
+
+  def _resumed_step(self, node: Node) -> int:
+    saved = checkpoint.latest_step(self.store.partial(node))
+    return node.spec['start'] if saved is None else saved
+
+  def _trainer(self, architecture: Architecture) -> Trainer:
+    if architecture not in self._trainers:
+      devices = jax.local_devices()
+      per_device = -(-self.lanes // len(devices))
+      used = devices[: -(-self.lanes // per_device)]
+      self._trainers[architecture] = Trainer(
+        architecture, self.recipe, self.dataset, used, per_device
+      )
+    return self._trainers[architecture]
+
+  def _work(self, node: Node) -> float:
+    """A run's cost for the estimate of time left: as if it were dense."""
+    multiply_adds = sum(node.architecture.multiply_adds().values())
+    return multiply_adds * (node.spec['stop'] - node.spec['start'])
+
+  def _leave_if_asked(self) -> None:
+    if self.asked_to_stop():
+      raise Stopped
+
+
+def _summary(batch: Iterable[Node]) -> str:
+  first, *others = [node.name for node in batch]
+  return first + (f' and {len(others)} like it' if others else '')

@@ -1,0 +1,124 @@
+"""One start of a study: check, list or run, then write what it found."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from elth_jax import datasets
+from elth_jax.report import summary, write_report
+from elth_jax.study import results
+from elth_jax.study.estimate import describe
+from elth_jax.study.graph import Node, build
+from elth_jax.study.run import Runner
+from elth_jax.study.spec import StudySpec, read_config
+from elth_jax.study.store import Store, StoreError
+
+
+def run(
+  config: Mapping[str, Any],
+  workdir: Path | str,
+  asked_to_stop: Callable[[], bool] = lambda: False,
+) -> bool:
+  """Runs a study in `workdir`, or what is left of it, and reports.
+
+  Args:
+    config: the fields of `StudySpec` and `RunOptions`, e.g. a ConfigDict.
+    workdir: the study's folder; it is made, or continued.
+    asked_to_stop: looked at between dispatches.
+
+  Returns:
+    Whether every run succeeded; those that diverged are named.
+
+  Raises:
+    ValueError: if the config is wrong, before anything runs.
+    StoreError: if the workdir cannot be used for this config.
+    datasets.tfds.DatasetMissing: if the data is not there.
+    Stopped: if asked to stop; all that was done is safe.
+  """
+  spec, options = read_config(config)
+  dataset = datasets.load(spec.dataset).subset(spec.train_examples or None)
+  nodes = build(spec, dataset)
+  if options.dry_run:
+    print(describe(nodes, spec, dataset))
+    return True
+  store = Store(workdir)
+  _accept(store, spec, nodes, dataset)
+  runner = Runner(
+    nodes,
+    store,
+    dataset,
+    spec.recipe,
+    options.parallel or suitable_lanes(),
+    options.checkpoint_seconds,
+    asked_to_stop,
+  )
+  new = [name for name in nodes if name not in runner.done]
+  print(f'{len(nodes) - len(new)} of {len(nodes)} nodes are done in {workdir}')
+  runner.run()
+  rows = results.collect(nodes.values(), store)
+  store.write('results.csv', results.to_csv(rows))
+  if new or not (store.root / 'report.html').is_file():
+    write_report(store, spec, nodes, rows, runner.failed)
+  print(summary.to_text(rows))
+  print(f'report: {store.root / "report.html"}')
+  for name, why in runner.failed.items():
+    print(f'FAILED {name}: {why}')
+  return not runner.failed
+
+
+def suitable_lanes() -> int:
+  """How many tickets to train at once: one on each device."""
+  return min(len(jax.local_devices()), 8)
+
+
+def suitable_cpu_devices() -> int:
+  """How many host devices to split a CPU into: one for each core, up to 8."""
+  return min(len(os.sched_getaffinity(0)), 8)
+
+
+def _accept(
+  store: Store, spec: StudySpec, nodes: Mapping[str, Node], dataset
+) -> None:
+  """Writes the config, unless an earlier one forbids it.
+
+  A change is accepted if every node of the earlier study is still there,
+  determined by the same things: then it only adds work.
+  """
+  config = dataclasses.asdict(spec)
+  earlier = store.read_config()
+  if earlier is not None and earlier != _as_json(config):
+    before = build(StudySpec.from_config(earlier), dataset)
+    changed = [
+      name
+      for name, node in before.items()
+      if name not in nodes or nodes[name].key != node.key
+    ]
+    if changed:
+      raise StoreError(
+        f'{store.root} holds a study with other settings: '
+        f'{_differences(earlier, _as_json(config))}; give another --workdir, '
+        'or change only what adds runs'
+      )
+  store.write_config(config)
+
+
+def _as_json(value: Any) -> Any:
+  if isinstance(value, Mapping):
+    return {key: _as_json(item) for key, item in value.items()}
+  return [_as_json(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _differences(old: Mapping, new: Mapping, prefix: str = '') -> str:
+  found = []
+  for key in sorted(old.keys() | new.keys()):
+    one, other = old.get(key), new.get(key)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+      inner = _differences(one, other, f'{prefix}{key}.')
+      found += [inner] if inner else []
+    elif one != other:
+      found.append(f'{prefix}{key} was {one}, now {other}')
+  return '; '.join(found)

@@ -1,0 +1,157 @@
+"""What a study is to do: a config, checked and turned into plain values."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from elth_jax.methods import METHODS
+from elth_jax.names import unknown
+from elth_jax.tables import ORDERS
+from elth_jax.training.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class StudySpec:
+  """One IMP run on each source, and every method on each target.
+
+  Attributes:
+    dataset: name of a data set.
+    sources: networks whose tickets are transformed.
+    targets: networks on which methods are compared.
+    recipe: how every network is trained.
+    methods: what is trained on each target beside the dense network.
+    orders: how ETT arranges replicas.
+    width: channels of the first stage or units of a hidden layer; 0 for the
+      family's usual width.
+    levels: how many times IMP prunes.
+    compare_levels: the levels at which methods other than IMP are trained.
+    prune_fraction: the share of remaining weights that a level prunes.
+    reference_count: prune as many weights as the published code does.
+    replicates: how often all is repeated, with other seeds.
+    seed: of the first replicate; the next one takes the next number.
+    train_examples: how many training images are used; 0 for all.
+  """
+
+  dataset: str
+  sources: tuple[str, ...]
+  targets: tuple[str, ...]
+  recipe: Recipe
+  methods: tuple[str, ...] = ('imp', 'ett', 'reinit', 'random', 'magnitude')
+  orders: tuple[str, ...] = ('append',)
+  width: int = 0
+  levels: int = 10
+  compare_levels: tuple[int, ...] = (2, 6, 10)
+  prune_fraction: float = 0.2
+  reference_count: bool = False
+  replicates: int = 3
+  seed: int = 0
+  train_examples: int = 0
+
+  def __post_init__(self):
+    for name in ('sources', 'targets', 'methods', 'orders', 'compare_levels'):
+      values = getattr(self, name)
+      if not values or len(set(values)) < len(values):
+        raise ValueError(f'{name} is {values}; give distinct values')
+    for method in self.methods:
+      if method not in METHODS:
+        raise ValueError(unknown('method', method, METHODS))
+    for order in self.orders:
+      if order not in ORDERS:
+        raise ValueError(unknown('order', order, ORDERS))
+    for name in ('levels', 'replicates'):
+      if getattr(self, name) < 1:
+        raise ValueError(f'{name} is {getattr(self, name)}; give at least 1')
+    if not 0 < self.prune_fraction < 1:
+      raise ValueError(
+        f'prune_fraction is {self.prune_fraction}; give a share between 0 and 1'
+      )
+    wrong = [k for k in self.compare_levels if not 1 <= k <= self.levels]
+    if wrong:
+      raise ValueError(
+        f'compare_levels has {wrong}; IMP goes from level 1 to {self.levels}'
+      )
+    if min(self.width, self.seed, self.train_examples) < 0:
+      raise ValueError('width, seed and train_examples must be 0 or more')
+
+  @classmethod
+  def from_config(cls, config: Mapping[str, Any]) -> 'StudySpec':
+    """Reads a mapping (an ml_collections ConfigDict, say).
+
+    Raises:
+      ValueError: naming a key that is unknown, missing or of the wrong type.
+    """
+    values = dict(config)
+    recipe = values.get('recipe')
+    if recipe is not None:
+      values['recipe'] = _build(Recipe, dict(recipe), 'recipe.')
+    return _build(cls, values, '')
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+  """How a study is run; nothing here changes a result.
+
+  Attributes:
+    parallel: tickets trained at once; 0 for as many as the machine suits.
+    checkpoint_seconds: how often the state of a training run is saved.
+    dry_run: list what would run, and stop.
+  """
+
+  parallel: int = 0
+  checkpoint_seconds: float = 300.0
+  dry_run: bool = False
+
+  def __post_init__(self):
+    if self.parallel < 0 or self.checkpoint_seconds <= 0:
+      raise ValueError(
+        'parallel must be 0 or more, checkpoint_seconds above 0'
+      )
+
+
+def read_config(config: Mapping[str, Any]) -> tuple[StudySpec, RunOptions]:
+  """Splits one config into what a study is and how it is run."""
+  names = {field.name for field in dataclasses.fields(RunOptions)}
+  options = {key: value for key, value in config.items() if key in names}
+  rest = {key: value for key, value in config.items() if key not in names}
+  return StudySpec.from_config(rest), _build(RunOptions, options, '')
+
+
+def _build(cls, values: dict[str, Any], prefix: str):
+  fields = {field.name: field for field in dataclasses.fields(cls)}
+  for key in values:
+    if key not in fields:
+      raise ValueError(unknown('config key', prefix + key, _names(prefix, fields)))
+  for name, field in fields.items():
+    if name not in values:
+      if field.default is dataclasses.MISSING:
+        raise ValueError(f'config key {prefix + name!r} is missing')
+      continue
+    values[name] = _typed(prefix + name, values[name], field)
+  return cls(**values)
+
+
+def _names(prefix: str, fields) -> list[str]:
+  options = [field.name for field in dataclasses.fields(RunOptions)]
+  return [prefix + name for name in fields] + ([] if prefix else options)
+
+
+def _typed(name: str, value: Any, field: dataclasses.Field) -> Any:
+  """Checks a value against the field's type; lists become tuples."""
+  text = str(field.type)
+  if 'tuple' in text:
+    item = int if 'int' in text else str
+    if isinstance(value, list | tuple) and all(type(v) is item for v in value):
+      return tuple(value)
+    raise ValueError(f'config key {name!r}: expected a tuple of {item.__name__}, '
+                     f'got {value!r}')
+  default = field.default
+  wanted = type(default) if default is not dataclasses.MISSING else None
+  if wanted is float and type(value) is int:
+    return float(value)
+  if wanted is None and field.type is str:
+    wanted = str
+  if wanted is not None and type(value) is not wanted:
+    raise ValueError(
+      f'config key {name!r}: expected {wanted.__name__}, got {value!r}'
+    )
+  return value
