@@ -62,5 +62,22 @@ def main(argv) -> None:
     sys.exit(1)
 
 
+def parse_flags(argv: list[str]) -> list[str]:
+  """Reads flags and config; anything wrong with them is one line."""
+  try:
+    return flags.FLAGS(argv)
+  except (
+    flags.Error,
+    AttributeError,
+    ImportError,
+    KeyError,
+    OSError,
+    TypeError,
+    ValueError,
+  ) as error:
+    text = error.args[0] if isinstance(error, KeyError) else error
+    sys.exit(f'elth_jax: {" ".join(str(text).split())}')
+
+
 if __name__ == '__main__':
-  app.run(main)
+  app.run(main, flags_parser=parse_flags)

@@ -9,6 +9,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.families import Architecture
+from elth_jax.families.forms import Form
 from elth_jax.training.optimizer import make_optimizer
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.state import TrainState, stack, start_state
@@ -26,6 +27,14 @@ class Trainer:
   Masks, seeds and step numbers are data: one compilation serves all levels,
   methods and replicates.
 
+  Args:
+    architecture: the network.
+    recipe: how it is trained.
+    dataset: what it is trained on; kept on every device.
+    devices: all local devices by default.
+    per_device: tickets that share a device.
+    form: how convolutions are computed; by default as the backend likes it.
+
   Attributes:
     lanes: how many tickets are trained at once; fewer may be given.
   """
@@ -37,6 +46,7 @@ class Trainer:
     dataset: Dataset,
     devices: Sequence[jax.Device] | None = None,
     per_device: int = 1,
+    form: Form | None = None,
   ):
     devices = list(devices or jax.local_devices())
     examples = len(dataset.train_labels)
@@ -47,7 +57,7 @@ class Trainer:
     self.total_steps = recipe.total_steps(examples)
     self.steps_per_epoch = recipe.steps_per_epoch(examples)
     self._optimizer = make_optimizer(recipe, recipe.schedule(examples))
-    module = architecture.module()
+    module = architecture.module(form)
     step = make_step(module, recipe, dataset, self._optimizer)
     segment = make_segment(step, self.steps_per_epoch)
     mesh = jax.make_mesh(
