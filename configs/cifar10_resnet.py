@@ -26,5 +26,6 @@ def get_config() -> ConfigDict:
     levels=13,
     compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
     replicates=3,
+    imagenet_normalization=True,  # as the published runs did
     recipe=CIFAR_RESNET,
   )

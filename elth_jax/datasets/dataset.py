@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+# Per channel, of images scaled to 0..1
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
@@ -61,6 +64,19 @@ class Dataset:
     scale = 1 / (255 * np.asarray(self.std, np.float32))
     shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
     return images.astype(jnp.float32) * scale - shift
+
+  def with_imagenet_normalization(self) -> 'Dataset':
+    """The same images, normalised as the published CIFAR runs did.
+
+    Raises:
+      ValueError: if images have no three colours.
+    """
+    if self.image_shape[-1] != 3:
+      raise ValueError(
+        f'{self.name} has {self.image_shape[-1]} channel(s); '
+        'imagenet_normalization is for colour images'
+      )
+    return dataclasses.replace(self, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
   def subset(self, examples: int | None) -> 'Dataset':
     """The first `examples` training images; the test set stays whole."""

@@ -4,6 +4,7 @@ Decoded arrays are cached beside other caches of the user, so that a second
 start takes a second.
 """
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -14,8 +15,7 @@ import numpy as np
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.files import write_atomically
 
-# Per channel, of images scaled to 0..1: the values of the published runs.
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Per channel, of images scaled to 0..1
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 SPLITS = ('train', 'test')
 
@@ -107,8 +107,6 @@ def _decode(folder: Path, split: str, expected: int):
 
 
 def _npy(array: np.ndarray) -> bytes:
-  import io
-
   buffer = io.BytesIO()
   np.save(buffer, array, allow_pickle=False)
   return buffer.getvalue()

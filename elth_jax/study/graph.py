@@ -77,6 +77,7 @@ class _Builder:
       'recipe': dataclasses.asdict(spec.recipe),
       'dataset': dataset.name,
       'examples': len(dataset.train_labels),
+      'normalization': [list(dataset.mean), list(dataset.std)],
     }
 
   def build(self) -> dict[str, Node]:

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from elth_jax import datasets
+from elth_jax.datasets.dataset import Dataset
 from elth_jax.report import summary, write_report
 from elth_jax.study import results
 from elth_jax.study.estimate import describe
@@ -40,7 +41,7 @@ def run(
     Stopped: if asked to stop; all that was done is safe.
   """
   spec, options = read_config(config)
-  dataset = datasets.load(spec.dataset).subset(spec.train_examples or None)
+  dataset = _load_dataset(spec)
   nodes = build(spec, dataset)
   if options.dry_run:
     print(describe(nodes, spec, dataset))
@@ -70,6 +71,13 @@ def run(
   return not runner.failed
 
 
+def _load_dataset(spec: StudySpec) -> Dataset:
+  dataset = datasets.load(spec.dataset)
+  if spec.imagenet_normalization:
+    dataset = dataset.with_imagenet_normalization()
+  return dataset.subset(spec.train_examples or None)
+
+
 def suitable_lanes() -> int:
   """How many tickets to train at once: one on each device."""
   return min(len(jax.local_devices()), 8)
@@ -81,7 +89,7 @@ def suitable_cpu_devices() -> int:
 
 
 def _accept(
-  store: Store, spec: StudySpec, nodes: Mapping[str, Node], dataset
+  store: Store, spec: StudySpec, nodes: Mapping[str, Node], dataset: Dataset
 ) -> None:
   """Writes the config, unless an earlier one forbids it.
 

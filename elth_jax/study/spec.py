@@ -30,6 +30,8 @@ class StudySpec:
     replicates: how often all is repeated, with other seeds.
     seed: of the first replicate; the next one takes the next number.
     train_examples: how many training images are used; 0 for all.
+    imagenet_normalization: normalise colour images by ImageNet's mean and
+      deviation, as the published CIFAR runs did.
   """
 
   dataset: str
@@ -46,6 +48,7 @@ class StudySpec:
   replicates: int = 3
   seed: int = 0
   train_examples: int = 0
+  imagenet_normalization: bool = False
 
   def __post_init__(self):
     for name in ('sources', 'targets', 'methods', 'orders', 'compare_levels'):
