@@ -6,7 +6,7 @@ References:
 
 import dataclasses
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from elth_jax.layout import Layout
@@ -112,7 +112,7 @@ class Plan:
     """The plan that replicates units; see `stretch_tree`."""
     if order not in ORDERS:
       raise ValueError(f'order is {order!r}; known are {", ".join(ORDERS)}')
-    depths = _per_stage(target, source, 'depths', (int,))
+    depths = _depth_per_stage(target, source)
     chosen = _per_stage(units, source, 'units')
     return cls(
       {
@@ -132,7 +132,7 @@ class Plan:
     """The plan that drops units; see `squeeze_tree`."""
     if keep is not None and drop is not None:
       raise ValueError('give keep or drop, not both')
-    depths = _per_stage(target, source, 'depths', (int,))
+    depths = _depth_per_stage(target, source)
     kept = _per_stage(keep, source, 'keep')
     dropped = _per_stage(drop, source, 'drop')
     return cls(
@@ -237,23 +237,30 @@ def squeeze_tree(
   return plan.apply(tree, layout)
 
 
-def _per_stage(
-  value: object, stages: Mapping[str, int], what: str, single: tuple = ()
-) -> dict:
+def _per_stage(value: object, stages: Mapping[str, int], what: str) -> dict:
   """Spreads one value over all stages, or checks a value for each stage."""
-  if isinstance(value, Mapping):
-    if different := value.keys() ^ stages.keys():
+  if not isinstance(value, Mapping):
+    return dict.fromkeys(stages, value)
+  if different := value.keys() ^ stages.keys():
+    raise ValueError(
+      f'{what}: stages {sorted(different)} are not in both {list(value)} '
+      f'and the tree, which has {list(stages)}'
+    )
+  return {stage: value[stage] for stage in stages}
+
+
+def _depth_per_stage(
+  depths: Depths, stages: Mapping[str, int]
+) -> dict[str, int]:
+  if isinstance(depths, Iterable) and not isinstance(depths, Mapping):
+    values = list(depths)
+    if len(values) != len(stages):
       raise ValueError(
-        f'{what}: stages {sorted(different)} are not in both {list(value)} '
-        f'and the tree, which has {list(stages)}'
+        f'depths: {len(values)} values for {len(stages)} stages {list(stages)}'
       )
-    return {stage: value[stage] for stage in stages}
-  if single and isinstance(value, Sequence):
-    if len(value) != len(stages):
-      raise ValueError(
-        f'{what}: {len(value)} values for {len(stages)} stages {list(stages)}'
-      )
-    return dict(zip(stages, map(operator.index, value), strict=True))
-  if single:
-    value = operator.index(value)  # pyrefly: ignore
-  return dict.fromkeys(stages, value)
+    depths = dict(zip(stages, values, strict=True))
+  by_stage = _per_stage(depths, stages, 'depths')
+  try:
+    return {stage: operator.index(n) for stage, n in by_stage.items()}
+  except TypeError:
+    raise ValueError(f'depths {depths!r} are not whole numbers') from None

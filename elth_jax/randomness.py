@@ -12,5 +12,6 @@ import numpy as np
 
 def generator(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
   """The generator for one purpose, e.g. `generator(0, 'order', epoch)`."""
-  entropy = (seed, zlib.crc32(purpose.encode()), *numbers)
+  # numpy ignores zeros at the end, so the last number is never one
+  entropy = (seed, zlib.crc32(purpose.encode()), *numbers, 1 + len(numbers))
   return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))

@@ -19,6 +19,7 @@ from elth_jax.tables import Order, Units
 from elth_jax.trees import PyTree, check_same_leaves, flatten, unflatten
 
 FORMAT = 'elth_jax.ticket/1'
+METADATA = 'elth_jax'  # the one key of the file's metadata
 COLLECTIONS = ('params', 'batch_stats', 'masks')
 
 
@@ -75,18 +76,14 @@ class Ticket:
   def save(self, path: Path | str) -> None:
     """Writes the ticket to one safetensors file, whole or not at all."""
     tensors = self._tensors()
-    about = json.dumps(
-      {
-        'architecture': dict(self.architecture),
-        'provenance': dict(self.provenance),
-      },
-      sort_keys=True,
-    )
-    metadata = {
+    about = {
       'format': FORMAT,
-      'ticket': about,
-      'sha256': _digest(tensors, about),
+      'architecture': dict(self.architecture),
+      'provenance': dict(self.provenance),
     }
+    about['sha256'] = _digest(tensors, about)
+    # one key: safetensors writes several in no fixed order
+    metadata = {METADATA: json.dumps(about, sort_keys=True)}
     write_atomically(path, safetensors.numpy.save(tensors, metadata))
 
   @classmethod
@@ -101,18 +98,16 @@ class Ticket:
       raise FileNotFoundError(f'no ticket file at {path}')
     try:
       with safetensors.safe_open(path, framework='numpy') as file:
-        metadata = file.metadata() or {}
-        names = list(file.keys())
-        if metadata.get('format') != FORMAT:
+        about = json.loads((file.metadata() or {}).get(METADATA, '{}'))
+        if about.get('format') != FORMAT:
           raise ValueError(
-            f'its format is {metadata.get("format")!r}, not {FORMAT!r}'
+            f'its format is {about.get("format")!r}, not {FORMAT!r}'
           )
-        tensors = {name: file.get_tensor(name) for name in names}
-      about = metadata.get('ticket', '')
-      if metadata.get('sha256') != _digest(tensors, about):
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+      if about.pop('sha256', None) != _digest(tensors, about):
         raise ValueError('its content does not match its SHA-256')
-      return cls._from_tensors(tensors, json.loads(about))
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as e:
+      return cls._from_tensors(tensors, about)
+    except (safetensors.SafetensorError, ValueError, LookupError, TypeError, AttributeError) as e:
       raise ValueError(
         f'{path} is not a sound ticket file: {e}; fetch or make it again'
       ) from e
@@ -199,8 +194,8 @@ def _host(leaf: Any) -> np.ndarray:
   return array
 
 
-def _digest(tensors: Mapping[str, np.ndarray], about: str) -> str:
-  digest = hashlib.sha256(about.encode())
+def _digest(tensors: Mapping[str, np.ndarray], about: Mapping) -> str:
+  digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
   for name in sorted(tensors):
     tensor = tensors[name]
     digest.update(f'{name} {tensor.dtype} {tensor.shape}'.encode())

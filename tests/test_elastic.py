@@ -94,7 +94,7 @@ def test_depths_by_number_sequence_or_name():
   tree = make_tree([3, 3])
   by_name = stretch_tree(tree, {'stage1': 4, 'stage2': 6})
   assert blocks_of(by_name, 'stage1') == [0, 1, 1, 2]
-  by_sequence = stretch_tree(tree, np.array([4, 6]).tolist())
+  by_sequence = stretch_tree(tree, np.array([4, 6]))
   assert jax.tree.structure(by_name) == jax.tree.structure(by_sequence)
   units = stretch_tree(tree, 5, units={'stage1': (1,), 'stage2': (2,)})
   assert blocks_of(units, 'stage1') == [0, 1, 1, 1, 2]
@@ -127,6 +127,7 @@ def test_works_under_jit_and_keeps_numpy():
     (lambda t: stretch_tree(t, 5, order='upend'), "order is 'upend'"),
     (lambda t: stretch_tree(t, (5,)), '1 values for 2 stages'),
     (lambda t: stretch_tree(t, {'stage1': 5}), r"\['stage2'\] are not in both"),
+    (lambda t: stretch_tree(t, 4.5), 'not whole numbers'),
     (lambda t: stretch_tree(t, 2), 'stage1: cannot stretch 3 units to 2'),
     (lambda t: squeeze_tree(t, 4), 'stage1: cannot squeeze 3 units to 4'),
     (lambda t: squeeze_tree(t, 2, keep=(1,), drop=(2,)), 'not both'),

@@ -1,0 +1,169 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from elth_jax import families
+from elth_jax.families import Architecture, architecture, forms
+from elth_jax.trees import flatten
+
+CIFAR, MNIST = (32, 32, 3), (28, 28, 1)
+
+# REFERENCE, section 2: parameters and prunable weights
+COUNTS = [
+  ('resnet14', CIFAR, None, 175_258, 174_128),
+  ('resnet20', CIFAR, None, 272_474, 270_896),
+  ('resnet32', CIFAR, None, 466_906, 464_432),
+  ('resnet44', CIFAR, None, 661_338, 657_968),
+  ('resnet56', CIFAR, None, 855_770, 851_504),
+  ('resnet20', CIFAR, 32, 1_084_586, 1_081_440),
+  ('mlp2', MNIST, None, 356_910, 356_200),
+  ('mlp3', MNIST, None, 447_210, 446_200),
+  ('mlp4', MNIST, None, 537_510, 536_200),
+]
+
+
+@pytest.mark.parametrize(('name', 'shape', 'width', 'all_', 'prunable'), COUNTS)
+def test_published_counts(name, shape, width, all_, prunable):
+  net = architecture(name, shape, 10, width)
+  sizes = {n: leaf.size for n, leaf in flatten(net.shapes()['params']).items()}
+  assert sum(sizes.values()) == all_
+  assert sum(s for n, s in sizes.items() if net.family.prunable(n)) == prunable
+
+
+def test_multiply_adds_of_resnet20():
+  net = architecture('resnet20', CIFAR, 10)
+  assert sum(net.multiply_adds().values()) == 40_813_184
+  assert net.multiply_adds().keys() == {
+    name
+    for name in flatten(net.shapes()['params'])
+    if net.family.prunable(name)
+  }
+  mlp = architecture('mlp2', MNIST, 10)
+  assert sum(mlp.multiply_adds().values()) == 356_200
+
+
+def test_trees_are_keyed_by_stage_and_block():
+  shapes = architecture('resnet20', CIFAR, 10).shapes()
+  names = flatten(shapes['params'])
+  assert 'stage2/block0/shortcut/kernel' in names
+  assert 'stage1/block0/shortcut/kernel' not in names
+  assert names['stage3/block2/conv1/kernel'].shape == (3, 3, 64, 64)
+  assert families.FAMILIES['resnet'].layout.depths(shapes) == {
+    'stage1': 3,
+    'stage2': 3,
+    'stage3': 3,
+  }
+
+
+def resnet_by_hand(variables, images, depths):
+  """An independent forward pass: XLA's convolution, PyTorch's padding."""
+  p, s = flatten(variables['params']), flatten(variables['batch_stats'])
+
+  def conv(x, name, stride=1):
+    kernel = p[f'{name}/kernel']
+    pad = (kernel.shape[0] - 1) // 2
+    return jax.lax.conv_general_dilated(
+      x,
+      kernel,
+      (stride, stride),
+      [(pad, pad)] * 2,
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    )
+
+  def norm(x, n):
+    scaled = (x - s[f'{n}/mean']) / np.sqrt(s[f'{n}/var'] + 1e-5)
+    return scaled * p[f'{n}/scale'] + p[f'{n}/bias']
+
+  relu = jax.nn.relu
+  x = relu(norm(conv(images, 'stem'), 'stem_bn'))
+  for stage, blocks in enumerate(depths, start=1):
+    for block in range(blocks):
+      at = f'stage{stage}/block{block}'
+      stride = 2 if stage > 1 and block == 0 else 1
+      y = relu(norm(conv(x, f'{at}/conv1', stride), f'{at}/bn1'))
+      y = norm(conv(y, f'{at}/conv2'), f'{at}/bn2')
+      if stride == 2:
+        x = norm(conv(x, f'{at}/shortcut', 2), f'{at}/shortcut_bn')
+      x = relu(x + y)
+  return x.mean((1, 2)) @ p['head/kernel'] + p['head/bias']
+
+
+@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+def test_forward_pass_against_a_network_by_hand(form):
+  net = architecture('resnet14', (8, 8, 3), 10, 4)
+  variables = net.init(1)
+  generator = np.random.default_rng(0)
+  variables['batch_stats'] = jax.tree.map(
+    lambda leaf: leaf + generator.random(leaf.shape).astype(np.float32),
+    variables['batch_stats'],
+  )
+  images = generator.standard_normal((3, 8, 8, 3)).astype(np.float32)
+  found = net.module(form).apply(variables, images)
+  expected = resnet_by_hand(variables, images, (2, 2, 2))
+  np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
+
+
+def test_mlp_against_numpy():
+  net = architecture('mlp2', (4, 4, 1), 3, 9)
+  variables = net.init(0)
+  p = flatten(variables['params'])
+  images = np.random.default_rng(0).random((2, 4, 4, 1)).astype(np.float32)
+  x = images.reshape(2, -1)
+  names = ['stage1/block0/fc', 'stage1/block1/fc', 'neck']
+  for name in names:
+    x = np.maximum(x @ p[f'{name}/kernel'] + p[f'{name}/bias'], 0)
+  expected = x @ p['head/kernel'] + p['head/bias']
+  found = net.module().apply(variables, jnp.asarray(images))
+  np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+  assert p['neck/kernel'].shape == (9, 3)
+  assert net.family.is_spared('head/kernel')
+
+
+def test_init_is_a_function_of_seed_and_network():
+  net = architecture('resnet14', (8, 8, 1), 10, 2)
+  one, same, other = (flatten(net.init(s)['params']) for s in (0, 0, 1))
+  deeper = flatten(net.with_name('resnet20').init(0)['params'])
+  name = 'stage1/block1/conv1/kernel'
+  np.testing.assert_array_equal(one[name], same[name])
+  assert not np.array_equal(one[name], other[name])
+  assert not np.array_equal(one[name], deeper[name])
+  net.check(net.init(0))
+
+
+def test_check_names_the_leaf():
+  net = architecture('mlp2', (2, 2, 1), 3, 6)
+  variables = net.init(0)
+  variables['params']['head']['bias'] = np.zeros(4, np.float32)
+  with pytest.raises(ValueError, match='params/head/bias is float32'):
+    net.check(variables)
+  del variables['params']['head']['bias']
+  with pytest.raises(ValueError, match='missing params/head/bias'):
+    net.check(variables)
+
+
+def test_json_round_trip():
+  net = architecture('resnet20', CIFAR, 10)
+  assert Architecture.from_json(net.to_json()) == net
+  with pytest.raises(ValueError, match='fields'):
+    Architecture.from_json({'name': 'resnet20'})
+
+
+@pytest.mark.parametrize(
+  ('name', 'message'),
+  [
+    ('resnet21', 'nearest are resnet20 and resnet26'),
+    ('resnet2', 'nearest are resnet8'),
+    ('mlp0', 'at least one'),
+    ('resnett20', "did you mean 'resnet'"),
+    ('resnet', 'known: mlp, resnet'),
+  ],
+)
+def test_unknown_networks(name, message):
+  with pytest.raises(ValueError, match=message):
+    architecture(name, CIFAR, 10)
+
+
+def test_sizes_must_be_positive():
+  with pytest.raises(ValueError, match='positive'):
+    architecture('resnet20', (32, 32, 0), 10)

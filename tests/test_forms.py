@@ -1,0 +1,71 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from elth_jax.families import forms
+
+# height, width, channels in and out, kernel size, stride
+CASES = [
+  (6, 6, 3, 4, 3, 1),
+  (6, 6, 3, 4, 3, 2),
+  (7, 5, 2, 3, 3, 2),
+  (6, 6, 3, 4, 1, 2),
+  (5, 6, 2, 2, 5, 2),
+]
+
+
+def oracle(images, kernel, stride):
+  pad = kernel.shape[0] // 2
+  return lax.conv_general_dilated(
+    images,
+    kernel,
+    (stride, stride),
+    ((pad, pad), (pad, pad)),
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+  )
+
+
+@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+@pytest.mark.parametrize('patch_bytes', [1 << 30, 1])
+@pytest.mark.parametrize('case', CASES, ids=str)
+def test_values_and_gradients_equal_xla(form, patch_bytes, case, monkeypatch):
+  """In float64, with patches made all at once and row by row."""
+  monkeypatch.setattr(forms, 'PATCH_BYTES', patch_bytes)
+  height, width, channels, features, size, stride = case
+  generator = np.random.default_rng(0)
+  images = generator.standard_normal((2, height, width, channels))
+  kernel = generator.standard_normal((size, size, channels, features))
+
+  def through_form(images, kernel):
+    out = form.conv(form.enter(images), kernel, stride)
+    return jnp.transpose(out, [form.axes.index(axis) for axis in 'NHWC'])
+
+  with jax.enable_x64(True):
+    expected, pull = jax.vjp(
+      lambda i, k: oracle(i, k, stride), jnp.asarray(images), jnp.asarray(kernel)
+    )
+    found, pull_form = jax.vjp(
+      through_form, jnp.asarray(images), jnp.asarray(kernel)
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    cotangent = jnp.asarray(generator.standard_normal(expected.shape))
+    for one, other in zip(pull(cotangent), pull_form(cotangent), strict=True):
+      np.testing.assert_allclose(one, other, atol=1e-12)
+
+
+@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+def test_reductions_of_activations(form):
+  images = jnp.asarray(np.random.default_rng(0).random((2, 3, 4, 5)))
+  x = form.enter(images)
+  np.testing.assert_allclose(form.pool(x), images.mean((1, 2)), rtol=1e-6)
+  np.testing.assert_allclose(
+    form.sum_channels(x), images.sum((0, 1, 2)), rtol=1e-6
+  )
+  weights = jnp.array([0.0, 1.0])
+  np.testing.assert_allclose(
+    form.sum_channels(x * form.along('N', weights)),
+    images[1].sum((0, 1)),
+    rtol=1e-6,
+  )

@@ -1,0 +1,90 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from elth_jax.families import forms, layers
+
+GENERATOR = np.random.default_rng(0)
+
+
+def batch_norm(form, x, weights=None, train=True, stats=None):
+  layer = layers.BatchNorm(form)
+  variables = layer.init(jax.random.key(0), form.enter(x), None, False)
+  variables['params'] = {
+    'scale': jnp.array([0.5, 2.0]),
+    'bias': jnp.array([1.0, -1.0]),
+  }
+  variables['batch_stats'] = stats or variables['batch_stats']
+  out, new = layer.apply(
+    variables, form.enter(x), weights, train, mutable='batch_stats'
+  )
+  out = jnp.transpose(out, [form.axes.index(axis) for axis in 'NHWC'])
+  return np.asarray(out), new.get('batch_stats')
+
+
+@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+def test_batch_norm_against_numpy(form):
+  x = GENERATOR.normal(3, 2, (4, 3, 3, 2)).astype(np.float32)
+  out, stats = batch_norm(form, x)
+  mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+  expected = (x - mean) / np.sqrt(variance + 1e-5) * [0.5, 2.0] + [1.0, -1.0]
+  np.testing.assert_allclose(out, expected, atol=1e-5)
+  np.testing.assert_allclose(stats['mean'], 0.1 * mean, rtol=1e-5)
+  unbiased = x.var((0, 1, 2), ddof=1)
+  np.testing.assert_allclose(stats['var'], 0.9 + 0.1 * unbiased, rtol=1e-5)
+
+
+def test_batch_norm_evaluates_with_running_statistics():
+  x = GENERATOR.random((2, 3, 3, 2)).astype(np.float32)
+  stats = {'mean': jnp.array([1.0, 2.0]), 'var': jnp.array([4.0, 9.0])}
+  out, _ = batch_norm(forms.CHWN, x, train=False, stats=stats)
+  expected = (x - [1, 2]) / np.sqrt([4, 9]) * [0.5, 2.0] + [1.0, -1.0]
+  np.testing.assert_allclose(out, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+def test_padding_of_a_batch_does_not_count(form):
+  x = GENERATOR.random((5, 3, 3, 2)).astype(np.float32)
+  padded = np.concatenate([x, np.full((3, 3, 3, 2), 99, np.float32)])
+  weights = jnp.array([1.0] * 5 + [0.0] * 3)
+  out, stats = batch_norm(form, padded, weights)
+  expected, expected_stats = batch_norm(form, x)
+  np.testing.assert_allclose(out[:5], expected, atol=1e-5)
+  for name in ('mean', 'var'):
+    np.testing.assert_allclose(stats[name], expected_stats[name], rtol=1e-5)
+
+
+def test_batch_norm_equals_flax_in_the_forward_pass():
+  x = GENERATOR.random((4, 3, 3, 2)).astype(np.float32)
+  flax = nn.BatchNorm(use_running_average=False, epsilon=1e-5)
+  variables = flax.init(jax.random.key(0), x)
+  variables['params'] = {
+    'scale': jnp.array([0.5, 2.0]),
+    'bias': jnp.array([1.0, -1.0]),
+  }
+  expected, _ = flax.apply(variables, x, mutable='batch_stats')
+  np.testing.assert_allclose(batch_norm(forms.NHWC, x)[0], expected, atol=1e-5)
+
+
+def test_initial_values_have_the_published_distributions():
+  draw = np.random.default_rng(0)
+  kernel = layers.kaiming_normal(draw, (3, 3, 64, 400), 576)
+  assert kernel.std() == pytest.approx(np.sqrt(2 / 576), rel=0.01)
+  # a truncated normal ends at two deviations; a normal has 4.6% beyond them
+  beyond = np.mean(np.abs(kernel) > 2 * np.sqrt(2 / 576))
+  assert beyond == pytest.approx(0.0455, abs=0.003)
+  bias = layers.uniform_by_fan_in(draw, (10_000,), 64)
+  assert -0.125 <= bias.min() < -0.124 and 0.124 < bias.max() <= 0.125
+  scale = layers.unit_uniform(draw, (10_000,), 1)
+  assert 0 <= scale.min() < 0.01 and 0.99 < scale.max() < 1
+  assert scale.mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_flax_init_draws_as_the_class_says():
+  dense = layers.Dense(500)
+  init = jax.jit(dense.init)
+  variables = init(jax.random.key(0), jnp.zeros((1, 200)))['params']
+  assert np.std(variables['kernel']) == pytest.approx(0.1, rel=0.01)
+  assert np.abs(variables['bias']).max() == pytest.approx(0.0707, rel=0.05)

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from elth_jax.lottery import dense_ticket, next_level, with_masks
+from elth_jax.trees import flatten, map_named
+
+
+def test_levels_prune_the_trained_and_rewind_the_rest(net):
+  fresh = net.init(0)
+  dense = dense_ticket(net, fresh['params'], fresh['batch_stats'])
+  assert dense.sparsity == 0
+  draw = np.random.default_rng(0)
+  ticket, total = dense, 0.0
+  for level in (1, 2, 3):
+    trained = map_named(
+      lambda _, p, m: p if m is None else draw.random(p.shape) * m,
+      dense.params,
+      ticket.masks,
+    )
+    new = next_level(dense, ticket, trained, 0.2)
+    total = 1 - 0.8**level
+    assert new.sparsity == pytest.approx(total, abs=0.01)
+    for name, mask in flatten(new.masks).items():
+      weight, rewound = flatten(new.params)[name], flatten(dense.params)[name]
+      if mask is None:
+        np.testing.assert_array_equal(weight, rewound)
+        continue
+      np.testing.assert_array_equal(weight, np.where(mask, rewound, 0))
+      assert not np.any(mask & ~flatten(ticket.masks)[name])
+    ticket = new
+
+
+def test_the_head_of_an_mlp_is_spared():
+  from elth_jax.families import architecture
+
+  net = architecture('mlp2', (4, 4, 1), 3, 6)
+  fresh = net.init(0)
+  dense = dense_ticket(net, fresh['params'], fresh['batch_stats'])
+  sparse = next_level(dense, dense, dense.params, 0.8)
+  assert sparse.masks['head']['kernel'].all()
+  assert sparse.sparsity == pytest.approx(0.8, abs=0.01)
+
+
+def test_with_masks_keeps_the_kept(tickets):
+  dense, sparse = tickets
+  again = with_masks(dense, sparse.masks)
+  for name, leaf in flatten(again.params).items():
+    np.testing.assert_array_equal(leaf, flatten(sparse.params)[name])

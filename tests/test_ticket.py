@@ -1,0 +1,152 @@
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elth_jax import Ticket
+from elth_jax.families import architecture
+from elth_jax.lottery import dense_ticket, next_level
+from elth_jax.masks import apply_masks
+from elth_jax.trees import flatten
+
+
+@pytest.fixture(scope='module')
+def ticket():
+  net = architecture('resnet14', (8, 8, 1), 10, 2)
+  fresh = net.init(3)
+  dense = dense_ticket(net, fresh['params'], fresh['batch_stats'])
+  sparse = next_level(dense, dense, dense.params, 0.7)
+  return dataclasses.replace(sparse, provenance={'level': 2, 'seed': 3})
+
+
+def assert_same(one, other):
+  for name in ('params', 'batch_stats', 'masks'):
+    a, b = flatten(getattr(one, name)), flatten(getattr(other, name))
+    assert a.keys() == b.keys()
+    for leaf, value in a.items():
+      assert (value is None) == (b[leaf] is None)
+      if value is not None:
+        np.testing.assert_array_equal(value, b[leaf])
+        assert value.dtype == b[leaf].dtype
+  assert one.architecture == other.architecture
+  assert one.provenance == other.provenance
+
+
+def test_save_and_load(ticket, tmp_path):
+  ticket.save(tmp_path / 'a.safetensors')
+  loaded = Ticket.load(tmp_path / 'a.safetensors')
+  assert_same(ticket, loaded)
+  assert loaded.sparsity == pytest.approx(0.7, abs=1e-3)
+  loaded.save(tmp_path / 'b.safetensors')
+  one, two = (tmp_path / f'{n}.safetensors' for n in 'ab')
+  assert one.read_bytes() == two.read_bytes()
+  assert sorted(p.name for p in tmp_path.iterdir()) == [one.name, two.name]
+
+
+def test_a_ticket_cannot_be_changed(ticket):
+  mine = {'w': np.ones(3)}
+  made = Ticket({}, mine, {}, {'w': None})
+  mine['w'][0] = 7
+  assert made.params['w'][0] == 1
+  with pytest.raises(ValueError, match='read-only'):
+    ticket.params['head']['bias'][0] = 1
+  with pytest.raises(dataclasses.FrozenInstanceError):
+    ticket.params = {}
+
+
+@pytest.mark.parametrize('target', ['resnet20', 'resnet32', 'resnet8'])
+def test_transforms_are_checked_and_signed(ticket, target):
+  deep = ticket.transform(target)
+  net = architecture(target, (8, 8, 1), 10, 2)
+  net.check({'params': deep.params, 'batch_stats': deep.batch_stats})
+  assert deep.provenance['source'] == 'resnet14'
+  assert deep.architecture['name'] == target
+  zeros = apply_masks(deep.params, deep.masks)
+  jax.tree.map(np.testing.assert_array_equal, zeros, deep.params)
+
+
+@pytest.mark.parametrize(
+  ('target', 'options', 'message'),
+  [
+    ('mlp3', {}, 'not of the family'),
+    ('resnet21', {}, '6 n \\+ 2'),
+    ('resnot20', {}, "did you mean 'resnet'"),
+    ('resnet8', {'units': (1,)}, 'squeeze by keep or drop'),
+    ('resnet20', {'keep': (1,)}, 'stretch by units'),
+  ],
+)
+def test_wrong_transforms(ticket, target, options, message):
+  with pytest.raises(ValueError, match=message):
+    ticket.transform(target, **options)
+
+
+def test_nothing_to_copy(ticket):
+  shallow = ticket.transform('resnet8')
+  with pytest.raises(ValueError, match='stage1: no units to replicate'):
+    shallow.transform('resnet14')
+
+
+@pytest.mark.parametrize(
+  ('masks', 'message'),
+  [
+    ({}, 'missing w'),
+    ({'w': np.ones(2, bool)}, r'mask w: bool\(2,\)'),
+    ({'w': np.ones(3)}, r'mask w: float64\(3,\)'),
+    ({'w': np.array([True, False, True])}, 'w: weights outside the mask'),
+  ],
+)
+def test_masks_must_agree_with_weights(masks, message):
+  with pytest.raises(ValueError, match=message):
+    Ticket({}, {'w': np.ones(3)}, {}, masks)
+
+
+def test_missing_file(tmp_path):
+  with pytest.raises(FileNotFoundError, match='no ticket file'):
+    Ticket.load(tmp_path / 'none.safetensors')
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_damage_is_noticed(ticket, tmp_path_factory, data):
+  path = tmp_path_factory.mktemp('damage') / 'ticket.safetensors'
+  ticket.save(path)
+  content = bytearray(path.read_bytes())
+  if data.draw(st.booleans()):
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] ^= 1 << data.draw(st.integers(0, 7))
+  else:
+    content = content[: data.draw(st.integers(0, len(content) - 1))]
+  path.write_bytes(content)
+  with pytest.raises(ValueError, match='not a sound ticket file'):
+    Ticket.load(path)
+
+
+@pytest.mark.parametrize(
+  'metadata',
+  [
+    None,
+    {'format': 'pt'},
+    {'elth_jax': '[]'},
+    {'elth_jax': '{'},
+    {'elth_jax': '{"format": "elth_jax.ticket/1", "sha256": "x"}'},
+  ],
+)
+def test_foreign_files_are_refused(tmp_path, metadata):
+  path = tmp_path / 'foreign.safetensors'
+  tensors = {'w': np.ones(2, np.float32)}
+  path.write_bytes(safetensors.numpy.save(tensors, metadata))
+  with pytest.raises(ValueError, match='foreign.safetensors is not a sound'):
+    Ticket.load(path)
+
+
+def test_metadata_is_plain_json(ticket, tmp_path):
+  ticket.save(tmp_path / 't.safetensors')
+  with safetensors.safe_open(tmp_path / 't.safetensors', 'numpy') as file:
+    about = json.loads(file.metadata()['elth_jax'])
+  assert about['architecture']['name'] == 'resnet14'
+  assert about['provenance'] == {'level': 2, 'seed': 3}
