@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from elth_jax.training.state import TrainState
@@ -46,7 +47,7 @@ def restore(folder: Path, step: int, like: TrainState) -> TrainState:
   return jax.tree.unflatten(jax.tree.structure(like), list(leaves.values()))
 
 
-def _leaves(state: TrainState) -> dict[str, jax.Array]:
+def _leaves(state: TrainState) -> dict[str, np.ndarray]:
   """The leaves by zero-padded number: dict order is then leaf order."""
   leaves = jax.tree.leaves(state)
-  return {f'{number:05}': leaf for number, leaf in enumerate(leaves)}
+  return {f'{number:05}': np.asarray(leaf) for number, leaf in enumerate(leaves)}

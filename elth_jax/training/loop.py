@@ -75,7 +75,7 @@ def fit(
     ]
     began = time.perf_counter()
     state, metrics = trainer.run(state, [until] * count, batches)
-    metrics = jax.tree.map(np.asarray, metrics)
+    metrics = jax.tree.map(lambda m: np.asarray(m)[:count], metrics)
     seconds = time.perf_counter() - began
     done, step = until - step, until
     # the first dispatch compiles, so it says nothing of the pace
@@ -86,8 +86,8 @@ def fit(
         step=step,
         epoch=epoch,
         seconds=seconds,
-        loss=(metrics['loss'] / metrics['count'])[:count],
-        accuracy=(metrics['correct'] / metrics['count'])[:count],
+        loss=metrics['loss'] / metrics['count'],
+        accuracy=metrics['correct'] / metrics['count'],
         states=lambda: unstack(state, count),
       )
     )

@@ -1,0 +1,56 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from elth_jax.training.recipe import CIFAR_RESNET, IMAGENET_RESNET, MLP, VGG, Recipe
+
+CIFAR, IMAGENET, MNIST = 50_000, 1_281_167, 60_000
+
+
+def test_published_step_counts():
+  """REFERENCE, section 1: the last partial batch is kept."""
+  assert CIFAR_RESNET.steps_per_epoch(CIFAR) == 391
+  assert CIFAR_RESNET.steps_per_epoch(73_257) == 573
+  assert IMAGENET_RESNET.steps_per_epoch(IMAGENET) == 1_252
+  assert MLP.steps_per_epoch(MNIST) == 469
+  assert CIFAR_RESNET.total_steps(CIFAR) == 62_560
+  assert (CIFAR_RESNET.rewind_step, VGG.rewind_step) == (1000, 200)
+  assert IMAGENET_RESNET.rewind_step == 5 * IMAGENET_RESNET.steps_per_epoch(
+    IMAGENET
+  )
+
+
+@pytest.mark.parametrize(
+  ('step', 'rate'),
+  [(0, 0.1), (31_279, 0.1), (31_280, 0.01), (46_919, 0.01), (46_920, 0.001)],
+)
+def test_drops_take_effect_at_their_milestone(step, rate):
+  assert float(CIFAR_RESNET.schedule(CIFAR)(step)) == pytest.approx(rate)
+
+
+def test_warm_up_is_linear_from_zero():
+  schedule = IMAGENET_RESNET.schedule(IMAGENET)
+  steps = np.array([0, 626, 3130, 6260, 37_559, 37_560])
+  expected = [0, 0.04, 0.2, 0.4, 0.4, 0.04]
+  np.testing.assert_allclose([schedule(s) for s in steps], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'optimizer': 'lion'}, 'sgd or adam'),
+    ({'learning_rate': 0.0}, 'learning_rate is 0.0'),
+    ({'epochs': 0}, 'epochs is 0'),
+    ({'momentum': -1.0}, 'momentum is -1.0'),
+    ({'rewind_step': -1}, 'rewind_step is -1'),
+  ],
+)
+def test_impossible_recipes(change, message):
+  with pytest.raises(ValueError, match=message):
+    dataclasses.replace(Recipe(), **change)
+
+
+def test_rewinding_must_come_before_the_end():
+  with pytest.raises(ValueError, match='1000 is not before the end'):
+    Recipe(epochs=1).total_steps(1000)

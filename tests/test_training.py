@@ -1,0 +1,214 @@
+"""Steps, trainer, loop and checkpoints, on one compiled trainer."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from elth_jax.masks import apply_masks
+from elth_jax.training import checkpoint
+from elth_jax.training import loop as loop_lib
+from elth_jax.training.loop import fit
+from elth_jax.training.sampling import draw_epoch, load_batch
+from elth_jax.training.state import stack, start_state, unstack
+from elth_jax.training.trainer import Trainer
+
+
+def assert_equal(one, other):
+  assert jax.tree.structure(one) == jax.tree.structure(other)
+  for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
+def by_hand(trainer, net, recipe, dataset, ticket, seed, start, stop):
+  """A plain loop: the real last batch, torch-like SGD, no compiled segment."""
+  params, stats = ticket.params, ticket.batch_stats
+  velocity = jax.tree.map(np.zeros_like, params)
+  module = net.module()
+
+  @jax.jit
+  def loss_and_grad(params, stats, images, labels):
+    def loss(params):
+      logits, new = module.apply(
+        {'params': params, 'batch_stats': stats},
+        images,
+        train=True,
+        mutable='batch_stats',
+      )
+      one_hot = jax.nn.one_hot(labels, dataset.classes)
+      return -(jax.nn.log_softmax(logits) * one_hot).sum(-1).mean(), new
+
+    return jax.grad(loss, has_aux=True)(params)
+
+  for step in range(start, stop):
+    epoch, row = divmod(step, recipe.steps_per_epoch(trainer.examples))
+    epoch_batches = draw_epoch(recipe, trainer.examples, seed, epoch)
+    batch = {name: values[row] for name, values in epoch_batches.items()}
+    real = batch['index'] >= 0
+    batch = {name: values[real] for name, values in batch.items()}
+    images, labels, _ = load_batch(
+      recipe,
+      jnp.asarray(dataset.train_images),
+      jnp.asarray(dataset.train_labels),
+      batch,
+    )
+    images = (np.asarray(images) / 255 - dataset.mean[0]) / dataset.std[0]
+    grads, new = loss_and_grad(
+      params, stats, jnp.asarray(images, jnp.float32), labels
+    )
+    stats = new['batch_stats']
+    rate = 0.1 if step < 2 * recipe.steps_per_epoch(trainer.examples) else 0.01
+    velocity = jax.tree.map(
+      lambda v, g, p: 0.9 * v + g + recipe.l2 * p, velocity, grads, params
+    )
+    params = jax.tree.map(lambda p, v: p - rate * v, params, velocity)
+    params = apply_masks(params, ticket.masks)
+  return params, stats
+
+
+def test_training_equals_a_plain_loop(trainer, net, recipe, dataset, tickets):
+  """Partial batches, augmentation, schedule, L2, momentum and masks."""
+  _, sparse = tickets
+  (state,), _ = fit(trainer, [trainer.start(sparse, 2)], [5], 7)
+  params, stats = by_hand(trainer, net, recipe, dataset, sparse, 5, 2, 7)
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5),
+    (state.params, state.batch_stats),
+    (jax.tree.map(np.asarray, params), jax.tree.map(np.asarray, stats)),
+  )
+  assert int(state.step) == 7
+
+
+def test_pruned_weights_stay_exactly_zero_at_every_step(trainer, tickets):
+  seen = []
+
+  def check(segment):
+    (state,) = segment.states()
+    masks = jax.tree.map(np.asarray, tickets[1].masks)
+    assert_equal(apply_masks(state.params, masks), state.params)
+    seen.append(segment.step)
+
+  fit(trainer, [trainer.start(tickets[1], 0)], [0], 9, check)
+  assert seen[-1] == 9
+
+
+def test_results_depend_neither_on_company_nor_on_segments(
+  trainer, tickets, monkeypatch
+):
+  dense, sparse = tickets
+  starts = [trainer.start(dense, 2), trainer.start(sparse, 2)]
+  together, evaluations = fit(trainer, starts, [0, 1], 9)
+  monkeypatch.setattr(loop_lib, 'SEGMENT_SECONDS', 0.0)  # a step at a time
+  alone, (evaluation,) = fit(trainer, [trainer.start(sparse, 2)], [1], 9)
+  assert_equal(alone[0], together[1])
+  assert evaluation == evaluations[1]
+
+
+def test_two_tickets_on_one_device_give_the_same_to_rounding(
+  net, recipe, dataset, trainer, tickets
+):
+  one_device = Trainer(net, recipe, dataset, jax.local_devices()[:1], 2)
+  starts = [trainer.start(ticket, 2) for ticket in tickets]
+  expected, _ = fit(trainer, starts, [0, 1], 5)
+  found, _ = fit(one_device, starts, [0, 1], 5)
+  for one, other in zip(expected, found, strict=True):
+    jax.tree.map(
+      lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5),
+      one.params,
+      other.params,
+    )
+
+
+def test_one_compilation_serves_levels_methods_and_replicates(
+  trainer, tickets
+):
+  fit(trainer, [trainer.start(tickets[0], 0)], [0], 4)
+  compiled = []
+  jax.monitoring.register_event_duration_secs_listener(
+    lambda event, seconds, **_: compiled.append(event)
+    if 'backend_compile' in event
+    else None
+  )
+  for ticket, seed, start, stop in [
+    (tickets[0], 1, 0, 2),  # the rewind steps of another replicate
+    (tickets[1], 2, 2, 9),  # a sparse level, from r, over epochs
+    (tickets[1], 2, 4, 5),
+  ]:
+    fit(trainer, [trainer.start(ticket, start)], [seed], stop)
+  both = [trainer.start(ticket, 2) for ticket in tickets]
+  fit(trainer, both, [0, 1], 9)
+  assert compiled == []
+  jax.jit(lambda x: x + 1)(1)
+  assert compiled, 'the listener hears compilations'
+
+
+def test_evaluation_counts_every_test_image_once(trainer, net, dataset, tickets):
+  state = trainer.place([trainer.start(tickets[0], 0)])
+  totals = jax.tree.map(np.asarray, trainer.evaluate(state))
+  assert totals['count'][0] == len(dataset.test_labels)
+  variables = {
+    'params': tickets[0].params,
+    'batch_stats': tickets[0].batch_stats,
+  }
+  images = dataset.normalize(jnp.asarray(dataset.test_images))
+  logits = net.module().apply(variables, images)
+  losses = optax.softmax_cross_entropy_with_integer_labels(
+    logits, dataset.test_labels
+  )
+  np.testing.assert_allclose(totals['loss'][0], losses.sum(), rtol=1e-4)
+  correct = (logits.argmax(-1) == dataset.test_labels).sum()
+  assert totals['correct'][0] == correct
+
+
+def test_learning_happens(trainer, tickets):
+  losses = []
+  fit(
+    trainer,
+    [trainer.start(tickets[0], 0)],
+    [0],
+    60,
+    lambda segment: losses.append(segment.loss[0]),
+  )
+  assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+
+
+def test_a_state_is_a_copy_with_a_fresh_optimiser(trainer, tickets):
+  dense, _ = tickets
+  state = trainer.start(dense, 2)
+  optimizer = optax.adam(0.1)
+  adam = start_state(dense, 2, optax.with_extra_args_support(optimizer))
+  assert_equal(adam.opt_state, jax.tree.map(np.asarray, optimizer.init(dense.params)))
+  state.params['head']['bias'][:] = 7
+  assert not np.any(dense.params['head']['bias'] == 7)
+  one, other = unstack(stack([state, later(state)]), 2)
+  assert_equal(one, state)
+  assert int(other.step) == 3
+
+
+def later(state):
+  return dataclasses.replace(state, step=np.int32(3))
+
+
+def test_too_many_tickets(trainer, tickets):
+  with pytest.raises(ValueError, match='3 tickets for 2 lanes'):
+    trainer.place([trainer.start(tickets[0], 0)] * 3)
+
+
+def test_a_resumed_run_is_the_run_that_never_stopped(
+  trainer, tickets, tmp_path
+):
+  _, sparse = tickets
+  whole, evaluations = fit(trainer, [trainer.start(sparse, 2)], [3], 9)
+  assert checkpoint.latest_step(tmp_path) is None
+  for stop in (4, 5):
+    (half,), _ = fit(trainer, [trainer.start(sparse, 2)], [3], stop)
+    checkpoint.save(tmp_path, half)
+  assert [path.name for path in tmp_path.iterdir()] == ['step-5']
+  like = trainer.start(sparse, 2)
+  state = checkpoint.restore(tmp_path, checkpoint.latest_step(tmp_path), like)
+  resumed, again = fit(trainer, [state], [3], 9)
+  assert_equal(resumed, whole)
+  assert again == evaluations
