@@ -137,7 +137,9 @@ class Plan:
     dropped = _per_stage(drop, source, 'drop')
     return cls(
       {
-        stage: squeeze_table(stage, have, depths[stage], kept[stage], dropped[stage])
+        stage: squeeze_table(
+          stage, have, depths[stage], kept[stage], dropped[stage]
+        )
         for stage, have in source.items()
       }
     )

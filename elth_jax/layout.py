@@ -113,7 +113,8 @@ class Layout:
         for target, source in enumerate(tables[stage.name]):
           new_key = self._renumber(path, key, target)
           children[new_key] = node[stage.keys[source]]
-    return children if type(node) is dict else type(node)(children)
+    kind: Any = type(node)
+    return children if kind is dict else kind(children)
 
   def _stages(
     self, node: PyTree, path: str = ''
@@ -200,7 +201,9 @@ def _check_alike(stage: Stage, expected, found) -> None:
     if name not in wanted or name not in shapes:
       has = one if name in wanted else other
       raise ValueError(f'{where}: of units {one} and {other} only {has} has it')
-    if None not in (wanted[name], shapes[name]) and wanted[name] != shapes[name]:
+    if (
+      None not in (wanted[name], shapes[name]) and wanted[name] != shapes[name]
+    ):
       raise ValueError(
         f'{where}: shape {shapes[name]} differs from {wanted[name]} in unit '
         f'{one}, so these units cannot stand for each other'

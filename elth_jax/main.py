@@ -43,9 +43,9 @@ def main(argv) -> None:
   stop = StopRequest()
   import jax
 
-  from elth_jax.datasets.tfds import DatasetMissing
+  from elth_jax.datasets.tfds import DatasetMissingError
   from elth_jax.study import session
-  from elth_jax.study.run import Stopped
+  from elth_jax.study.run import StudyStopped
   from elth_jax.study.store import StoreError
 
   jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
@@ -53,11 +53,11 @@ def main(argv) -> None:
     succeeded = session.run(
       flags.FLAGS.config, flags.FLAGS.workdir, lambda: bool(stop)
     )
-  except (ValueError, StoreError, DatasetMissing, OSError) as error:
+  except (ValueError, StoreError, DatasetMissingError, OSError) as error:
     sys.exit(f'elth_jax: {error}')
-  except Stopped:
+  except StudyStopped:
     print('stopped; the same command continues', file=sys.stderr)
-    sys.exit(128 + stop.signal)
+    sys.exit(128 + (stop.signal or signal.SIGTERM))
   if not succeeded:
     sys.exit(1)
 
@@ -65,7 +65,9 @@ def main(argv) -> None:
 def parse_flags(argv: list[str]) -> list[str]:
   """Reads flags and config; anything wrong with them is one line."""
   try:
-    return flags.FLAGS(argv)
+    rest = flags.FLAGS(argv)
+    _ = flags.FLAGS.config  # a file that could not be read fails here
+    return rest
   except (
     flags.Error,
     AttributeError,

@@ -7,6 +7,7 @@ count (biases, BN). Sparsity is the share of zeros among masked weights.
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -150,9 +151,9 @@ def prune_magnitude(
   ]
   threshold = max((r.max() for r in removed if r.size), default=-np.inf)
   return map_named(
-    lambda name, mask, size: mask
-    if mask is None or spared(name)
-    else mask & (size > threshold),
+    lambda name, mask, size: (
+      mask if mask is None or spared(name) else mask & (size > threshold)
+    ),
     masks,
     magnitudes,
   )
@@ -163,16 +164,18 @@ def permute_within_leaves(
 ) -> PyTree:
   """Shuffles each mask within its own leaf; densities by leaf are kept."""
   return map_named(
-    lambda _, mask: None
-    if mask is None
-    else generator.permutation(np.ravel(mask)).reshape(mask.shape),
+    lambda _, mask: (
+      None
+      if mask is None
+      else generator.permutation(np.ravel(mask)).reshape(mask.shape)
+    ),
     masks,
   )
 
 
 def _split(
-  masks: Mapping[str, np.ndarray | None], names: list[str], chosen: np.ndarray
-) -> dict[str, np.ndarray | None]:
+  masks: Mapping[str, Any], names: list[str], chosen: np.ndarray
+) -> dict[str, Any]:
   """Cuts one flat vector back into the named leaves; the others stay."""
   ends = np.cumsum([masks[name].size for name in names])[:-1]
   parts = dict(zip(names, np.split(chosen, ends), strict=True))

@@ -11,7 +11,7 @@ from typing import Literal
 
 Order = Literal['append', 'interpolate']
 Units = Collection[int]
-ORDERS = ('append', 'interpolate')
+ORDERS: tuple[Order, ...] = ('append', 'interpolate')
 
 
 def stretch_table(
@@ -104,9 +104,7 @@ def parse_table(text: str, stage: str) -> tuple[int, ...]:
         raise ValueError(f'{stage}: {text!r} fills target unit {target} twice')
       filled[target] = int(source)
   if empty := set(range(max(filled, default=0) + 1)) - filled.keys():
-    raise ValueError(
-      f'{stage}: {text!r} leaves target unit {min(empty)} empty'
-    )
+    raise ValueError(f'{stage}: {text!r} leaves target unit {min(empty)} empty')
   return tuple(filled[target] for target in range(len(filled)))
 
 

@@ -107,7 +107,13 @@ class Ticket:
       if about.pop('sha256', None) != _digest(tensors, about):
         raise ValueError('its content does not match its SHA-256')
       return cls._from_tensors(tensors, about)
-    except (safetensors.SafetensorError, ValueError, LookupError, TypeError, AttributeError) as e:
+    except (
+      safetensors.SafetensorError,
+      ValueError,
+      LookupError,
+      TypeError,
+      AttributeError,
+    ) as e:
       raise ValueError(
         f'{path} is not a sound ticket file: {e}; fetch or make it again'
       ) from e

@@ -60,13 +60,13 @@ def test_impossible_data(change, message):
 
 def test_missing_data_says_what_to_do(tmp_path, monkeypatch):
   monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
-  with pytest.raises(tfds.DatasetMissing, match='tfds build mnist --data_dir'):
+  with pytest.raises(
+    tfds.DatasetMissingError, match='tfds build mnist --data_dir'
+  ):
     datasets.load('mnist')
 
 
-def test_arrays_come_from_the_cache_unless_it_is_partial(
-  tmp_path, monkeypatch
-):
+def test_arrays_come_from_the_cache_unless_it_is_partial(tmp_path, monkeypatch):
   folder = tmp_path / 'data' / 'mnist' / '3.0.1'
   folder.mkdir(parents=True)
   splits = [{'name': n, 'shardLengths': ['3']} for n in ('train', 'test')]

@@ -81,7 +81,12 @@ def test_a_plan_commutes_with_maps_over_leaves(depths, more, order):
 def test_published_tables():
   imagenet = '0:0;1:1|0:0;1:1,2|0:0;1:1,2,3|0:0;1:1,2'
   plan = Plan.parse(imagenet)
-  assert plan.depths == dict(stage1=2, stage2=3, stage3=4, stage4=3)
+  assert plan.depths == {
+    'stage1': 2,
+    'stage2': 3,
+    'stage3': 4,
+    'stage4': 3,
+  }
   assert str(plan) == imagenet
   assert plan == Plan.stretch(
     {f'stage{s}': 2 for s in range(1, 5)}, (2, 3, 4, 3)

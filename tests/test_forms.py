@@ -44,7 +44,9 @@ def test_values_and_gradients_equal_xla(form, patch_bytes, case, monkeypatch):
 
   with jax.enable_x64(True):
     expected, pull = jax.vjp(
-      lambda i, k: oracle(i, k, stride), jnp.asarray(images), jnp.asarray(kernel)
+      lambda i, k: oracle(i, k, stride),
+      jnp.asarray(images),
+      jnp.asarray(kernel),
     )
     found, pull_form = jax.vjp(
       through_form, jnp.asarray(images), jnp.asarray(kernel)

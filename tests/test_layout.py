@@ -49,7 +49,9 @@ def test_stacked_leaves_without_a_common_axis():
 
 
 def test_mapping_types_are_kept_and_flatten_order_agrees():
-  tree = FrozenDict({'stage1': {f'block{i}': {'w': np.full(1, i)} for i in (0, 1)}})
+  tree = FrozenDict(
+    {'stage1': {f'block{i}': {'w': np.full(1, i)} for i in (0, 1)}}
+  )
   deep = stretch_tree(tree, 12)
   assert isinstance(deep, FrozenDict)
   again = squeeze_tree(deep, 2)

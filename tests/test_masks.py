@@ -107,7 +107,18 @@ def test_published_counts_of_resnet20():
     71_009,
     29_081,
   ]
-  levels = [20.00, 36.00, 48.80, 59.04, 67.23, 73.79, 79.03, 83.22, 86.58, 89.26]
+  levels = [
+    20.00,
+    36.00,
+    48.80,
+    59.04,
+    67.23,
+    73.79,
+    79.03,
+    83.22,
+    86.58,
+    89.26,
+  ]
   measured = [100 * (1 - k / 270_896) for k in kept]
   np.testing.assert_allclose(measured, levels, atol=0.006)
 

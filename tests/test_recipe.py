@@ -3,7 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from elth_jax.training.recipe import CIFAR_RESNET, IMAGENET_RESNET, MLP, VGG, Recipe
+from elth_jax.training.recipe import (
+  CIFAR_RESNET,
+  IMAGENET_RESNET,
+  MLP,
+  VGG,
+  Recipe,
+)
 
 CIFAR, IMAGENET, MNIST = 50_000, 1_281_167, 60_000
 

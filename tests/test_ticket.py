@@ -140,7 +140,7 @@ def test_foreign_files_are_refused(tmp_path, metadata):
   path = tmp_path / 'foreign.safetensors'
   tensors = {'w': np.ones(2, np.float32)}
   path.write_bytes(safetensors.numpy.save(tensors, metadata))
-  with pytest.raises(ValueError, match='foreign.safetensors is not a sound'):
+  with pytest.raises(ValueError, match=r'foreign\.safetensors is not a sound'):
     Ticket.load(path)
 
 

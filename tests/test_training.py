@@ -64,7 +64,9 @@ def by_hand(trainer, net, recipe, dataset, ticket, seed, start, stop):
     velocity = jax.tree.map(
       lambda v, g, p: 0.9 * v + g + recipe.l2 * p, velocity, grads, params
     )
-    params = jax.tree.map(lambda p, v: p - rate * v, params, velocity)
+    params = jax.tree.map(
+      lambda p, v, rate=rate: p - rate * v, params, velocity
+    )
     params = apply_masks(params, ticket.masks)
   return params, stats
 
@@ -122,15 +124,13 @@ def test_two_tickets_on_one_device_give_the_same_to_rounding(
     )
 
 
-def test_one_compilation_serves_levels_methods_and_replicates(
-  trainer, tickets
-):
+def test_one_compilation_serves_levels_methods_and_replicates(trainer, tickets):
   fit(trainer, [trainer.start(tickets[0], 0)], [0], 4)
   compiled = []
   jax.monitoring.register_event_duration_secs_listener(
-    lambda event, seconds, **_: compiled.append(event)
-    if 'backend_compile' in event
-    else None
+    lambda event, seconds, **_: (
+      compiled.append(event) if 'backend_compile' in event else None
+    )
   )
   for ticket, seed, start, stop in [
     (tickets[0], 1, 0, 2),  # the rewind steps of another replicate
@@ -145,7 +145,9 @@ def test_one_compilation_serves_levels_methods_and_replicates(
   assert compiled, 'the listener hears compilations'
 
 
-def test_evaluation_counts_every_test_image_once(trainer, net, dataset, tickets):
+def test_evaluation_counts_every_test_image_once(
+  trainer, net, dataset, tickets
+):
   state = trainer.place([trainer.start(tickets[0], 0)])
   totals = jax.tree.map(np.asarray, trainer.evaluate(state))
   assert totals['count'][0] == len(dataset.test_labels)
@@ -180,7 +182,9 @@ def test_a_state_is_a_copy_with_a_fresh_optimiser(trainer, tickets):
   state = trainer.start(dense, 2)
   optimizer = optax.adam(0.1)
   adam = start_state(dense, 2, optax.with_extra_args_support(optimizer))
-  assert_equal(adam.opt_state, jax.tree.map(np.asarray, optimizer.init(dense.params)))
+  assert_equal(
+    adam.opt_state, jax.tree.map(np.asarray, optimizer.init(dense.params))
+  )
   state.params['head']['bias'][:] = 7
   assert not np.any(dense.params['head']['bias'] == 7)
   one, other = unstack(stack([state, later(state)]), 2)

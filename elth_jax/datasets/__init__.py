@@ -21,7 +21,7 @@ def load(name: str) -> Dataset:
 
   Raises:
     ValueError: if the name is unknown.
-    tfds.DatasetMissing: if the data is not on this machine; says what to do.
+    tfds.DatasetMissingError: if the data is not here; says what to do.
   """
   if name not in DATASETS:
     raise ValueError(unknown('dataset', name, DATASETS))

@@ -5,6 +5,8 @@ References:
   the 1,797 images of 8x8 pixels that scikit-learn ships.
 """
 
+from typing import Any
+
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -16,7 +18,7 @@ TEST_SHARE = 0.2
 
 def load() -> Dataset:
   """1,437 training and 360 test images; the same stratified split always."""
-  digits = load_digits()
+  digits: Any = load_digits()
   # pixels are counts from 0 to 16
   images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
   labels = digits.target.astype(np.int32)

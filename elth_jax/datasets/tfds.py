@@ -7,8 +7,8 @@ start takes a second.
 import io
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 SPLITS = ('train', 'test')
 
 
-class DatasetMissing(Exception):
+class DatasetMissingError(Exception):
   """Prepared data that is not on this machine; says how to get it."""
 
 
@@ -50,7 +50,7 @@ def cache_dir() -> Path:
 def _dataset(name, version, classes, mean, std) -> Dataset:
   folder = data_dir() / name / version
   if not (folder / 'dataset_info.json').is_file():
-    raise DatasetMissing(
+    raise DatasetMissingError(
       f'{name} {version} is not prepared in {data_dir()}; either point '
       'TFDS_DATA_DIR at a folder that has it, or prepare it once with\n'
       "  pip install '.[tfds]' && tfds build "
@@ -82,26 +82,31 @@ def _examples(folder: Path, split: str) -> int:
   for entry in info['splits']:
     if entry['name'] == split:
       return sum(map(int, entry['shardLengths']))
-  raise DatasetMissing(f'{folder} has no split {split!r}; prepare it again')
+  raise DatasetMissingError(
+    f'{folder} has no split {split!r}; prepare it again'
+  )
 
 
 def _decode(folder: Path, split: str, expected: int):
   import tensorflow_datasets as tfds
 
   try:
-    source = tfds.builder_from_directory(folder).as_data_source(split)
+    builder: Any = tfds.builder_from_directory(str(folder))
+    source = builder.as_data_source(split)
   except Exception as error:
-    raise DatasetMissing(
+    raise DatasetMissingError(
       f'{folder} cannot be read as array_record data: {error}; prepare it '
       'again with --file_format=array_record'
     ) from error
   if len(source) != expected:
-    raise DatasetMissing(
+    raise DatasetMissingError(
       f'{folder}: {split} has {len(source)} records, not {expected}; '
       'prepare it again'
     )
-  examples: Iterator[dict] = (source[i] for i in range(expected))
-  pairs = [(np.asarray(e['image'], np.uint8), int(e['label'])) for e in examples]
+  examples = (source[i] for i in range(expected))
+  pairs = [
+    (np.asarray(e['image'], np.uint8), int(e['label'])) for e in examples
+  ]
   images, labels = zip(*pairs, strict=True)
   return np.stack(images), np.asarray(labels, np.int32)
 

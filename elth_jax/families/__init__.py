@@ -134,7 +134,9 @@ class Architecture:
 
     def draw(name, leaf):
       function, fan_in = draws[name]
-      return function(generator(seed, f'init/{self.name}/{name}'), leaf.shape, fan_in)
+      return function(
+        generator(seed, f'init/{self.name}/{name}'), leaf.shape, fan_in
+      )
 
     return {
       'params': map_named(draw, shapes['params']),
@@ -183,7 +185,12 @@ class Architecture:
     if values.keys() != fields:
       raise ValueError(f'architecture has fields {sorted(values)}')
     height, width, channels = values['input_shape']
-    return cls(**{**values, 'input_shape': (height, width, channels)})
+    return cls(
+      name=values['name'],
+      input_shape=(height, width, channels),
+      classes=values['classes'],
+      width=values['width'],
+    )
 
 
 def architecture(
@@ -200,7 +207,7 @@ def architecture(
 def plan_between(
   source: Architecture,
   target: Architecture,
-  order: Order = 'append',
+  order: Order | str = 'append',
   units: Any = None,
   keep: Any = None,
   drop: Any = None,
@@ -211,6 +218,7 @@ def plan_between(
     ValueError: if some stages grow while others shrink, if a stage has no
       unit to copy, or if a rule is given that does not apply.
   """
+  source.with_name(target.name)  # refuses another family
   have, want = source.depths, target.depths
   grows = any(want[stage] > have[stage] for stage in have)
   shrinks = any(want[stage] < have[stage] for stage in have)
@@ -223,7 +231,7 @@ def plan_between(
       return Plan.squeeze(have, want, keep, drop)
     if keep is not None or drop is not None:
       raise ValueError('keep and drop are for squeezing; stretch by units')
-    return Plan.stretch(have, want, order, units)
+    return Plan.stretch(have, want, order, units)  # pyrefly: ignore
   except ValueError as error:
     raise ValueError(f'{source.name} to {target.name}: {error}') from None
 

@@ -150,7 +150,7 @@ def _output_size(x: jax.Array, stride: int) -> tuple[int, int]:
 
 
 def _patches(padded, row, rows, width, kernel, stride):
-  """(size * size * channels, rows * width * batch) patches from output `row`."""
+  """Patches of `rows` output rows: (size^2 channels, rows * width * batch)."""
   size = kernel.shape[0]
   span = stride * (rows - 1) + 1
   block = padded

@@ -89,20 +89,26 @@ def _accuracies(spec, found) -> Iterator[NamedFigure]:
       )
 
 
-def _transfers(nodes: Mapping[str, Node]) -> list[dict]:
-  """What ETT was asked for: one entry a source, target and order."""
-  found = {}
-  for node in nodes.values():
-    about = node.spec['about']
-    if node.kind == 'make' and about['method'] == 'ett':
-      identity = about['source'], about['target'], about['order']
-      best = found.get(identity)
-      if best is None or (about['replicate'], -about['level']) < (
-        best.spec['about']['replicate'],
-        -best.spec['about']['level'],
-      ):
-        found[identity] = node
-  return list(found.values())
+def _transfers(nodes: Mapping[str, Node]) -> list[Node]:
+  """One ETT ticket a source, target and order: first replicate, top level."""
+  made = [
+    node
+    for node in nodes.values()
+    if node.kind == 'make'
+    and node.spec['method'] == 'ett'
+    and node.spec['about']['replicate'] == 0
+  ]
+  made.sort(key=lambda node: node.spec['level'])
+  return list(
+    {
+      (
+        node.spec['about']['source'],
+        node.spec['target'],
+        node.spec['order'],
+      ): node
+      for node in made
+    }.values()
+  )
 
 
 def _transformations(nodes) -> Iterator[NamedFigure]:
@@ -134,7 +140,9 @@ def _layers(nodes, store: Store, failed) -> Iterator[NamedFigure]:
         continue
       level = about['level']
       parent = nodes[node.parents['source']]
-      tickets.setdefault(f'{pretty(source)}, found by IMP', store.ticket(parent))
+      tickets.setdefault(
+        f'{pretty(source)}, found by IMP', store.ticket(parent)
+      )
       name = f'{pretty(about["target"])}, by ETT ({about["order"]})'
       tickets[name] = store.ticket(node)
     if tickets:

@@ -1,6 +1,7 @@
 """Configs for the command line: every knob present, so that each can be set."""
 
 import dataclasses
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -18,7 +19,7 @@ def base_config(recipe: Recipe, **values) -> ConfigDict:
   Raises:
     ValueError: if a field is unknown, missing or of the wrong type.
   """
-  config = {'recipe': dataclasses.asdict(recipe)}
+  config: dict[str, Any] = {'recipe': dataclasses.asdict(recipe)}
   for cls in (StudySpec, RunOptions):
     for field in dataclasses.fields(cls):
       if field.default is not dataclasses.MISSING:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from elth_jax import lottery
 from elth_jax.methods import METHODS
@@ -14,7 +15,7 @@ from elth_jax.versions import versions
 def make_ticket(node: Node, nodes: Mapping[str, Node], store: Store) -> Ticket:
   """The ticket of a `prune` or `make` node whose parents are done."""
   parents = {role: nodes[name] for role, name in node.parents.items()}
-  tickets = {
+  tickets: dict[Any, Ticket] = {
     role: store.ticket(parent)
     for role, parent in parents.items()
     if role != 'trained'

@@ -11,8 +11,8 @@ from elth_jax.datasets.dataset import Dataset
 from elth_jax.families import Architecture
 from elth_jax.masks import layer_densities
 from elth_jax.study.graph import Node
-from elth_jax.study.progress import ProgressDisplay
 from elth_jax.study.make import make_ticket, signed
+from elth_jax.study.progress import ProgressDisplay
 from elth_jax.study.store import Store
 from elth_jax.training import checkpoint
 from elth_jax.training.loop import Evaluation, Segment, fit
@@ -21,7 +21,7 @@ from elth_jax.training.state import TrainState
 from elth_jax.training.trainer import Trainer
 
 
-class Stopped(Exception):
+class StudyStopped(Exception):  # noqa: N818 - it is no error
   """The study was asked to stop; all that was done is safe."""
 
 
@@ -61,7 +61,7 @@ class Runner:
     self._trainers: dict[Architecture, Trainer] = {}
 
   def run(self) -> None:
-    """Does all that is not done; `Stopped` when asked to stop.
+    """Does all that is not done; `StudyStopped` when asked to stop.
 
     A run that diverges fails alone, with what depends on it: see `failed`.
     """
@@ -86,7 +86,9 @@ class Runner:
           ready.append(node)
         else:
           self._leave_if_asked()
-          self.store.publish_ticket(node, make_ticket(node, self.nodes, self.store))
+          self.store.publish_ticket(
+            node, make_ticket(node, self.nodes, self.store)
+          )
           self.done.add(node.name)
     return ready
 
@@ -142,7 +144,7 @@ class Runner:
           checkpoint.save(self.store.partial(node), state)
         saved = time.monotonic()
         if asked:
-          raise Stopped
+          raise StudyStopped
 
     before = int(starts[0].step)
     work, done = sum(map(self._work, batch)), [0.0]
@@ -222,7 +224,7 @@ class Runner:
 
   def _leave_if_asked(self) -> None:
     if self.asked_to_stop():
-      raise Stopped
+      raise StudyStopped
 
 
 def _summary(batch: Iterable[Node]) -> str:

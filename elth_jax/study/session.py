@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from ml_collections import ConfigDict
 
 from elth_jax import datasets
 from elth_jax.datasets.dataset import Dataset
@@ -20,7 +21,7 @@ from elth_jax.study.store import Store, StoreError
 
 
 def run(
-  config: Mapping[str, Any],
+  config: Mapping[str, Any] | ConfigDict,
   workdir: Path | str,
   asked_to_stop: Callable[[], bool] = lambda: False,
 ) -> bool:
@@ -37,8 +38,8 @@ def run(
   Raises:
     ValueError: if the config is wrong, before anything runs.
     StoreError: if the workdir cannot be used for this config.
-    datasets.tfds.DatasetMissing: if the data is not there.
-    Stopped: if asked to stop; all that was done is safe.
+    datasets.tfds.DatasetMissingError: if the data is not there.
+    StudyStopped: if asked to stop; all that was done is safe.
   """
   spec, options = read_config(config)
   dataset = _load_dataset(spec)

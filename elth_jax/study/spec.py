@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from elth_jax.methods import METHODS
 from elth_jax.names import unknown
 from elth_jax.tables import ORDERS
@@ -77,7 +79,7 @@ class StudySpec:
       raise ValueError('width, seed and train_examples must be 0 or more')
 
   @classmethod
-  def from_config(cls, config: Mapping[str, Any]) -> 'StudySpec':
+  def from_config(cls, config: Mapping[str, Any] | ConfigDict) -> 'StudySpec':
     """Reads a mapping (an ml_collections ConfigDict, say).
 
     Raises:
@@ -106,12 +108,12 @@ class RunOptions:
 
   def __post_init__(self):
     if self.parallel < 0 or self.checkpoint_seconds <= 0:
-      raise ValueError(
-        'parallel must be 0 or more, checkpoint_seconds above 0'
-      )
+      raise ValueError('parallel must be 0 or more, checkpoint_seconds above 0')
 
 
-def read_config(config: Mapping[str, Any]) -> tuple[StudySpec, RunOptions]:
+def read_config(
+  config: Mapping[str, Any] | ConfigDict,
+) -> tuple[StudySpec, RunOptions]:
   """Splits one config into what a study is and how it is run."""
   names = {field.name for field in dataclasses.fields(RunOptions)}
   options = {key: value for key, value in config.items() if key in names}
@@ -123,7 +125,9 @@ def _build(cls, values: dict[str, Any], prefix: str):
   fields = {field.name: field for field in dataclasses.fields(cls)}
   for key in values:
     if key not in fields:
-      raise ValueError(unknown('config key', prefix + key, _names(prefix, fields)))
+      raise ValueError(
+        unknown('config key', prefix + key, _names(prefix, fields))
+      )
   for name, field in fields.items():
     if name not in values:
       if field.default is dataclasses.MISSING:
@@ -145,8 +149,9 @@ def _typed(name: str, value: Any, field: dataclasses.Field) -> Any:
     item = int if 'int' in text else str
     if isinstance(value, list | tuple) and all(type(v) is item for v in value):
       return tuple(value)
-    raise ValueError(f'config key {name!r}: expected a tuple of {item.__name__}, '
-                     f'got {value!r}')
+    raise ValueError(
+      f'config key {name!r}: expected a tuple of {item.__name__}, got {value!r}'
+    )
   default = field.default
   wanted = type(default) if default is not dataclasses.MISSING else None
   if wanted is float and type(value) is int:

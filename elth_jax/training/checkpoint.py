@@ -50,4 +50,6 @@ def restore(folder: Path, step: int, like: TrainState) -> TrainState:
 def _leaves(state: TrainState) -> dict[str, np.ndarray]:
   """The leaves by zero-padded number: dict order is then leaf order."""
   leaves = jax.tree.leaves(state)
-  return {f'{number:05}': np.asarray(leaf) for number, leaf in enumerate(leaves)}
+  return {
+    f'{number:05}': np.asarray(leaf) for number, leaf in enumerate(leaves)
+  }

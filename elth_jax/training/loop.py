@@ -1,6 +1,7 @@
 """The loop: runs segments, and lets its caller look in between."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 
@@ -88,7 +89,7 @@ def fit(
         seconds=seconds,
         loss=metrics['loss'] / metrics['count'],
         accuracy=metrics['correct'] / metrics['count'],
-        states=lambda: unstack(state, count),
+        states=functools.partial(unstack, state, count),
       )
     )
   totals = jax.tree.map(np.asarray, trainer.evaluate(state))

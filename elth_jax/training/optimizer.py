@@ -1,5 +1,7 @@
 """The optimiser of a recipe, as an optax chain that keeps pruned weights 0."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -37,10 +39,10 @@ def scale_by_schedule_at_step(
 
   def update(updates, state, params=None, *, step, **extra):
     del params, extra
-    rate = -schedule(step)
+    rate = -jnp.asarray(schedule(step))
     return jax.tree.map(lambda u: rate * u, updates), state
 
-  return optax.GradientTransformationExtraArgs(_no_state, update)
+  return _extra_args(update)
 
 
 def keep_masked() -> optax.GradientTransformationExtraArgs:
@@ -61,9 +63,11 @@ def keep_masked() -> optax.GradientTransformationExtraArgs:
     )
     return new, state
 
-  return optax.GradientTransformationExtraArgs(_no_state, update)
+  return _extra_args(update)
 
 
-def _no_state(params):
-  del params
-  return optax.EmptyState()
+def _extra_args(update: Any) -> optax.GradientTransformationExtraArgs:
+  """A transformation without state whose `update` needs extra arguments."""
+  return optax.GradientTransformationExtraArgs(
+    lambda params: optax.EmptyState(), update
+  )

@@ -53,7 +53,9 @@ class Recipe:
       'crop_padding',
     ):
       if getattr(self, name) < 0:
-        raise ValueError(f'{name} is {getattr(self, name)}; it must be 0 or more')
+        raise ValueError(
+          f'{name} is {getattr(self, name)}; it must be 0 or more'
+        )
 
   def steps_per_epoch(self, examples: int) -> int:
     """Steps of one epoch, the partial one included."""

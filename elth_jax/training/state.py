@@ -1,6 +1,7 @@
 """What flows through the compiled step: arrays only."""
 
 import dataclasses
+import operator
 
 import jax
 import numpy as np
@@ -23,7 +24,7 @@ class TrainState:
     masks: bool, or `None` where a parameter is dense.
   """
 
-  step: jax.Array
+  step: jax.Array | np.ndarray
   params: PyTree
   batch_stats: PyTree
   opt_state: PyTree
@@ -36,7 +37,7 @@ def start_state(
   """A host copy of the ticket, ready to train from `step`."""
   opt_state = jax.eval_shape(optimizer.init, ticket.params)
   return TrainState(
-    step=np.int32(step),
+    step=np.array(step, np.int32),
     params=jax.tree.map(np.array, ticket.params),
     batch_stats=jax.tree.map(np.array, ticket.batch_stats),
     # every optimiser here starts from zeros; asserted in the tests
@@ -53,5 +54,4 @@ def stack(states: list[TrainState]) -> TrainState:
 def unstack(state: TrainState, count: int) -> list[TrainState]:
   """The first `count` states of a stacked one, on the host."""
   host = jax.tree.map(np.asarray, state)
-  return [jax.tree.map(lambda leaf: leaf[i], host) for i in range(count)]
-
+  return [jax.tree.map(operator.itemgetter(i), host) for i in range(count)]

@@ -10,11 +10,11 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.families import Architecture
 from elth_jax.families.forms import Form
+from elth_jax.ticket import Ticket
 from elth_jax.training.optimizer import make_optimizer
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.state import TrainState, stack, start_state
 from elth_jax.training.step import make_evaluation, make_segment, make_step
-from elth_jax.ticket import Ticket
 from elth_jax.trees import PyTree
 
 EVALUATION_BATCH = 256

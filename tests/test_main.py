@@ -1,0 +1,79 @@
+"""The command line, in processes of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+SMALL = [
+  '--config=configs/digits_mlp.py',
+  '--config.width=6',
+  '--config.levels=1',
+  '--config.compare_levels=(1,)',
+  '--config.replicates=2',
+  '--config.recipe.epochs=2',
+]
+
+
+def command(*arguments):
+  return [sys.executable, '-m', 'elth_jax.main', *arguments]
+
+
+def run(*arguments):
+  return subprocess.run(
+    command(*arguments), capture_output=True, text=True, timeout=300
+  )
+
+
+def test_a_study_from_the_command_line_killed_and_continued(tmp_path):
+  whole = run(*SMALL, f'--workdir={tmp_path}/whole')
+  assert whole.returncode == 0, whole.stderr
+  assert 'ETT from MLP-3' in whole.stdout
+  workdir = tmp_path / 'killed'
+  process = subprocess.Popen(
+    command(*SMALL, f'--workdir={workdir}'), stderr=subprocess.PIPE
+  )
+  deadline = time.monotonic() + 120
+  while not (workdir / 'metrics.jsonl').is_file():
+    assert time.monotonic() < deadline and process.poll() is None
+    time.sleep(0.02)
+  process.send_signal(signal.SIGTERM)
+  _, errors = process.communicate(timeout=120)
+  if process.returncode:  # else it was done before the signal came
+    assert process.returncode == 143
+    assert b'the same command continues' in errors
+  assert run(*SMALL, f'--workdir={workdir}').returncode == 0
+  one, other = (tmp_path / n / 'results.csv' for n in ('whole', 'killed'))
+  assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (['--config.levls=3'], 'levls'),
+    (["--config.targets=('mlq2',)"], "did you mean 'mlp'"),
+    (["--config.targets=('resnet13',)"], '6 n + 2'),
+    (["--config.sources=('mlp1',)"], 'no units to replicate'),
+    (['--config.dataset=cifar10'], 'tfds build cifar10'),
+    (['--config.levels=many'], 'levels'),
+    (['--workdir=/proc/nowhere'], 'workdir /proc/nowhere cannot be written'),
+    (['--config=configs/none.py'], 'configs/none.py'),
+  ],
+)
+def test_bad_input_is_one_clear_line(tmp_path, arguments, message):
+  environment = {**os.environ, 'TFDS_DATA_DIR': str(tmp_path / 'none')}
+  done = subprocess.run(
+    command(SMALL[0], f'--workdir={tmp_path}/w', *arguments),
+    capture_output=True,
+    text=True,
+    env=environment,
+    timeout=120,
+  )
+  assert done.returncode == 1
+  assert message in done.stderr
+  assert 'Traceback' not in done.stderr
+  assert len(done.stderr.strip().splitlines()) <= 3
+  assert not (tmp_path / 'w' / 'runs').exists()

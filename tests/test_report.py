@@ -1,0 +1,118 @@
+import math
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from scipy import stats
+
+from elth_jax import Plan
+from elth_jax.report import figures, summary
+
+
+def row(method, level, replicate, accuracy, sparsity, **more):
+  return {
+    'target': 'resnet32',
+    'source': 'resnet20' if method == 'ett' else 'resnet32',
+    'method': method,
+    'order': 'append' if method == 'ett' else '',
+    'level': level,
+    'replicate': replicate,
+    'test_accuracy': accuracy,
+    'sparsity': sparsity,
+    **more,
+  }
+
+
+ROWS = [
+  row('dense', 0, 0, 0.90, 0.0),
+  row('dense', 0, 1, 0.92, 0.0),
+  *(row('imp', 2, r, a, 0.36) for r, a in enumerate([0.91, 0.93, 0.92])),
+  *(row('ett', 2, r, a, 0.37) for r, a in enumerate([0.90, 0.92, 0.91])),
+  *(row('random', 2, r, a, 0.36) for r, a in enumerate([0.80, 0.83, 0.80])),
+  *(row('reinit', 2, r, a, 0.36) for r, a in enumerate([0.95, 0.80, 0.95])),
+]
+
+
+def test_cells_are_means_over_replicates():
+  cells = summary.cells(ROWS)
+  labels = [cell.label for cell in cells]
+  assert labels == [
+    'Dense',
+    'IMP',
+    'ETT from ResNet-20 (append)',
+    'Random',
+    'Reinit',
+  ]
+  assert cells[1].mean == pytest.approx(0.92)
+  assert cells[1].std == pytest.approx(np.std([0.91, 0.93, 0.92], ddof=1))
+
+
+def test_claims_are_decided_by_a_paired_t_test():
+  claims = {
+    (c.better.method, c.worse.method): c
+    for c in summary.claims(summary.cells(ROWS))
+  }
+  assert claims.keys() == {
+    (a, b) for a in ('imp', 'ett') for b in ('random', 'reinit')
+  }
+  claim = claims['imp', 'random']
+  test = stats.ttest_rel([0.91, 0.93, 0.92], [0.80, 0.83, 0.80])
+  low, high = test.confidence_interval()
+  assert claim.difference - claim.margin == pytest.approx(low)
+  assert claim.difference + claim.margin == pytest.approx(high)
+  assert claim.verdict == 'supported'
+  assert claims['imp', 'reinit'].verdict == 'undecided'
+
+
+def test_what_data_contradicts_or_cannot_decide_is_said():
+  swapped = [
+    {**r, 'method': {'imp': 'random', 'random': 'imp'}.get(r['method'])}
+    for r in ROWS
+    if r['method'] in ('imp', 'random')
+  ]
+  (claim,) = summary.claims(summary.cells(swapped))
+  assert claim.verdict == 'contradicted'
+  single = [r for r in swapped if r['replicate'] == 0]
+  (claim,) = summary.claims(summary.cells(single))
+  assert claim.verdict == 'undecided' and claim.margin == math.inf
+
+
+def test_tables_have_a_column_for_each_level_compared():
+  ((target, heads, table),) = summary.tables(summary.cells(ROWS))
+  assert target == 'resnet32'
+  assert heads == ['dense', '36.00%']
+  assert [label for label, _ in table][:2] == ['Dense', 'IMP']
+  assert summary.text(table[1][1][1]) == '92.00 ± 1.00'
+  assert '92.00 ± 1.00' in summary.to_text(ROWS)
+
+
+def test_accuracy_figure_shows_every_method_and_the_dense_line():
+  figure = figures.accuracy('resnet32', summary.cells(ROWS))
+  (axes,) = figure.axes
+  labels = [text.get_text() for text in axes.get_legend().get_texts()]
+  assert labels == [
+    'IMP',
+    'ETT from ResNet-20 (append)',
+    'Random',
+    'Reinit',
+    'Dense (mean of 2)',
+  ]
+  styles = {(line.get_color(), line.get_marker()) for line in axes.lines}
+  assert len(styles) == len(axes.lines)
+  assert [t.get_text() for t in axes.get_xticklabels()] == ['36.0']
+
+
+def test_transformation_figure_names_every_unit():
+  plan = Plan.parse('0:0;1:1,3;2:2,4', stages=3)
+  figure = figures.transformation('resnet20', 'resnet32', plan)
+  assert len(figure.axes) == 3
+  for axes in figure.axes:
+    assert [t.get_text() for t in axes.texts] == list('012') + list('01212')
+
+
+def test_layer_figure_has_a_bar_for_each_leaf():
+  densities = {'stem/kernel': 0.9, 'stage1/block0/conv1/kernel': 0.1}
+  figure = figures.layer_sparsity({'one': densities, 'two': densities}, 'title')
+  assert isinstance(figure, Figure)
+  heights = [round(bar.get_height()) for bar in figure.axes[0].patches]
+  assert heights == [10, 90]

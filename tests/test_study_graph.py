@@ -1,0 +1,120 @@
+import dataclasses
+
+import pytest
+
+from elth_jax.study.estimate import describe
+from elth_jax.study.graph import build
+from elth_jax.study.spec import StudySpec
+from elth_jax.training.recipe import Recipe
+
+SPEC = StudySpec(
+  dataset='tiny',
+  sources=('resnet14',),
+  targets=('resnet8', 'resnet20'),
+  recipe=Recipe(batch_size=8, epochs=3, drop_epochs=(2,), rewind_step=2),
+  width=2,
+  levels=3,
+  compare_levels=(2, 3),
+  replicates=2,
+)
+
+
+def keys(spec, dataset):
+  return {name: node.key for name, node in build(spec, dataset).items()}
+
+
+def test_parents_come_first_and_runs_are_what_was_asked_for(dataset):
+  nodes = build(SPEC, dataset)
+  seen = set()
+  for node in nodes.values():
+    assert seen.issuperset(node.parents.values())
+    seen.add(node.name)
+  runs = [n for n in nodes.values() if n.kind == 'train']
+  count = {}
+  for node in runs:
+    about = node.spec['about']
+    identity = about['target'], about['method']
+    count[identity] = count.get(identity, 0) + 1
+    assert (node.spec['start'], node.spec['stop']) == (2, 9)
+  assert count == {
+    ('resnet14', 'dense'): 2,
+    ('resnet14', 'imp'): 4,  # the last level's ticket needs no training
+    **{
+      (target, method): 2 * runs
+      for target in ('resnet8', 'resnet20')
+      for method, runs in [
+        ('dense', 1),
+        ('imp', 3),
+        ('ett', 2),
+        ('reinit', 2),
+        ('random', 2),
+        ('magnitude', 2),
+      ]
+    },
+  }
+
+
+def test_keys_are_of_all_that_determines_a_node(dataset):
+  before = keys(SPEC, dataset)
+  assert len(set(before.values())) == len(before)
+  assert keys(SPEC, dataset) == before
+  more = keys(dataclasses.replace(SPEC, replicates=3, levels=4), dataset)
+  assert before.items() <= more.items()
+  other = keys(dataclasses.replace(SPEC, prune_fraction=0.3), dataset)
+  changed = {name for name in before if before[name] != other[name]}
+  unchanged = {'rewind', 'dense'}
+  assert {name.split('-')[2] for name in before.keys() - changed} == unchanged
+  recipe = dataclasses.replace(SPEC.recipe, l2=0.0)
+  assert not set(
+    keys(dataclasses.replace(SPEC, recipe=recipe), dataset).values()
+  ) & set(before.values())
+
+
+def test_only_stretching_knows_an_order(dataset):
+  spec = dataclasses.replace(SPEC, orders=('append', 'interpolate'))
+  orders = {
+    (n.spec['about']['target'], n.spec['about']['order'])
+    for n in build(spec, dataset).values()
+    if n.spec['about'].get('method') == 'ett'
+  }
+  assert orders == {
+    ('resnet8', 'squeeze'),
+    ('resnet20', 'append'),
+    ('resnet20', 'interpolate'),
+  }
+
+
+def test_methods_bring_what_they_need_and_no_more(dataset):
+  spec = dataclasses.replace(SPEC, methods=('reinit',), compare_levels=(2,))
+  names = [n.name for n in build(spec, dataset).values() if n.trains]
+  assert 'resnet8-r0-imp-level01' in names
+  assert 'resnet8-r0-imp-level02' not in names
+  assert not any('resnet14-r0-imp' in name for name in names)
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'targets': ('resnet21',)}, 'resnet21'),
+    ({'targets': ('mlp2',)}, 'mlp2 is not of the family of resnet14'),
+    (
+      {'sources': ('resnet8',), 'targets': ('resnet20',)},
+      'resnet8 to resnet20: stage1: no units to replicate',
+    ),
+    ({'recipe': Recipe(batch_size=8, epochs=3)}, 'rewind_step 1000'),
+  ],
+)
+def test_impossible_studies_are_refused_at_once(dataset, change, message):
+  with pytest.raises(ValueError, match=message):
+    build(dataclasses.replace(SPEC, **change), dataset)
+
+
+def test_a_dry_run_lists_nodes_sparsity_and_cost(dataset):
+  nodes = build(SPEC, dataset)
+  text = describe(nodes, SPEC, dataset)
+  lines = text.splitlines()
+  assert len(lines) == len(nodes) + 2
+  level2 = next(x for x in lines if x.startswith('resnet8-r0-imp-level02 '))
+  assert '36.00%' in level2
+  runs = sum(node.trains for node in nodes.values())
+  assert f'{len(nodes)} nodes, {runs} of them training runs' in lines[-1]

@@ -1,0 +1,209 @@
+"""Small studies from start to report, in one process."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from elth_jax import Ticket, datasets
+from elth_jax.masks import counts
+from elth_jax.study import run as run_lib
+from elth_jax.study import session
+from elth_jax.study.config import base_config
+from elth_jax.study.run import StudyStopped
+from elth_jax.study.store import Store, StoreError
+from elth_jax.training import loop as loop_lib
+from elth_jax.training.recipe import Recipe
+from tests.conftest import make_dataset
+
+RECIPE = Recipe(
+  batch_size=8,
+  epochs=4,
+  drop_epochs=(2,),
+  rewind_step=2,
+  flip=False,
+  crop_padding=0,
+)
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+  monkeypatch.setitem(datasets.DATASETS, 'tiny', make_dataset)
+  monkeypatch.setattr(loop_lib, 'SEGMENT_SECONDS', 0.0)  # many segments
+
+
+def config(**values):
+  return base_config(
+    **{
+      'recipe': RECIPE,
+      'dataset': 'tiny',
+      'sources': ('mlp2',),
+      'targets': ('mlp3',),
+      'width': 6,
+      'levels': 2,
+      'compare_levels': (2,),
+      'replicates': 2,
+      **values,
+    }
+  )
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setitem(datasets.DATASETS, 'tiny', make_dataset)
+    workdir = tmp_path_factory.mktemp('finished')
+    assert session.run(config(), workdir)
+  return workdir
+
+
+def rows_of(workdir):
+  with (workdir / 'results.csv').open() as file:
+    return list(csv.DictReader(file))
+
+
+def no_training(*arguments, **options):
+  raise AssertionError('something was trained')
+
+
+def test_outputs_are_those_of_the_contract(finished):
+  for name in ('config.json', 'results.csv', 'metrics.jsonl', 'report.html'):
+    assert (finished / name).stat().st_size > 0
+  rows = rows_of(finished)
+  methods = {(row['method'], row['target'], row['level']) for row in rows}
+  assert ('ett', 'mlp3', '2') in methods and ('dense', 'mlp2', '0') in methods
+  assert len(rows) == 2 * (2 + 3 + 4)
+  for row in rows:
+    assert 0 <= float(row['test_accuracy']) <= 1
+    assert row['steps'] == '10'
+    assert float(row['train_flops']) > 0
+  lines = (finished / 'metrics.jsonl').read_text().splitlines()
+  assert all('node' in json.loads(line) for line in lines)
+  assert not (finished / 'partial').exists() or not any(
+    (finished / 'partial').iterdir()
+  )
+
+
+def test_sparsities_are_measured_and_matched(finished):
+  rows = [row for row in rows_of(finished) if row['target'] == 'mlp3']
+  for row in rows:
+    level, method = int(row['level']), row['method']
+    if method != 'ett':
+      expected = 1 - 0.8**level
+      assert float(row['sparsity']) == pytest.approx(expected, abs=0.01)
+  imp = {
+    row['replicate']: row['sparsity']
+    for row in rows
+    if row['method'] == 'imp' and row['level'] == '2'
+  }
+  for row in rows:
+    if row['method'] in ('reinit', 'random', 'magnitude'):
+      assert row['sparsity'] == imp[row['replicate']]
+    if row['method'] == 'ett':
+      name = f'mlp3-r{row["replicate"]}-ett-append-from-mlp2-level02'
+      ticket = Ticket.load(finished / 'tickets' / f'{name}.safetensors')
+      assert float(row['sparsity']) == pytest.approx(ticket.sparsity)
+
+
+def test_tickets_say_where_they_came_from(finished):
+  path = (
+    finished / 'tickets' / 'mlp3-r0-ett-append-from-mlp2-level02.safetensors'
+  )
+  ticket = Ticket.load(path)
+  source = Ticket.load(finished / 'tickets' / 'mlp2-r0-imp-level02.safetensors')
+  said = ticket.provenance
+  assert said['plan'] == '0:0;1:1,2'
+  assert said['parents'] == {'source': source.provenance['node']}
+  assert said['versions'].keys() == {'elth_jax', 'jax', 'flax', 'optax'}
+  for block, copied in [(0, 0), (1, 1), (2, 1)]:
+    np.testing.assert_array_equal(
+      ticket.masks['stage1'][f'block{block}']['fc']['kernel'],
+      source.masks['stage1'][f'block{copied}']['fc']['kernel'],
+    )
+  dense = Ticket.load(finished / 'tickets' / 'mlp2-r0-rewind.safetensors')
+  assert counts(dense.masks)[0] == counts(dense.masks)[1]
+
+
+def test_a_finished_study_trains_nothing(finished, monkeypatch, capsys):
+  before = (finished / 'results.csv').read_bytes()
+  monkeypatch.setattr(run_lib, 'fit', no_training)
+  assert session.run(config(), finished)
+  assert (finished / 'results.csv').read_bytes() == before
+  assert 'ETT from MLP-2' in capsys.readouterr().out
+
+
+def test_more_work_is_added_and_a_change_is_refused(finished, tmp_path):
+  import shutil
+
+  workdir = shutil.copytree(finished, tmp_path / 'copy')
+  with pytest.raises(StoreError, match=r'recipe.l2 was 0.0001, now 0.01'):
+    session.run(config(recipe=dataclasses.replace(RECIPE, l2=0.01)), workdir)
+  with pytest.raises(StoreError, match='levels was 2, now 1'):
+    session.run(config(levels=1, compare_levels=(1,)), workdir)
+  before = {row['node']: row for row in rows_of(workdir)}
+  session.run(config(replicates=3), workdir)
+  after = {row['node']: row for row in rows_of(workdir)}
+  assert before.items() <= after.items()
+  assert len(after) == 3 * len(before) / 2
+
+
+@pytest.mark.parametrize('patience', [0, 1, 3, 30, 55])
+def test_a_stopped_study_continues_to_the_same_bytes(
+  finished, tmp_path, patience
+):
+  looks = []
+
+  def asked_to_stop():
+    looks.append(0)
+    return len(looks) > patience
+
+  with pytest.raises(StudyStopped):
+    session.run(config(), tmp_path, asked_to_stop)
+  assert session.run(config(), tmp_path)
+  for name in [
+    'results.csv',
+    *(f'tickets/{p.name}' for p in (finished / 'tickets').iterdir()),
+  ]:
+    assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_results_do_not_depend_on_how_many_run_at_once(finished, tmp_path):
+  session.run(config(parallel=1), tmp_path)
+  one, two = rows_of(tmp_path), rows_of(finished)
+  for a, b in zip(one, two, strict=True):
+    assert a['node'] == b['node']
+    assert float(a['test_loss']) == pytest.approx(float(b['test_loss']), 1e-4)
+
+
+def test_a_diverged_run_fails_alone(tmp_path, capsys):
+  recipe = dataclasses.replace(RECIPE, learning_rate=1e30)
+  assert not session.run(
+    config(recipe=recipe, methods=('imp',), replicates=1), tmp_path
+  )
+  out = capsys.readouterr().out
+  assert 'diverged by step' in out and 'which failed' in out
+  assert 'diverged' in (tmp_path / 'report.html').read_text()
+
+
+def test_damage_is_noticed_and_named(finished, tmp_path):
+  import shutil
+
+  workdir = shutil.copytree(finished, tmp_path / 'copy')
+  result = workdir / 'runs' / 'mlp3-r0-dense' / 'result.json'
+  result.write_text(result.read_text().replace('0', '1'))
+  with pytest.raises(StoreError, match=r'mlp3-r0-dense.*result.json.*damaged'):
+    session.run(config(), workdir)
+
+
+def test_an_unwritable_workdir_is_refused(tmp_path):
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(StoreError, match='cannot be written to'):
+    Store(tmp_path / 'file' / 'workdir')
+
+
+def test_a_dry_run_writes_nothing(tmp_path, capsys):
+  assert session.run(config(dry_run=True), tmp_path / 'none')
+  assert not (tmp_path / 'none').exists()
+  assert 'training runs' in capsys.readouterr().out

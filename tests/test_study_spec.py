@@ -1,0 +1,60 @@
+import dataclasses
+
+import pytest
+from ml_collections import ConfigDict
+
+from elth_jax.study.config import base_config
+from elth_jax.study.spec import RunOptions, StudySpec, read_config
+from elth_jax.training.recipe import CIFAR_RESNET
+
+
+def config(**values):
+  return base_config(
+    CIFAR_RESNET,
+    **{'dataset': 'd', 'sources': ('mlp3',), 'targets': ('mlp2',), **values},
+  )
+
+
+def test_a_config_becomes_plain_values_and_has_every_knob():
+  spec, options = read_config(config(levels=12, parallel=3))
+  assert spec.recipe == CIFAR_RESNET
+  assert (spec.levels, options.parallel) == (12, 3)
+  fields = {
+    field.name
+    for cls in (StudySpec, RunOptions)
+    for field in dataclasses.fields(cls)
+  }
+  assert set(config().keys()) == fields
+  assert StudySpec.from_config(dataclasses.asdict(spec)) == spec
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'levls': 3}, "unknown config key 'levls'; did you mean 'levels'"),
+    ({'levels': 'three'}, "'levels': expected int, got 'three'"),
+    ({'levels': 0}, 'levels is 0'),
+    ({'replicates': 0}, 'replicates is 0'),
+    ({'sources': 'mlp3'}, "'sources': expected a tuple of str"),
+    ({'targets': ()}, 'targets is'),
+    ({'targets': ('mlp2', 'mlp2')}, 'distinct'),
+    ({'methods': ('imp', 'snipe')}, "unknown method 'snipe'"),
+    ({'orders': ('prepend',)}, "unknown order 'prepend'; did you mean 'app"),
+    ({'compare_levels': (2, 11)}, r'compare_levels has \[11\]'),
+    ({'prune_fraction': 1.0}, 'prune_fraction is 1.0'),
+    ({'seed': -1}, 'must be 0 or more'),
+    ({'checkpoint_seconds': 0.0}, 'checkpoint_seconds above 0'),
+  ],
+)
+def test_wrong_configs_name_the_key(change, message):
+  with pytest.raises(ValueError, match=message):
+    config(**change)
+
+
+def test_wrong_recipes_name_the_key():
+  values = config().to_dict()
+  values['recipe']['momentun'] = 0.9
+  with pytest.raises(ValueError, match=r"'recipe.momentun'; did you mean"):
+    read_config(ConfigDict(values))
+  with pytest.raises(ValueError, match="'dataset' is missing"):
+    read_config({'recipe': {}, 'sources': ('a',), 'targets': ('b',)})
