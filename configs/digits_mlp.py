@@ -21,8 +21,8 @@ def get_config() -> ConfigDict:
     sources=('mlp3',),
     targets=('mlp2', 'mlp4'),
     width=60,  # units of a hidden layer; 300 in the paper
-    levels=8,
-    compare_levels=(4, 6, 8),
+    levels=6,
+    compare_levels=(2, 4, 6),  # 64%, 87% and 95.3% sparsity
     prune_fraction=0.4,  # of what is left; 0.2 in the paper
     replicates=4,
     recipe=dataclasses.replace(MLP, batch_size=32, epochs=20),

@@ -1,9 +1,14 @@
 """Iterative magnitude pruning with rewinding, a level at a time."""
 
 from elth_jax.families import Architecture
-from elth_jax.masks import apply_masks, dense_masks, prune_magnitude
+from elth_jax.masks import (
+  apply_masks,
+  count_to_prune,
+  dense_masks,
+  prune_magnitude,
+)
 from elth_jax.ticket import Ticket
-from elth_jax.trees import PyTree
+from elth_jax.trees import PyTree, flatten
 
 
 def dense_ticket(
@@ -16,6 +21,34 @@ def dense_ticket(
     batch_stats=batch_stats,
     masks=dense_masks(params, architecture.family.prunable),
   )
+
+
+def kept_by_level(
+  architecture: Architecture, levels: int, fraction: float
+) -> list[int]:
+  """How many prunable weights IMP will keep at levels 0 to `levels`.
+
+  Raises:
+    ValueError: if at some level no weight that may be pruned would be left.
+  """
+  family = architecture.family
+  sizes = {
+    name: leaf.size
+    for name, leaf in flatten(architecture.shapes()['params']).items()
+    if family.prunable(name)
+  }
+  spared = sum(size for name, size in sizes.items() if family.is_spared(name))
+  kept = [sum(sizes.values())]
+  for level in range(1, levels + 1):
+    left = kept[-1] - count_to_prune(kept[-1], fraction)
+    if left <= spared:
+      raise ValueError(
+        f'{architecture.name} of width {architecture.width}: level {level} '
+        f'would keep {left} of {kept[0]} weights, {spared} of which are never '
+        'pruned; ask for fewer levels, a smaller prune_fraction or more width'
+      )
+    kept.append(left)
+  return kept
 
 
 def with_masks(dense: Ticket, masks: PyTree) -> Ticket:

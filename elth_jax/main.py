@@ -66,7 +66,7 @@ def parse_flags(argv: list[str]) -> list[str]:
   """Reads flags and config; anything wrong with them is one line."""
   try:
     rest = flags.FLAGS(argv)
-    _ = flags.FLAGS.config  # a file that could not be read fails here
+    flags.FLAGS.config.keys()  # a file that could not be read fails here
     return rest
   except (
     flags.Error,

@@ -105,6 +105,11 @@ def keep_largest(
   return unflatten(_split(flat_masks, names, chosen))
 
 
+def count_to_prune(left: int, fraction: float) -> int:
+  """ceil(fraction * left), undisturbed by rounding of the product."""
+  return math.ceil(round(fraction * left, 6))
+
+
 def prune_magnitude(
   params: PyTree,
   masks: PyTree,
@@ -135,7 +140,7 @@ def prune_magnitude(
   if not 0 < fraction < 1:
     raise ValueError(f'fraction to prune is {fraction}; give 0 < fraction < 1')
   left = counts(masks)[0]
-  remove = math.ceil(round(fraction * left, 6))
+  remove = count_to_prune(left, fraction)
   magnitudes = map_named(
     lambda _, p, mask: None if mask is None else np.abs(p), params, masks
   )

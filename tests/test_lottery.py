@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from elth_jax.lottery import dense_ticket, next_level, with_masks
+from elth_jax.families import architecture
+from elth_jax.lottery import (
+  dense_ticket,
+  kept_by_level,
+  next_level,
+  with_masks,
+)
+from elth_jax.masks import counts
 from elth_jax.trees import flatten, map_named
 
 
@@ -31,14 +38,27 @@ def test_levels_prune_the_trained_and_rewind_the_rest(net):
 
 
 def test_the_head_of_an_mlp_is_spared():
-  from elth_jax.families import architecture
-
   net = architecture('mlp2', (4, 4, 1), 3, 6)
   fresh = net.init(0)
   dense = dense_ticket(net, fresh['params'], fresh['batch_stats'])
   sparse = next_level(dense, dense, dense.params, 0.8)
   assert sparse.masks['head']['kernel'].all()
   assert sparse.sparsity == pytest.approx(0.8, abs=0.01)
+
+
+def test_the_levels_are_known_beforehand(net, tickets):
+  dense, _ = tickets
+  kept, ticket = [counts(dense.masks)[0]], dense
+  for _ in range(4):
+    ticket = next_level(dense, ticket, dense.params, 0.3)
+    kept.append(counts(ticket.masks)[0])
+  assert kept_by_level(net, 4, 0.3) == kept
+
+
+def test_a_level_without_weights_is_refused():
+  mlp = architecture('mlp2', (4, 4, 1), 10, 6)
+  with pytest.raises(ValueError, match='20 of which are never pruned'):
+    kept_by_level(mlp, 20, 0.4)
 
 
 def test_with_masks_keeps_the_kept(tickets):

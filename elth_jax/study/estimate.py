@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from elth_jax.datasets.dataset import Dataset
+from elth_jax.lottery import kept_by_level
 from elth_jax.study.graph import Node
 from elth_jax.study.spec import StudySpec
 
@@ -19,7 +20,10 @@ def describe(
   total = 0.0
   for node in nodes.values():
     about = node.spec['about']
-    expected = 1 - (1 - spec.prune_fraction) ** about['level']
+    kept = kept_by_level(
+      node.architecture, about['level'], spec.prune_fraction
+    )
+    expected = 1 - kept[-1] / kept[0]
     sparsity = 'measured' if about['method'] == 'ett' else f'{expected:.2%}'
     flops = dense_flops(node, len(dataset.train_labels), spec)
     total += flops

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from elth_jax import families
+from elth_jax import families, lottery
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.families import Architecture
 from elth_jax.methods import METHODS
@@ -51,8 +51,8 @@ def build(spec: StudySpec, dataset: Dataset) -> dict[str, Node]:
   """All nodes of a study by name, parents first.
 
   Raises:
-    ValueError: if a network is unknown, or no plan leads from a source to a
-      target; before anything runs.
+    ValueError: if a network is unknown, no plan leads from a source to a
+      target, or IMP would run out of weights; before anything runs.
   """
   return _Builder(spec, dataset).build()
 
@@ -100,6 +100,9 @@ class _Builder:
 
   def _imp(self, network: str, replicate: int, levels: int) -> None:
     """The dense network and the levels of IMP on one network."""
+    lottery.kept_by_level(
+      self.networks[network], levels, self.spec.prune_fraction
+    )
     stem = f'{network}-r{replicate}'
     spec, seed = self.spec, self.spec.seed + replicate
     about = {'target': network, 'source': network, 'replicate': replicate}
