@@ -45,8 +45,8 @@ def main(argv) -> None:
 
   from elth_jax.datasets.tfds import DatasetMissingError
   from elth_jax.study import session
-  from elth_jax.study.run import StudyStopped
   from elth_jax.study.store import StoreError
+  from elth_jax.study.watch import StudyStopped
 
   jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
   try:

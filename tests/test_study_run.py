@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from elth_jax.masks import counts
 from elth_jax.study import run as run_lib
 from elth_jax.study import session
 from elth_jax.study.config import base_config
-from elth_jax.study.run import StudyStopped
 from elth_jax.study.store import Store, StoreError
+from elth_jax.study.watch import StudyStopped
 from elth_jax.training import loop as loop_lib
 from elth_jax.training.recipe import Recipe
 from tests.conftest import make_dataset
@@ -84,6 +85,18 @@ def test_outputs_are_those_of_the_contract(finished):
   assert not (finished / 'partial').exists() or not any(
     (finished / 'partial').iterdir()
   )
+
+
+def test_the_page_holds_its_figures_with_unique_ids(finished):
+  page = (finished / 'report.html').read_text()
+  assert page.count('<svg') == len(list((finished / 'figures').glob('*.svg')))
+  ids = re.findall(r'\bid="([^"]+)"', page)
+  assert len(ids) == len(set(ids))
+  used = re.findall(r'(?:href="#|url\(#)([^")]+)', page)
+  assert used and set(used) <= set(ids)
+  for colour in re.findall(r'(?:fill|stroke): #([^;"]+)', page):
+    assert re.fullmatch('[0-9a-fA-F]{6}', colour)
+  assert not re.findall(r'(?:src|href)="(?!#)|<script|@import', page)
 
 
 def test_sparsities_are_measured_and_matched(finished):
@@ -178,12 +191,13 @@ def test_results_do_not_depend_on_how_many_run_at_once(finished, tmp_path):
 
 
 def test_a_diverged_run_fails_alone(tmp_path, capsys):
-  recipe = dataclasses.replace(RECIPE, learning_rate=1e30)
-  assert not session.run(
-    config(recipe=recipe, methods=('imp',), replicates=1), tmp_path
-  )
-  out = capsys.readouterr().out
-  assert 'diverged by step' in out and 'which failed' in out
+  recipe = dataclasses.replace(RECIPE, learning_rate=1e30, rewind_step=0)
+  hot = config(recipe=recipe, methods=('imp',), replicates=1)
+  for _ in range(2):  # and it is not forgotten
+    assert not session.run(hot, tmp_path)
+    out = capsys.readouterr().out
+    assert 'FAILED mlp3-r0-dense: diverged by step' in out
+    assert 'FAILED mlp3-r0-imp-level01-ticket: needs mlp3-r0-dense' in out
   assert 'diverged' in (tmp_path / 'report.html').read_text()
 
 

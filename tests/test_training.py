@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,12 +16,6 @@ from elth_jax.training.loop import fit
 from elth_jax.training.sampling import draw_epoch, load_batch
 from elth_jax.training.state import stack, start_state, unstack
 from elth_jax.training.trainer import Trainer
-
-
-def assert_equal(one, other):
-  assert jax.tree.structure(one) == jax.tree.structure(other)
-  for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-    np.testing.assert_array_equal(a, b)
 
 
 def by_hand(trainer, net, recipe, dataset, ticket, seed, start, stop):
@@ -90,7 +85,7 @@ def test_pruned_weights_stay_exactly_zero_at_every_step(trainer, tickets):
   def check(segment):
     (state,) = segment.states()
     masks = jax.tree.map(np.asarray, tickets[1].masks)
-    assert_equal(apply_masks(state.params, masks), state.params)
+    chex.assert_trees_all_equal(apply_masks(state.params, masks), state.params)
     seen.append(segment.step)
 
   fit(trainer, [trainer.start(tickets[1], 0)], [0], 9, check)
@@ -105,7 +100,7 @@ def test_results_depend_neither_on_company_nor_on_segments(
   together, evaluations = fit(trainer, starts, [0, 1], 9)
   monkeypatch.setattr(loop_lib, 'SEGMENT_SECONDS', 0.0)  # a step at a time
   alone, (evaluation,) = fit(trainer, [trainer.start(sparse, 2)], [1], 9)
-  assert_equal(alone[0], together[1])
+  chex.assert_trees_all_equal(alone[0], together[1])
   assert evaluation == evaluations[1]
 
 
@@ -182,13 +177,13 @@ def test_a_state_is_a_copy_with_a_fresh_optimiser(trainer, tickets):
   state = trainer.start(dense, 2)
   optimizer = optax.adam(0.1)
   adam = start_state(dense, 2, optax.with_extra_args_support(optimizer))
-  assert_equal(
+  chex.assert_trees_all_equal(
     adam.opt_state, jax.tree.map(np.asarray, optimizer.init(dense.params))
   )
   state.params['head']['bias'][:] = 7
   assert not np.any(dense.params['head']['bias'] == 7)
   one, other = unstack(stack([state, later(state)]), 2)
-  assert_equal(one, state)
+  chex.assert_trees_all_equal(one, state)
   assert int(other.step) == 3
 
 
@@ -214,5 +209,5 @@ def test_a_resumed_run_is_the_run_that_never_stopped(
   like = trainer.start(sparse, 2)
   state = checkpoint.restore(tmp_path, checkpoint.latest_step(tmp_path), like)
   resumed, again = fit(trainer, [state], [3], 9)
-  assert_equal(resumed, whole)
+  chex.assert_trees_all_equal(resumed, whole)
   assert again == evaluations

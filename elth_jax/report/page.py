@@ -177,12 +177,13 @@ def _in_network_order(masks):
 def _save(store: Store, item: NamedFigure) -> markupsafe.Markup:
   """Writes a figure in both formats; returns it as inline SVG."""
   svg, png = io.StringIO(), io.BytesIO()
-  item.figure.savefig(svg, format='svg', metadata={'Date': None})
+  nothing = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
+  item.figure.savefig(svg, format='svg', metadata=nothing)
   item.figure.savefig(png, format='png', dpi=160)
   store.write(f'figures/{item.name}.svg', svg.getvalue())
   store.write(f'figures/{item.name}.png', png.getvalue())
   text = svg.getvalue()
   inline = text[text.index('<svg') :]
-  # ids are unique within one file only
-  inline = re.sub(r'(id="|#)(?=[A-Za-z])', rf'\g<1>{item.name}-', inline)
+  # ids are unique within one file only; colours start with # too
+  inline = re.sub(r'(\bid="|href="#|url\(#)', rf'\g<1>{item.name}-', inline)
   return markupsafe.Markup(inline)

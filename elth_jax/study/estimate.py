@@ -20,9 +20,7 @@ def describe(
   total = 0.0
   for node in nodes.values():
     about = node.spec['about']
-    kept = kept_by_level(
-      node.architecture, about['level'], spec.prune_fraction
-    )
+    kept = kept_by_level(node.architecture, about['level'], spec.prune_fraction)
     expected = 1 - kept[-1] / kept[0]
     sparsity = 'measured' if about['method'] == 'ett' else f'{expected:.2%}'
     flops = dense_flops(node, len(dataset.train_labels), spec)

@@ -87,12 +87,12 @@ class _Builder:
     top = spec.levels if 'imp' in spec.methods else max(spec.compare_levels)
     for replicate in range(spec.replicates):
       for network in self.networks:
-        levels = 0
-        if network in spec.targets and 'imp' in roles:
-          levels = top
-        if network in spec.sources and 'source' in roles:
+        is_source = network in spec.sources and 'source' in roles
+        levels = top if network in spec.targets and 'imp' in roles else 0
+        if is_source:
           levels = max(levels, *spec.compare_levels)
-        self._imp(network, replicate, levels)
+        if is_source or network in spec.targets:
+          self._imp(network, replicate, levels)
       for target in spec.targets:
         for level in spec.compare_levels:
           self._compare(target, replicate, level)

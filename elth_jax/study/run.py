@@ -1,7 +1,6 @@
 """Runs a study: every node once, alike ones side by side."""
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import jax
 
@@ -14,15 +13,12 @@ from elth_jax.study.graph import Node
 from elth_jax.study.make import make_ticket, signed
 from elth_jax.study.progress import ProgressDisplay
 from elth_jax.study.store import Store
+from elth_jax.study.watch import BatchWatch, StudyStopped
 from elth_jax.training import checkpoint
-from elth_jax.training.loop import Evaluation, Segment, fit
+from elth_jax.training.loop import Evaluation, fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.state import TrainState
 from elth_jax.training.trainer import Trainer
-
-
-class StudyStopped(Exception):  # noqa: N818 - it is no error
-  """The study was asked to stop; all that was done is safe."""
 
 
 class Runner:
@@ -56,9 +52,19 @@ class Runner:
     self.lanes = lanes
     self.checkpoint_seconds = checkpoint_seconds
     self.asked_to_stop = asked_to_stop
-    self.done = {name for name, n in nodes.items() if store.finished(n)}
+    self.done: set[str] = set()
     self.failed: dict[str, str] = {}
+    for node in nodes.values():
+      self._note_if_finished(node)
     self._trainers: dict[Architecture, Trainer] = {}
+
+  def _note_if_finished(self, node: Node) -> None:
+    if self.store.finished(node):
+      self.done.add(node.name)
+      if node.kind == 'train':
+        diverged_at = self.store.result(node)['diverged_at']
+        if diverged_at is not None:
+          self.failed[node.name] = f'diverged by step {diverged_at}'
 
   def run(self) -> None:
     """Does all that is not done; `StudyStopped` when asked to stop.
@@ -81,7 +87,7 @@ class Runner:
       broken = [p for p in node.parents.values() if p in self.failed]
       if broken:
         self.failed[node.name] = f'needs {broken[0]}, which failed'
-      elif self.done.issuperset(node.parents.values()):
+      elif self.done >= set(node.parents.values()):
         if node.trains:
           ready.append(node)
         else:
@@ -107,57 +113,29 @@ class Runner:
     return (full or list(groups.values()))[0][: self.lanes]
 
   def _train(self, batch: list[Node], display: ProgressDisplay) -> None:
+    self._leave_if_asked()
     trainer = self._trainer(batch[0].architecture)
     starts = [self._start(node, trainer) for node in batch]
-    stop = batch[0].spec['stop']
-    what = _summary(batch)
-    display.advance(what, 0)
-    self._leave_if_asked()
-    diverged: dict[int, int] = {}
-    saved = time.monotonic()
-
-    def after_segment(segment: Segment) -> None:
-      nonlocal saved
-      for i, node in enumerate(batch):
-        if not abs(float(segment.loss[i])) < float('inf'):
-          diverged.setdefault(i, segment.step)
-        self.store.log(
-          node=node.name,
-          step=segment.step,
-          epoch=segment.epoch,
-          loss=float(segment.loss[i]),
-          train_accuracy=float(segment.accuracy[i]),
-          seconds=round(segment.seconds, 4),
-          time=round(time.time(), 2),
-        )
-      accuracy = segment.accuracy.mean()
-      share = (segment.step - before) / max(stop - before, 1)
-      display.advance(
-        f'{what}, step {segment.step}/{stop}, training accuracy {accuracy:.3f}',
-        work * share - done[0],
-      )
-      done[0] = work * share
-      overdue = time.monotonic() - saved > self.checkpoint_seconds
-      asked = self.asked_to_stop()
-      if (asked or overdue) and segment.step < stop:
-        for node, state in zip(batch, segment.states(), strict=True):
-          checkpoint.save(self.store.partial(node), state)
-        saved = time.monotonic()
-        if asked:
-          raise StudyStopped
-
-    before = int(starts[0].step)
-    work, done = sum(map(self._work, batch)), [0.0]
+    watch = BatchWatch(
+      batch,
+      int(starts[0].step),
+      sum(map(self._work, batch)),
+      self.store,
+      display,
+      self.checkpoint_seconds,
+      self.asked_to_stop,
+    )
     seeds = [node.spec['seed'] for node in batch]
-    states, evaluations = fit(trainer, starts, seeds, stop, after_segment)
-    for i, node in enumerate(batch):
-      self._publish(node, states[i], evaluations[i], diverged.get(i))
-      if i in diverged:
-        self.failed[node.name] = f'diverged by step {diverged[i]}'
-        display.finish(node.name, self.failed[node.name])
-      else:
+    states, evaluations = fit(trainer, starts, seeds, watch.stop, watch)
+    for node, state, evaluation in zip(batch, states, evaluations, strict=True):
+      diverged_at = watch.diverged.get(node.name)
+      self._publish(node, state, evaluation, diverged_at)
+      if diverged_at is None:
         self.done.add(node.name)
-        display.finish(node.name, f'accuracy {evaluations[i].accuracy:.4f}')
+        display.finish(node.name, f'accuracy {evaluation.accuracy:.4f}')
+      else:
+        self.failed[node.name] = f'diverged by step {diverged_at}'
+        display.finish(node.name, self.failed[node.name])
 
   def _publish(
     self,
@@ -225,8 +203,3 @@ class Runner:
   def _leave_if_asked(self) -> None:
     if self.asked_to_stop():
       raise StudyStopped
-
-
-def _summary(batch: Iterable[Node]) -> str:
-  first, *others = [node.name for node in batch]
-  return first + (f' and {len(others)} like it' if others else '')
