@@ -155,6 +155,10 @@ def test_more_work_is_added_and_a_change_is_refused(finished, tmp_path):
     session.run(config(recipe=dataclasses.replace(RECIPE, l2=0.01)), workdir)
   with pytest.raises(StoreError, match='levels was 2, now 1'):
     session.run(config(levels=1, compare_levels=(1,)), workdir)
+  with pytest.raises(StoreError, match='train_examples was 0, now 20'):
+    session.run(config(train_examples=20), workdir)
+  asked = (workdir / 'config.json').read_bytes()
+  assert asked == (finished / 'config.json').read_bytes()
   before = {row['node']: row for row in rows_of(workdir)}
   session.run(config(replicates=3), workdir)
   after = {row['node']: row for row in rows_of(workdir)}

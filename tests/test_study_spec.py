@@ -9,10 +9,13 @@ from elth_jax.training.recipe import CIFAR_RESNET
 
 
 def config(**values):
-  return base_config(
-    CIFAR_RESNET,
-    **{'dataset': 'd', 'sources': ('mlp3',), 'targets': ('mlp2',), **values},
-  )
+  known = {
+    'recipe': CIFAR_RESNET,
+    'dataset': 'd',
+    'sources': ('mlp3',),
+    'targets': ('mlp2',),
+  }
+  return base_config(**{**known, **values})
 
 
 def test_a_config_becomes_plain_values_and_has_every_knob():
@@ -56,5 +59,7 @@ def test_wrong_recipes_name_the_key():
   values['recipe']['momentun'] = 0.9
   with pytest.raises(ValueError, match=r"'recipe.momentun'; did you mean"):
     read_config(ConfigDict(values))
+  with pytest.raises(ValueError, match=r"'recipe': expected.*got 3"):
+    read_config({'recipe': 3})
   with pytest.raises(ValueError, match="'dataset' is missing"):
     read_config({'recipe': {}, 'sources': ('a',), 'targets': ('b',)})

@@ -5,13 +5,9 @@ import sys
 import time
 
 from rich.console import Console
-from rich.progress import (
-  BarColumn,
-  MofNCompleteColumn,
-  Progress,
-  TextColumn,
-)
+from rich.progress import BarColumn, Progress, TextColumn
 
+BAR = 16  # characters
 QUIET_SECONDS = 20.0  # between lines when nobody watches a terminal
 
 
@@ -27,15 +23,13 @@ class ProgressDisplay:
     self.began = self.last_line = time.monotonic()
     self.console = Console(file=sys.stderr)
     self.live = Progress(
+      BarColumn(bar_width=BAR),
       TextColumn('{task.description}'),
-      BarColumn(bar_width=24),
-      MofNCompleteColumn(),
-      TextColumn('{task.fields[left]}'),
       console=self.console,
       disable=not self.console.is_terminal,
       transient=True,
     )
-    self.task = self.live.add_task('', total=runs, completed=finished, left='')
+    self.task = self.live.add_task('', total=runs, completed=finished)
 
   def __enter__(self):
     self.live.start()
@@ -48,12 +42,13 @@ class ProgressDisplay:
     """Notes work done, and says what is being done."""
     self.work_done += work
     now = time.monotonic()
-    left = self._left(now)
+    text = f'{self.finished}/{self.runs} runs, {self._left(now)}: {what}'
     if self.console.is_terminal:
-      self.live.update(self.task, description=what, left=left)
+      room = self.console.width - BAR - 2
+      self.live.update(self.task, description=text[:room])
     elif now - self.last_line > QUIET_SECONDS:
       self.last_line = now
-      self.say(f'{self.finished}/{self.runs} runs, {left}: {what}')
+      self.say(text)
 
   def finish(self, name: str, what: str) -> None:
     """Notes one finished run."""
@@ -68,7 +63,7 @@ class ProgressDisplay:
 
   def _left(self, now: float) -> str:
     if self.work_done < 0.02 * self.work:
-      return 'time left: measuring'
+      return 'time left unknown'
     seconds = (now - self.began) * (self.work / self.work_done - 1)
     left = datetime.timedelta(seconds=max(0, round(seconds)))
-    return f'time left: {left}'
+    return f'{left} left'

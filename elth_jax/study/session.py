@@ -48,7 +48,7 @@ def run(
     print(describe(nodes, spec, dataset))
     return True
   store = Store(workdir)
-  _accept(store, spec, nodes, dataset)
+  _accept(store, spec, nodes)
   runner = Runner(
     nodes,
     store,
@@ -60,9 +60,11 @@ def run(
   )
   new = [name for name in nodes if name not in runner.done]
   print(f'{len(nodes) - len(new)} of {len(nodes)} nodes are done in {workdir}')
-  runner.run()
-  rows = results.collect(nodes.values(), store)
-  store.write('results.csv', results.to_csv(rows))
+  try:
+    runner.run()
+  finally:  # what is finished is worth reading, whatever stops the rest
+    rows = results.collect(nodes.values(), store)
+    store.write('results.csv', results.to_csv(rows))
   if new or not (store.root / 'report.html').is_file():
     write_report(store, spec, nodes, rows, runner.failed)
   print(summary.to_text(rows))
@@ -89,9 +91,7 @@ def suitable_cpu_devices() -> int:
   return min(len(os.sched_getaffinity(0)), 8)
 
 
-def _accept(
-  store: Store, spec: StudySpec, nodes: Mapping[str, Node], dataset: Dataset
-) -> None:
+def _accept(store: Store, spec: StudySpec, nodes: Mapping[str, Node]) -> None:
   """Writes the config, unless an earlier one forbids it.
 
   A change is accepted if every node of the earlier study is still there,
@@ -100,7 +100,8 @@ def _accept(
   config = dataclasses.asdict(spec)
   earlier = store.read_config()
   if earlier is not None and earlier != _as_json(config):
-    before = build(StudySpec.from_config(earlier), dataset)
+    former = StudySpec.from_config(earlier)
+    before = build(former, _load_dataset(former))
     changed = [
       name
       for name, node in before.items()

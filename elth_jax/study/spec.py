@@ -88,6 +88,10 @@ class StudySpec:
     values = dict(config)
     recipe = values.get('recipe')
     if recipe is not None:
+      if not isinstance(recipe, Mapping | ConfigDict):
+        raise ValueError(
+          f"config key 'recipe': expected the fields of Recipe, got {recipe!r}"
+        )
       values['recipe'] = _build(Recipe, dict(recipe), 'recipe.')
     return _build(cls, values, '')
 

@@ -1,0 +1,38 @@
+import io
+import sys
+
+from rich.console import Console
+
+from elth_jax.study import progress
+from elth_jax.study.progress import ProgressDisplay
+
+
+def show(monkeypatch, terminal):
+  screen = io.StringIO()
+  monkeypatch.setattr(
+    progress,
+    'Console',
+    lambda file: Console(file=screen, force_terminal=terminal, width=78),
+  )
+  monkeypatch.setattr(progress, 'QUIET_SECONDS', 0.0)
+  with ProgressDisplay(runs=4, finished=1, work=100.0) as display:
+    display.advance('a-run', 1.0)
+    display.advance('a-run, step 5/10', 49.0)
+    display.finish('a-run', 'accuracy 0.9')
+  return screen.getvalue()
+
+
+def test_plain_lines_where_nobody_watches(monkeypatch):
+  lines = show(monkeypatch, terminal=False).splitlines()
+  assert lines[0] == '1/4 runs, time left unknown: a-run'
+  assert lines[1] == '1/4 runs, 0:00:00 left: a-run, step 5/10'
+  assert '\x1b' not in ''.join(lines)
+
+
+def test_a_live_line_on_a_terminal(monkeypatch):
+  text = show(monkeypatch, terminal=True)
+  assert 'accuracy 0.9' in text and '\x1b' in text
+
+
+def test_the_study_reports_to_stderr():
+  assert ProgressDisplay(1, 0, 1.0).console.file is sys.stderr
