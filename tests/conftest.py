@@ -1,5 +1,6 @@
 """What tests share: two host devices, a tiny data set, one compiled trainer."""
 
+import hypothesis
 import jax
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
 
 jax.config.update('jax_num_cpu_devices', 2)
+# machines here and there are too noisy for a deadline on one example
+hypothesis.settings.register_profile('elth_jax', deadline=None)
+hypothesis.settings.load_profile('elth_jax')
 
 
 def make_dataset(train=22, test=9, size=4, channels=1) -> Dataset:

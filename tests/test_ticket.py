@@ -110,7 +110,7 @@ def test_missing_file(tmp_path):
     Ticket.load(tmp_path / 'none.safetensors')
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_any_damage_is_noticed(ticket, tmp_path_factory, data):
   path = tmp_path_factory.mktemp('damage') / 'ticket.safetensors'

@@ -1,0 +1,53 @@
+"""Every file in configs/ and experiments/ is a study that could run."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from elth_jax.datasets.dataset import Dataset
+from elth_jax.study.graph import build
+from elth_jax.study.spec import read_config
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted([*ROOT.glob('configs/*.py'), *ROOT.glob('experiments/*.py')])
+SHAPES = {
+  'digits': (1437, 8, 8, 1),
+  'mnist': (60_000, 28, 28, 1),
+  'cifar10': (50_000, 32, 32, 3),
+}
+
+
+def blank(name, examples):
+  shape = SHAPES[name]
+  images = np.broadcast_to(np.uint8(0), (examples or shape[0], *shape[1:]))
+  labels = np.zeros(len(images), np.int32)
+  stats = (0.5,) * shape[-1]
+  return Dataset(name, images, labels, images, labels, 10, stats, stats)
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_configs_build_their_graph_and_say_how_to_run_it(path):
+  module_spec = importlib.util.spec_from_file_location(path.stem, path)
+  module = importlib.util.module_from_spec(module_spec)
+  module_spec.loader.exec_module(module)
+  assert f'--config={path.relative_to(ROOT)}' in module.__doc__
+  spec, _ = read_config(module.get_config())
+  nodes = build(spec, blank(spec.dataset, spec.train_examples))
+  methods = {node.spec['about']['method'] for node in nodes.values()}
+  assert methods == {'dense', *spec.methods}
+
+
+def test_the_ladder_has_every_pair_of_the_paper():
+  (path,) = (p for p in FILES if p.stem == 'cifar10_resnet')
+  module_spec = importlib.util.spec_from_file_location(path.stem, path)
+  module = importlib.util.module_from_spec(module_spec)
+  module_spec.loader.exec_module(module)
+  spec, _ = read_config(module.get_config())
+  pairs = {
+    (n.spec['about']['source'], n.spec['about']['target'])
+    for n in build(spec, blank('cifar10', 0)).values()
+    if n.spec['about']['method'] == 'ett'
+  }
+  assert len(pairs) == 20
