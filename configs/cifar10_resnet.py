@@ -4,7 +4,7 @@
     --config=configs/cifar10_resnet.py --workdir=runs/cifar10_resnet
 
 Tickets of five ResNets, each transformed to the four others (figure 6), three
-replicates, full recipe: some 780 trainings of 160 epochs, so for a cluster or
+replicates, full recipe: 645 trainings of 160 epochs, so for a cluster or
 a long time on one accelerator. `--config.dry_run=True` lists them.
 Test accuracy as published, at 89.26% sparsity: IMP ResNet-20 91.07%,
 ResNet-32 92.22%, ETT from 20 to 32 91.38%.

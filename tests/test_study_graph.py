@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from elth_jax.study.estimate import describe
+from elth_jax.study.estimate import describe, duration
 from elth_jax.study.graph import build
 from elth_jax.study.spec import StudySpec
 from elth_jax.training.recipe import Recipe
@@ -119,3 +119,5 @@ def test_a_dry_run_lists_nodes_sparsity_and_cost(dataset):
   assert '36.0' in level2
   runs = sum(node.trains for node in nodes.values())
   assert f'{len(nodes)} nodes, {runs} of them training runs' in lines[-1]
+  spans = [duration(seconds) for seconds in (5, 300, 7200, 864_000)]
+  assert spans == ['5 seconds', '5 minutes', '2 hours', '10 days']
