@@ -1,6 +1,7 @@
 """The command line: python -m elth_jax.main --config=... --workdir=..."""
 
 import os
+import shlex
 import signal
 import sys
 
@@ -51,7 +52,10 @@ def main(argv) -> None:
   jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
   try:
     succeeded = session.run(
-      flags.FLAGS.config, flags.FLAGS.workdir, lambda: bool(stop)
+      flags.FLAGS.config,
+      flags.FLAGS.workdir,
+      asked_to_stop=lambda: bool(stop),
+      command=shlex.join(['python', '-m', 'elth_jax.main', *sys.argv[1:]]),
     )
   except (ValueError, StoreError, DatasetMissingError, OSError) as error:
     sys.exit(f'elth_jax: {error}')

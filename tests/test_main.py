@@ -32,6 +32,8 @@ def test_a_study_from_the_command_line_killed_and_continued(tmp_path):
   whole = run(*SMALL, f'--workdir={tmp_path}/whole')
   assert whole.returncode == 0, whole.stderr
   assert 'ETT from MLP-3' in whole.stdout
+  page = (tmp_path / 'whole' / 'report.html').read_text()
+  assert 'python -m elth_jax.main --config=configs/digits_mlp.py' in page
   workdir = tmp_path / 'killed'
   process = subprocess.Popen(
     command(*SMALL, f'--workdir={workdir}'), stderr=subprocess.PIPE

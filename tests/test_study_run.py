@@ -94,6 +94,7 @@ def test_the_page_holds_its_figures_with_unique_ids(finished):
   assert len(ids) == len(set(ids))
   used = re.findall(r'(?:href="#|url\(#)([^")]+)', page)
   assert used and set(used) <= set(ids)
+  assert 'session.run(json.load(' in page
   for colour in re.findall(r'(?:fill|stroke): #([^;"]+)', page):
     assert re.fullmatch('[0-9a-fA-F]{6}', colour)
   assert not re.findall(r'(?:src|href)="(?!#)|<script|@import', page)
@@ -145,6 +146,12 @@ def test_a_finished_study_trains_nothing(finished, monkeypatch, capsys):
   assert session.run(config(), finished)
   assert (finished / 'results.csv').read_bytes() == before
   assert 'ETT from MLP-2' in capsys.readouterr().out
+
+
+def test_a_study_runs_again_from_its_config_file(finished, monkeypatch):
+  monkeypatch.setattr(run_lib, 'fit', no_training)
+  asked = json.loads((finished / 'config.json').read_text())
+  assert session.run(asked, finished)
 
 
 def test_more_work_is_added_and_a_change_is_refused(finished, tmp_path):

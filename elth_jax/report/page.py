@@ -39,8 +39,18 @@ def write_report(
   nodes: Mapping[str, Node],
   rows: Sequence[summary.Row],
   failed: Mapping[str, str],
+  command: str = '',
 ) -> None:
-  """Writes all figures as SVG and PNG, and one page that holds them."""
+  """Writes all figures as SVG and PNG, and one page that holds them.
+
+  Args:
+    store: the workdir, and where finished tickets are.
+    spec: what was asked for.
+    nodes: the study's graph.
+    rows: the rows of results.csv.
+    failed: name of a node -> why it failed.
+    command: how to run the study again, where there is a command.
+  """
   found = summary.cells(rows)
   groups = {
     'Accuracy against sparsity': list(_accuracies(spec, found)),
@@ -63,7 +73,8 @@ def write_report(
     failed=failed,
     runs=len(rows),
     config=json.dumps(dataclasses.asdict(spec), indent=2),
-    workdir=store.root,
+    command=command
+    or f"session.run(json.load(open('config.json')), '{store.root}')",
     versions=versions(),
     machine=f'{jax.device_count()} {jax.default_backend()} device(s), '
     f'{platform.machine()}, Python {platform.python_version()}',

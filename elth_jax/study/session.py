@@ -24,6 +24,7 @@ def run(
   config: Mapping[str, Any] | ConfigDict,
   workdir: Path | str,
   asked_to_stop: Callable[[], bool] = lambda: False,
+  command: str = '',
 ) -> bool:
   """Runs a study in `workdir`, or what is left of it, and reports.
 
@@ -31,6 +32,7 @@ def run(
     config: the fields of `StudySpec` and `RunOptions`, e.g. a ConfigDict.
     workdir: the study's folder; it is made, or continued.
     asked_to_stop: looked at between dispatches.
+    command: how a person would start it again, for the report.
 
   Returns:
     Whether every run succeeded; those that diverged are named.
@@ -66,7 +68,7 @@ def run(
     rows = results.collect(nodes.values(), store)
     store.write('results.csv', results.to_csv(rows))
   if new or not (store.root / 'report.html').is_file():
-    write_report(store, spec, nodes, rows, runner.failed)
+    write_report(store, spec, nodes, rows, runner.failed, command)
   print(summary.to_text(rows))
   print(f'report: {store.root / "report.html"}')
   for name, why in runner.failed.items():
