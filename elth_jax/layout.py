@@ -45,10 +45,25 @@ class Layout:
     stacked: regular expression for the end of the path of a node whose leaves
       all have a leading axis of units (scanned layers). There an ETT is an
       indexing of that axis; the group `stage`, or the path, names the stage.
+
+  Raises:
+    ValueError: if a pattern cannot be read or has no group for the number.
   """
 
   units: str = r'(?P<stage>stage\d+)/block(\d+)'
   stacked: str | None = None
+
+  def __post_init__(self):
+    for pattern in filter(None, (self.units, self.stacked)):
+      try:
+        groups = re.compile(pattern).groups
+      except re.error as error:
+        raise ValueError(f'layout pattern {pattern!r}: {error}') from None
+      if pattern is self.units and not groups:
+        raise ValueError(
+          f'layout pattern {pattern!r} has no group for the number of a unit; '
+          r'write one as (\d+)'
+        )
 
   def depths(self, tree: PyTree) -> dict[str, int]:
     """The number of units in each stage, in the stages' natural order.
@@ -150,7 +165,10 @@ class Layout:
       if match := _match_end(self.units, _join(path, key)):
         parent = match['end'].rpartition('/')[0] or path.rpartition('/')[2]
         name = match.groupdict().get('stage') or parent
-        number = int(match.group(match.re.groups))
+        digits = match.group(match.re.groups)
+        if not digits.isdecimal():
+          raise ValueError(f'{path}/{key}: {digits!r} is no unit number')
+        number = int(digits)
         if number in keys:
           raise ValueError(f'{path!r} has unit {number} twice')
         keys[number] = key
@@ -196,7 +214,7 @@ def _shapes(unit: PyTree) -> dict[str, tuple[int, ...] | None]:
 
 def _check_alike(stage: Stage, expected, found) -> None:
   (one, wanted), (other, shapes) = expected, found
-  for name in wanted.keys() | shapes.keys():
+  for name in sorted(wanted.keys() | shapes.keys()):
     where = f'{stage.path}, unit {other}, leaf {name or "(the unit)"!r}'
     if name not in wanted or name not in shapes:
       has = one if name in wanted else other

@@ -110,3 +110,17 @@ def test_none_stands_for_a_leaf_of_any_shape():
   tree['stage1']['block2'] = {'conv': {'kernel': None}}
   deep = stretch_tree(tree, 5)
   assert deep['stage1']['block4']['conv']['kernel'] is None
+
+
+@pytest.mark.parametrize(
+  ('units', 'message'),
+  [('layer_(', 'layout pattern'), ('layer', 'no group for the number')],
+)
+def test_wrong_patterns_are_refused(units, message):
+  with pytest.raises(ValueError, match=message):
+    Layout(units=units)
+
+
+def test_a_group_that_is_no_number():
+  with pytest.raises(ValueError, match="'x' is no unit number"):
+    Layout(units='layer_(.)').depths({'layer_x': 1})

@@ -111,30 +111,17 @@ def _conv_chwn_backward(stride, saved, grad):
 
 
 def _input_grad(x, kernel, stride, grad):
-  """The gradient to the input: shifted sums of kernel^T times `grad`."""
-  size = kernel.shape[0]
-  pad, (_, height, width, _) = (size - 1) // 2, x.shape
+  """The gradient to the input: that of the patches, at kernel x `grad`."""
+  height, width = _output_size(x, stride)
   weights = kernel.reshape(-1, kernel.shape[-1])
-  parts = (weights @ grad.reshape(grad.shape[0], -1)).reshape(
-    size, size, x.shape[0], *grad.shape[1:]
+
+  def patches(x):
+    return _patches(_pad(x, kernel), 0, height, width, kernel, stride)
+
+  (to_input,) = jax.linear_transpose(patches, x)(
+    weights @ grad.reshape(grad.shape[0], -1)
   )
-  total = jnp.zeros_like(x)
-  low, high = pad, size - 1 - pad
-  for i in range(size):
-    for j in range(size):
-      spread_h = (grad.shape[1] - 1) * stride + 1
-      spread_w = (grad.shape[2] - 1) * stride + 1
-      total += lax.pad(
-        parts[i, j],
-        jnp.zeros((), x.dtype),
-        (
-          (0, 0, 0),
-          (i - low, height + high - i - spread_h + low - high, stride - 1),
-          (j - low, width + high - j - spread_w + low - high, stride - 1),
-          (0, 0, 0),
-        ),
-      )
-  return total
+  return to_input
 
 
 _conv_chwn.defvjp(_conv_chwn_forward, _conv_chwn_backward)

@@ -1,0 +1,76 @@
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+
+from elth_jax.study.graph import build
+from elth_jax.study.spec import StudySpec
+from elth_jax.study.store import Store, StoreError
+from elth_jax.training.recipe import Recipe
+
+RESULT = {'test_accuracy': 0.5, 'diverged_at': None}
+TRAINED = {'head': {'kernel': np.arange(4.0)}}
+
+
+@pytest.fixture
+def node(dataset):
+  spec = StudySpec(
+    dataset='tiny',
+    sources=('mlp2',),
+    targets=('mlp3',),
+    recipe=Recipe(batch_size=8, epochs=2, drop_epochs=(), rewind_step=1),
+    width=6,
+    levels=1,
+    compare_levels=(1,),
+  )
+  return build(spec, dataset)['mlp3-r0-dense']
+
+
+def test_a_run_is_published_whole(tmp_path, node):
+  store = Store(tmp_path)
+  assert not store.finished(node)
+  store.partial(node).mkdir(parents=True)
+  store.publish_run(node, RESULT, TRAINED)
+  assert store.finished(node) and not store.partial(node).exists()
+  again = Store(tmp_path)
+  assert again.result(node) == RESULT
+  np.testing.assert_array_equal(
+    again.trained(node)['head']['kernel'], TRAINED['head']['kernel']
+  )
+
+
+@pytest.mark.parametrize('fails_at', range(1, 11))
+def test_a_failure_at_any_file_operation_publishes_nothing(
+  tmp_path, node, monkeypatch, fails_at
+):
+  store, calls = Store(tmp_path), []
+  for name in ('replace', 'fsync'):
+    original = getattr(os, name)
+
+    def failing(*arguments, original=original):
+      calls.append(arguments)
+      if len(calls) == fails_at:
+        raise OSError(28, 'No space left on device')
+      return original(*arguments)
+
+    monkeypatch.setattr(os, name, failing)
+  with pytest.raises(OSError, match='No space'):
+    store.publish_run(node, RESULT, TRAINED)
+  monkeypatch.undo()
+  assert not store.finished(node)
+  store.publish_run(node, RESULT, TRAINED)
+  assert store.finished(node) and store.result(node) == RESULT
+
+
+def test_products_of_other_settings_are_refused(tmp_path, node):
+  store = Store(tmp_path)
+  store.publish_run(node, RESULT, TRAINED)
+  with pytest.raises(StoreError, match='another mlp3-r0-dense'):
+    store.finished(dataclasses.replace(node, key='other'))
+
+
+def test_a_damaged_config_is_named(tmp_path):
+  (tmp_path / 'config.json').write_text('{')
+  with pytest.raises(StoreError, match=r'config\.json is damaged'):
+    Store(tmp_path).read_config()
