@@ -90,7 +90,10 @@ def suitable_lanes() -> int:
 
 def suitable_cpu_devices() -> int:
   """How many host devices to split a CPU into: one for each core, up to 8."""
-  return min(len(os.sched_getaffinity(0)), 8)
+  cores = os.cpu_count() or 1
+  if hasattr(os, 'sched_getaffinity'):  # not on macOS
+    cores = len(os.sched_getaffinity(0))
+  return min(cores, 8)
 
 
 def _accept(store: Store, spec: StudySpec, nodes: Mapping[str, Node]) -> None:
