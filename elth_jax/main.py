@@ -57,7 +57,12 @@ def main(argv) -> None:
       asked_to_stop=lambda: bool(stop),
       command=shlex.join(['python', '-m', 'elth_jax.main', *sys.argv[1:]]),
     )
-  except (ValueError, StoreError, DatasetMissingError, OSError) as error:
+  except (
+    session.ConfigError,
+    StoreError,
+    DatasetMissingError,
+    OSError,
+  ) as error:
     sys.exit(f'elth_jax: {error}')
   except StudyStopped:
     print('stopped; the same command continues', file=sys.stderr)

@@ -20,6 +20,10 @@ from elth_jax.study.spec import StudySpec, read_config
 from elth_jax.study.store import Store, StoreError
 
 
+class ConfigError(ValueError):
+  """A config that asks for what cannot be; says which key or name."""
+
+
 def run(
   config: Mapping[str, Any] | ConfigDict,
   workdir: Path | str,
@@ -38,14 +42,17 @@ def run(
     Whether every run succeeded; those that diverged are named.
 
   Raises:
-    ValueError: if the config is wrong, before anything runs.
+    ConfigError: if the config is wrong, before anything runs.
     StoreError: if the workdir cannot be used for this config.
     datasets.tfds.DatasetMissingError: if the data is not there.
     StudyStopped: if asked to stop; all that was done is safe.
   """
-  spec, options = read_config(config)
-  dataset = _load_dataset(spec)
-  nodes = build(spec, dataset)
+  try:
+    spec, options = read_config(config)
+    dataset = _load_dataset(spec)
+    nodes = build(spec, dataset)
+  except ValueError as error:
+    raise ConfigError(str(error)) from error
   if options.dry_run:
     print(describe(nodes, spec, dataset))
     return True
