@@ -99,6 +99,8 @@ def test_accuracy_figure_shows_every_method_and_the_dense_line():
   ]
   styles = {(line.get_color(), line.get_marker()) for line in axes.lines}
   assert len(styles) == len(axes.lines)
+  bars = [c for c in axes.collections if len(c.get_paths()[0].vertices) == 2]
+  assert len(bars) == 4  # one level only: no bands
   assert [t.get_text() for t in axes.get_xticklabels()] == ['36.0']
 
 

@@ -27,8 +27,9 @@ STAGE_COLOURS = ('#0072B2', '#009E73', '#D55E00', '#CC79A7', '#E69F00')
 def accuracy(target: str, found: Sequence[Cell]) -> Figure:
   """Test accuracy against sparsity on one target, a line for each method.
 
-  Bands are one standard deviation over replicates. Sparsity is drawn by the
-  logarithm of the weights that remain, as IMP's levels fall.
+  Bands, or bars where there is one level only, are one standard deviation over
+  replicates. Sparsity is drawn by the logarithm of the weights that remain, as
+  IMP's levels fall.
   """
   figure = Figure(figsize=(6.4, 4.2), layout='constrained')
   axes = figure.subplots()
@@ -47,7 +48,10 @@ def accuracy(target: str, found: Sequence[Cell]) -> Figure:
     means = [100 * cell.mean for cell in line]
     low = [100 * (cell.mean - cell.std) for cell in line]
     high = [100 * (cell.mean + cell.std) for cell in line]
-    axes.fill_between(remaining, low, high, color=colour, alpha=0.13, lw=0)
+    if len(line) > 1:
+      axes.fill_between(remaining, low, high, color=colour, alpha=0.13, lw=0)
+    else:  # a band needs a second level
+      axes.vlines(remaining, low, high, color=colour, alpha=0.5, lw=2)
     axes.plot(
       remaining,
       means,

@@ -96,7 +96,7 @@ def _accuracies(spec, found) -> Iterator[NamedFigure]:
         f'accuracy_{target}',
         figures.accuracy(target, found),
         f'{pretty(target)}: test accuracy of the last epoch. Mean over '
-        f'{spec.replicates} replicates, band of one standard deviation.',
+        f'{spec.replicates} replicates, band or bar of one standard deviation.',
       )
 
 
