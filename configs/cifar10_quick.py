@@ -32,6 +32,7 @@ def get_config() -> ConfigDict:
       batch_size=64,
       epochs=5,
       drop_epochs=(3, 4),
-      rewind_step=157,  # one epoch
+      rewind_step=0,
+      rewind_epochs=1,
     ),
   )

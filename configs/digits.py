@@ -31,7 +31,8 @@ def get_config() -> ConfigDict:
       batch_size=32,
       epochs=9,
       drop_epochs=(6, 8),
-      rewind_step=45,  # one epoch
+      rewind_step=0,
+      rewind_epochs=1,
       flip=False,  # a mirrored digit is no digit
       crop_padding=1,
     ),

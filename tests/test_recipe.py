@@ -7,8 +7,11 @@ from elth_jax.training.recipe import (
   CIFAR_RESNET,
   IMAGENET_RESNET,
   MLP,
+  ONETICKET_RESNET50,
+  ONETICKET_VGG19,
   VGG,
   Recipe,
+  with_adam,
 )
 
 CIFAR, IMAGENET, MNIST = 50_000, 1_281_167, 60_000
@@ -21,10 +24,11 @@ def test_published_step_counts():
   assert IMAGENET_RESNET.steps_per_epoch(IMAGENET) == 1_252
   assert MLP.steps_per_epoch(MNIST) == 469
   assert CIFAR_RESNET.total_steps(CIFAR) == 62_560
-  assert (CIFAR_RESNET.rewind_step, VGG.rewind_step) == (1000, 200)
-  assert IMAGENET_RESNET.rewind_step == 5 * IMAGENET_RESNET.steps_per_epoch(
-    IMAGENET
-  )
+  points = [r.rewind_point(CIFAR) for r in (CIFAR_RESNET, VGG, ONETICKET_VGG19)]
+  assert points == [1000, 200, 98]
+  assert IMAGENET_RESNET.rewind_point(IMAGENET) == 6260
+  assert ONETICKET_RESNET50.rewind_point(IMAGENET) == 2503
+  assert MLP.rewind_point(MNIST) == 0
 
 
 @pytest.mark.parametrize(
@@ -58,5 +62,11 @@ def test_impossible_recipes(change, message):
 
 
 def test_rewinding_must_come_before_the_end():
-  with pytest.raises(ValueError, match='1000 is not before the end'):
+  with pytest.raises(ValueError, match=r'1000 .*is not before the end'):
     Recipe(epochs=1).total_steps(1000)
+
+
+def test_adam_replaces_the_optimiser_alone():
+  adam = with_adam(ONETICKET_VGG19)
+  assert (adam.optimizer, adam.learning_rate, adam.l2) == ('adam', 3e-4, 1e-4)
+  assert adam.drop_epochs == ONETICKET_VGG19.drop_epochs

@@ -102,7 +102,7 @@ def test_methods_bring_what_they_need_and_no_more(dataset):
       'resnet8 to resnet20: stage1: no units to replicate',
     ),
     ({'levels': 60}, 'level .* would keep 0 of'),
-    ({'recipe': Recipe(batch_size=8, epochs=3)}, 'rewind_step 1000'),
+    ({'recipe': Recipe(batch_size=8, epochs=3)}, 'rewind point 1000'),
   ],
 )
 def test_impossible_studies_are_refused_at_once(dataset, change, message):

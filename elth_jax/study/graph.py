@@ -73,6 +73,7 @@ class _Builder:
           self.networks[source], self.networks[target], order
         )
     self.steps = spec.recipe.total_steps(len(dataset.train_labels))
+    self.rewind = spec.recipe.rewind_point(len(dataset.train_labels))
     self.training = {
       'recipe': dataclasses.asdict(spec.recipe),
       'dataset': dataset.name,
@@ -114,7 +115,7 @@ class _Builder:
         **self.training,
         'seed': seed,
         'start': 0,
-        'stop': spec.recipe.rewind_step,
+        'stop': self.rewind,
       },
       {},
       {**about, 'method': 'dense', 'level': 0},
@@ -195,7 +196,7 @@ class _Builder:
       {
         **self.training,
         'seed': seed,
-        'start': self.spec.recipe.rewind_step,
+        'start': self.rewind,
         'stop': self.steps,
       },
       {'ticket': ticket},

@@ -21,7 +21,8 @@ class Recipe:
       drop takes effect at the first step of that epoch.
     drop_factor: see `drop_epochs`.
     warmup_epochs: linear warm-up from 0.
-    rewind_step: r, the step whose weights a ticket keeps.
+    rewind_step: a ticket keeps the weights of step r: this many steps ...
+    rewind_epochs: ... after this many epochs.
     flip: whether images are flipped left to right at random.
     crop_padding: zeros padded on each side before a random crop.
   """
@@ -36,6 +37,7 @@ class Recipe:
   drop_factor: float = 0.1
   warmup_epochs: int = 0
   rewind_step: int = 1000
+  rewind_epochs: int = 0
   flip: bool = True
   crop_padding: int = 4
 
@@ -50,6 +52,7 @@ class Recipe:
       'l2',
       'warmup_epochs',
       'rewind_step',
+      'rewind_epochs',
       'crop_padding',
     ):
       if getattr(self, name) < 0:
@@ -61,6 +64,12 @@ class Recipe:
     """Steps of one epoch, the partial one included."""
     return -(-examples // self.batch_size)
 
+  def rewind_point(self, examples: int) -> int:
+    """r, in steps from the dense start."""
+    return (
+      self.rewind_epochs * self.steps_per_epoch(examples) + self.rewind_step
+    )
+
   def total_steps(self, examples: int) -> int:
     """Steps from the dense start to the end.
 
@@ -68,10 +77,12 @@ class Recipe:
       ValueError: if training would end before the rewind step.
     """
     steps = self.epochs * self.steps_per_epoch(examples)
-    if self.rewind_step >= steps:
+    rewind = self.rewind_point(examples)
+    if rewind >= steps:
       raise ValueError(
-        f'rewind_step {self.rewind_step} is not before the end of training, '
-        f'{steps} steps ({self.epochs} epochs of {examples} images)'
+        f'rewind point {rewind} (rewind_step {self.rewind_step}, rewind_epochs '
+        f'{self.rewind_epochs}) is not before the end of training, {steps} '
+        f'steps ({self.epochs} epochs of {examples} images)'
       )
     return steps
 
@@ -96,7 +107,8 @@ IMAGENET_RESNET = Recipe(
   epochs=90,
   drop_epochs=(30, 60, 80),
   warmup_epochs=5,
-  rewind_step=5 * 1252,
+  rewind_step=0,
+  rewind_epochs=5,
 )
 MLP = Recipe(
   momentum=0.0,
@@ -107,3 +119,16 @@ MLP = Recipe(
   flip=False,
   crop_padding=0,
 )
+ONETICKET_VGG19 = Recipe(batch_size=512, rewind_step=0, rewind_epochs=1)
+ONETICKET_RESNET50 = Recipe(
+  batch_size=512,
+  epochs=90,
+  drop_epochs=(50, 65, 80),
+  rewind_step=0,
+  rewind_epochs=1,
+)
+
+
+def with_adam(recipe: Recipe) -> Recipe:
+  """OneTicket's other optimiser in place of SGD: Adam at 3e-4, same L2."""
+  return dataclasses.replace(recipe, optimizer='adam', learning_rate=3e-4)
