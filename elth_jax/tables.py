@@ -17,7 +17,21 @@ ORDERS: tuple[Order, ...] = ('append', 'interpolate')
 def stretch_table(
   stage: str, have: int, want: int, order: Order, units: Units | None
 ) -> tuple[int, ...]:
-  """The table that replicates `units` until the stage has `want` units."""
+  """The table that replicates `units` until the stage has `want` units.
+
+  Args:
+    stage: its name, for errors.
+    have: units of the source, unit 0 included.
+    want: units of the target, unit 0 included.
+    order: `interpolate` or `append`; see `elastic.stretch_tree`.
+    units: the units to replicate, earlier ones first; `None` for all but 0.
+
+  Raises:
+    ValueError: naming the stage, if there is no such table.
+
+  References:
+    Chen et al. 2021, section 3.2; uneven growth as in the author's commands.
+  """
   if want < have:
     raise ValueError(
       f'{stage}: cannot stretch {have} units to {want}; squeeze instead'
@@ -51,7 +65,18 @@ def squeeze_table(
   keep: Units | None,
   drop: Units | None,
 ) -> tuple[int, ...]:
-  """The table that keeps unit 0 and `want - 1` others."""
+  """The table that keeps unit 0 and `want - 1` others, in their order.
+
+  Args:
+    stage: its name, for errors.
+    have: units of the source, unit 0 included.
+    want: units of the target, unit 0 included.
+    keep: the units beyond 0 to keep; the earliest if `drop` is `None` too.
+    drop: the units to drop, instead of `keep`.
+
+  Raises:
+    ValueError: naming the stage, if there is no such table.
+  """
   if not 1 <= want <= have:
     raise ValueError(
       f'{stage}: cannot squeeze {have} units to {want}; '
@@ -91,6 +116,12 @@ def _check_units(
 
 
 def parse_table(text: str, stage: str) -> tuple[int, ...]:
+  """Reads one stage of the published syntax, `src:dst[,dst...];...`.
+
+  Raises:
+    ValueError: naming the stage, and the target unit that is filled twice or
+      not at all, or the entry that cannot be read.
+  """
   filled: dict[int, int] = {}
   for entry in filter(None, re.sub(r'\s', '', text).split(';')):
     if not re.fullmatch(r'\d+:\d+(,\d+)*', entry):
@@ -109,6 +140,7 @@ def parse_table(text: str, stage: str) -> tuple[int, ...]:
 
 
 def format_table(table: Sequence[int]) -> str:
+  """One stage in the published syntax; `parse_table` reads it back."""
   targets: dict[int, list[str]] = {}
   for target, source in enumerate(table):
     targets.setdefault(source, []).append(str(target))

@@ -86,6 +86,14 @@ def test_arrays_come_from_the_cache_unless_it_is_partial(tmp_path, monkeypatch):
   np.save(tmp_path / 'cache' / 'mnist-3.0.1-test-labels.npy', np.arange(2))
   datasets.load('mnist')
   assert decoded == ['train', 'test', 'test']
+  images = tmp_path / 'cache' / 'mnist-3.0.1-train-images.npy'
+  for damaged in (images.read_bytes()[:-9], b'', b'no array'):
+    images.write_bytes(damaged)
+    decoded.clear()
+    np.testing.assert_array_equal(
+      datasets.load('mnist').train_images, one.train_images
+    )
+    assert decoded == ['train']
 
 
 @pytest.mark.slow

@@ -67,10 +67,9 @@ def _split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
   expected = _examples(folder, split)
   stem = f'{folder.parent.name}-{folder.name}-{split}'
   paths = [cache_dir() / f'{stem}-{kind}.npy' for kind in ('images', 'labels')]
-  if all(path.is_file() for path in paths):
-    images, labels = (np.load(path, allow_pickle=False) for path in paths)
-    if len(images) == len(labels) == expected:
-      return images, labels
+  cached = [_read_array(path) for path in paths]
+  if all(array is not None and len(array) == expected for array in cached):
+    return cached[0], cached[1]
   images, labels = _decode(folder, split, expected)
   for path, array in zip(paths, (images, labels), strict=True):
     write_atomically(path, _npy(array))
@@ -109,6 +108,14 @@ def _decode(folder: Path, split: str, expected: int):
   ]
   images, labels = zip(*pairs, strict=True)
   return np.stack(images), np.asarray(labels, np.int32)
+
+
+def _read_array(path: Path) -> Any:
+  """A cached array; `None` if there is none or its file is damaged."""
+  try:
+    return np.load(path, allow_pickle=False)
+  except (FileNotFoundError, EOFError, ValueError):
+    return None
 
 
 def _npy(array: np.ndarray) -> bytes:
