@@ -8,20 +8,30 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-  from elth_jax.elastic import Plan, squeeze_tree, stretch_tree
-  from elth_jax.layout import Layout
+  from elth_jax.elastic.layout import Layout
+  from elth_jax.elastic.plan import Plan
+  from elth_jax.elastic.stretch import squeeze_tree, stretch_tree
+  from elth_jax.explanation import explain
   from elth_jax.ticket import Ticket
 
 __version__ = '0.1.0'
 
 _HOMES = {
-  'Layout': 'elth_jax.layout',
-  'Plan': 'elth_jax.elastic',
+  'Layout': 'elth_jax.elastic.layout',
+  'Plan': 'elth_jax.elastic.plan',
   'Ticket': 'elth_jax.ticket',
-  'squeeze_tree': 'elth_jax.elastic',
-  'stretch_tree': 'elth_jax.elastic',
+  'explain': 'elth_jax.explanation',
+  'squeeze_tree': 'elth_jax.elastic.stretch',
+  'stretch_tree': 'elth_jax.elastic.stretch',
 }
-__all__ = ['Layout', 'Plan', 'Ticket', 'squeeze_tree', 'stretch_tree']
+__all__ = [
+  'Layout',
+  'Plan',
+  'Ticket',
+  'explain',
+  'squeeze_tree',
+  'stretch_tree',
+]
 
 
 def __getattr__(name: str):

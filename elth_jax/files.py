@@ -41,3 +41,13 @@ def sha256(path: Path) -> str:
   """The SHA-256 of a file's bytes, in hexadecimal."""
   with path.open('rb') as file:
     return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def cache_dir() -> Path:
+  """Where what can be made again is kept: ELTH_JAX_CACHE, or below ~/.cache.
+
+  Decoded images and compiled programs; removing it costs time alone.
+  """
+  base = os.environ.get('XDG_CACHE_HOME', '~/.cache')
+  default = f'{base}/elth_jax'
+  return Path(os.environ.get('ELTH_JAX_CACHE', default)).expanduser()

@@ -63,6 +63,15 @@ def layer_densities(masks: PyTree) -> dict[str, float]:
   }
 
 
+def collapsed(masks: PyTree) -> list[str]:
+  """The names of masked leaves that keep nothing: layer collapse."""
+  return [
+    name
+    for name, mask in named_leaves(masks)
+    if mask is not None and not np.any(mask)
+  ]
+
+
 def keep_largest(
   scores: PyTree,
   masks: PyTree,
@@ -176,6 +185,22 @@ def permute_within_leaves(
     ),
     masks,
   )
+
+
+def permute_globally(
+  masks: PyTree,
+  generator: np.random.Generator,
+  spared: Callable[[str], bool] = lambda name: False,
+) -> PyTree:
+  """Shuffles all masks together; only the overall density is kept.
+
+  References:
+    Morcos et al. 2019, figure A1.
+  """
+  flat = flatten(masks)
+  names = [n for n, m in flat.items() if m is not None and not spared(n)]
+  every = np.concatenate([np.ravel(flat[name]) for name in names])
+  return unflatten(_split(flat, names, generator.permutation(every)))
 
 
 def _split(

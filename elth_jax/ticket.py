@@ -13,9 +13,9 @@ import safetensors
 import safetensors.numpy
 
 from elth_jax import masks as masks_lib
-from elth_jax.elastic import Plan
+from elth_jax.elastic.plan import Plan
+from elth_jax.elastic.tables import Units
 from elth_jax.files import write_atomically
-from elth_jax.tables import Order, Units
 from elth_jax.trees import PyTree, check_same_leaves, flatten, unflatten
 
 FORMAT = 'elth_jax.ticket/1'
@@ -122,7 +122,7 @@ class Ticket:
     self,
     target: str,
     *,
-    order: Order = 'append',
+    order: str = 'append',
     units: Units | Mapping[str, Units] | None = None,
     keep: Units | Mapping[str, Units] | None = None,
     drop: Units | Mapping[str, Units] | None = None,
@@ -133,7 +133,8 @@ class Ticket:
     Args:
       target: the network wanted, e.g. `resnet32`; width, input and classes
         stay.
-      order: how replicas are arranged when stretching; see `stretch_tree`.
+      order: how replicas are arranged when stretching, `append` or
+        `interpolate`, or any rule of `elastic.rules`.
       units: the units to replicate when stretching.
       keep: the units to keep when squeezing; see `squeeze_tree`.
       drop: the units to drop when squeezing.
@@ -141,25 +142,25 @@ class Ticket:
 
     Raises:
       ValueError: if the target is of another family or unknown, or the result
-        does not have exactly its leaves and shapes.
+        does not have exactly its leaves, shapes and dtypes.
     """
-    from elth_jax import families
+    from elth_jax import transform
 
-    source = families.Architecture.from_json(self.architecture)
-    wanted = source.with_name(target)
     if plan is None:
-      plan = families.plan_between(source, wanted, order, units, keep, drop)
-    layout = source.family.layout
-    new = type(self)(
-      architecture=wanted.to_json(),
-      params=plan.apply(self.params, layout),
-      batch_stats=plan.apply(self.batch_stats, layout)
-      if jax.tree.leaves(self.batch_stats)
-      else self.batch_stats,
-      masks=plan.apply(self.masks, layout),
-      provenance={**self.provenance, 'source': source.name, 'plan': str(plan)},
-    )
-    wanted.check({'params': new.params, 'batch_stats': new.batch_stats})
+      plan = transform.plan_for(self, target, order, units, keep, drop)
+    return transform.transform(self, target, plan)
+
+  def derive(self, **changes: Any):
+    """A ticket whose leaves are leaves of this one, which are not read again.
+
+    Args:
+      **changes: fields, as for `dataclasses.replace`; wherever a weight is
+        used its own mask is used too, so their agreement is not checked.
+    """
+    new = object.__new__(type(self))
+    for field in dataclasses.fields(self):
+      value = changes.get(field.name, getattr(self, field.name))
+      object.__setattr__(new, field.name, value)
     return new
 
   def _tensors(self) -> dict[str, np.ndarray]:

@@ -79,6 +79,29 @@ def check_same_leaves(
     )
 
 
+def check_like(expected: PyTree, found: PyTree, what: str = 'tree') -> None:
+  """Checks leaves, shapes and dtypes against what a module would make.
+
+  Args:
+    expected: a tree of anything with shape and dtype, e.g. what
+      `jax.eval_shape(module.init, key, x)` returns.
+    found: the tree to check.
+    what: what is checked, for errors.
+
+  Raises:
+    ValueError: naming the leaf.
+  """
+  wanted, leaves = flatten(expected), flatten(found)
+  check_same_leaves(wanted, leaves, what)
+  for name, leaf in wanted.items():
+    shape = tuple(getattr(leaves[name], 'shape', ()))
+    dtype = getattr(leaves[name], 'dtype', type(leaves[name]).__name__)
+    if (tuple(leaf.shape), leaf.dtype) != (shape, dtype):
+      raise ValueError(
+        f'{what}: {name} is {dtype}{shape}, not {leaf.dtype}{leaf.shape}'
+      )
+
+
 def _some(names: list[str], most: int = 4) -> str:
   if not names:
     return 'none'

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from elth_jax.trees import flatten
 
 CIFAR, MNIST = (32, 32, 3), (28, 28, 1)
 
-# REFERENCE, section 2: parameters and prunable weights
+# as published: parameters and prunable weights
 COUNTS = [
   ('resnet14', CIFAR, None, 175_258, 174_128),
   ('resnet20', CIFAR, None, 272_474, 270_896),
@@ -20,6 +22,18 @@ COUNTS = [
   ('mlp2', MNIST, None, 356_910, 356_200),
   ('mlp3', MNIST, None, 447_210, 446_200),
   ('mlp4', MNIST, None, 537_510, 536_200),
+  ('vgg13', CIFAR, None, 9_416_010, 9_407_168),
+  ('vgg16', CIFAR, None, 14_728_266, 14_715_584),
+  ('vgg19', CIFAR, None, 20_040_522, 20_024_000),
+]
+
+# ImageNet; MobileNet as Keras counts it
+IMAGENET_COUNTS = [
+  ('imagenet_resnet18', 11_689_512, 11_678_912),
+  ('imagenet_resnet26', 19_066_920, 19_051_712),
+  ('imagenet_resnet34', 21_797_672, 21_779_648),
+  ('bottleneck_resnet50', 25_557_032, 25_502_912),
+  ('mobilenet28', 4_231_976, None),
 ]
 
 
@@ -29,6 +43,33 @@ def test_published_counts(name, shape, width, all_, prunable):
   sizes = {n: leaf.size for n, leaf in flatten(net.shapes()['params']).items()}
   assert sum(sizes.values()) == all_
   assert sum(s for n, s in sizes.items() if net.family.prunable(n)) == prunable
+
+
+@pytest.mark.parametrize(('name', 'all_', 'prunable'), IMAGENET_COUNTS)
+def test_published_counts_of_imagenet(name, all_, prunable):
+  net = architecture(name)
+  sizes = net.parameters()
+  assert sum(sizes.values()) == all_
+  if prunable:
+    found = sum(s for n, s in sizes.items() if net.family.prunable(n))
+    assert found == prunable
+
+
+def test_published_multiply_adds():
+  for name, expected in [
+    ('imagenet_resnet34', 3_663_761_408),
+    ('vgg16', 313_201_664),
+  ]:
+    assert sum(architecture(name).multiply_adds().values()) == expected
+  # MobileNets, table 4: 569 million
+  mobilenet = architecture('mobilenet28').multiply_adds()
+  assert round(sum(mobilenet.values()) / 1e6) == 569
+
+
+def test_vgg13_k_adds_linear_layers_of_512():
+  plain, with_two = (architecture(n).parameters() for n in ('vgg13', 'vgg13-3'))
+  assert sum(with_two.values()) - sum(plain.values()) == 2 * (512 * 512 + 512)
+  assert architecture('vgg13-3').depths['stage6'] == 2
 
 
 def test_multiply_adds_of_resnet20():
@@ -104,6 +145,41 @@ def test_forward_pass_against_a_network_by_hand(form):
   np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
 
 
+@pytest.mark.parametrize(
+  'name', ['imagenet_resnet18', 'bottleneck_resnet50', 'mobilenet20', 'vgg13-2']
+)
+def test_forms_agree_on_every_family(name):
+  """Logits and new statistics of a training step, in float64."""
+  net = architecture(name, (16, 16, 3), 3, 2)
+  images = np.random.default_rng(0).random((4, 16, 16, 3))
+  with jax.enable_x64(True):
+    variables = jax.tree.map(lambda v: jnp.asarray(v, float), net.init(1))
+    weights = jnp.array([1.0, 1, 1, 0])
+    (one, stats), (other, other_stats) = (
+      jax.jit(
+        functools.partial(
+          net.module(form).apply, train=True, mutable=['batch_stats']
+        )
+      )(variables, jnp.asarray(images), weights)
+      for form in (forms.NHWC, forms.CHWN)
+    )
+  assert one.shape == (4, 3)
+  np.testing.assert_allclose(one[:3], other[:3], rtol=1e-6)
+  for leaf, value in flatten(stats).items():
+    expected = flatten(other_stats)[leaf]
+    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_oneticket_initialisation():
+  net = architecture('oneticket_vgg19', (32, 32, 3), 10, 16)
+  params = flatten(net.init(0)['params'])
+  kernel = params['stage5/block1/conv/kernel']
+  fans = 9 * 128 + 9 * 128
+  assert kernel.std() == pytest.approx(np.sqrt(2 / fans), rel=0.02)
+  assert not params['stage5/block1/conv/bias'].any()
+  assert (params['stage5/block1/bn/scale'] == 1).all()
+
+
 def test_mlp_against_numpy():
   net = architecture('mlp2', (4, 4, 1), 3, 9)
   variables = net.init(0)
@@ -156,7 +232,12 @@ def test_json_round_trip():
     ('resnet2', 'nearest are resnet8'),
     ('mlp0', 'at least one'),
     ('resnett20', "did you mean 'resnet'"),
-    ('resnet', 'known: mlp, resnet'),
+    ('resnet', 'has no depth'),
+    ('resnet20-3', 'takes 1 number'),
+    ('vgg15', '13, 16 or 19'),
+    ('vgg13-0', 'head always stays'),
+    ('imagenet_resnet50', r'50 layers: there are \[18, 26, 34\]'),
+    ('mobilenet27', 'mobilenet20'),
   ],
 )
 def test_unknown_networks(name, message):

@@ -71,3 +71,53 @@ def test_reductions_of_activations(form):
     images[1].sum((0, 1)),
     rtol=1e-6,
   )
+
+
+def padded_windows(x, size, pad, value):
+  """Windows of `size`, two apart, over NHWC images: (..., window, channel)."""
+  margins = ((0, 0), (pad, pad), (pad, pad), (0, 0))
+  x = np.pad(x, margins, constant_values=value)
+  windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), (1, 2))
+  return windows[:, ::2, ::2].reshape(*windows[:, ::2, ::2].shape[:4], -1)
+
+
+@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+  ('size', 'pad', 'side'), [(2, 0, 6), (2, 0, 5), (3, 1, 6)]
+)
+def test_max_pool_against_numpy(form, size, pad, side):
+  x = np.random.default_rng(0).normal(size=(2, side, side, 3))
+  pooled = form.max_pool(form.enter(jnp.asarray(x)), size, pad)
+  found = np.transpose(pooled, [form.axes.index(axis) for axis in 'NHWC'])
+  expected = padded_windows(x, size, pad, -np.inf).max(-1)
+  np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_max_pool_gives_the_gradient_to_the_first_of_equals():
+  x = jnp.array([[1.0, 1.0], [0.0, 1.0]]).reshape(1, 2, 2, 1)
+  grad = jax.grad(lambda x: forms.NHWC.max_pool(x).sum())(x)
+  np.testing.assert_array_equal(grad.reshape(2, 2), [[1, 0], [0, 0]])
+  one = jnp.ones((1, 1, 1, 3))
+  assert forms.NHWC.max_pool(one) is one
+
+
+@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+@pytest.mark.parametrize('stride', [1, 2])
+def test_depthwise_against_xla(form, stride):
+  generator = np.random.default_rng(0)
+  images = generator.standard_normal((2, 7, 6, 4))
+  kernel = generator.standard_normal((3, 3, 1, 4))
+  with jax.enable_x64(True):
+    out = form.depthwise(
+      form.enter(jnp.asarray(images)), jnp.asarray(kernel), stride
+    )
+    expected = lax.conv_general_dilated(
+      jnp.asarray(images),
+      jnp.asarray(kernel),
+      (stride, stride),
+      ((1, 1), (1, 1)),
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+      feature_group_count=4,
+    )
+    found = jnp.transpose(out, [form.axes.index(axis) for axis in 'NHWC'])
+    np.testing.assert_allclose(found, expected, atol=1e-12)

@@ -10,7 +10,7 @@ GENERATOR = np.random.default_rng(0)
 
 
 def batch_norm(form, x, weights=None, train=True, stats=None):
-  layer = layers.BatchNorm(form)
+  layer = layers.Kit(form).norm(name='bn')
   variables = layer.init(jax.random.key(0), form.enter(x), None, False)
   variables['params'] = {
     'scale': jnp.array([0.5, 2.0]),
@@ -83,7 +83,7 @@ def test_initial_values_have_the_published_distributions():
 
 
 def test_flax_init_draws_as_the_class_says():
-  dense = layers.Dense(500)
+  dense = layers.Dense(layers.Kit(forms.NHWC), 500)
   init = jax.jit(dense.init)
   variables = init(jax.random.key(0), jnp.zeros((1, 200)))['params']
   assert np.std(variables['kernel']) == pytest.approx(0.1, rel=0.01)

@@ -88,8 +88,12 @@ def unit(shape, **more):
   ('blocks', 'message'),
   [
     ([unit(1), unit(2), unit(3)], r"stage2, unit 2, leaf 'conv/kernel': shape"),
-    ([unit(1), unit(2), unit(2, bias=np.zeros(1))], r"unit 2, leaf 'bias'.*2"),
-    ([unit(1), unit(2, bias=np.zeros(1)), unit(2)], r"unit 2, leaf 'bias'.*1"),
+    ([unit(1), unit(2), unit(2, bias=np.zeros(1))], r"unit 1, leaf 'bias' is"),
+    ([unit(1), unit(2, bias=np.zeros(1)), unit(2)], r"unit 2, leaf 'bias' is"),
+    (
+      [unit(1), {'conv': {'kernel': None}}, unit(2), unit(3)],
+      "unit 3, leaf 'conv/kernel': shape",
+    ),
   ],
 )
 def test_units_that_differ_are_named(blocks, message):

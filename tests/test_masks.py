@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from elth_jax.families import architecture
 from elth_jax.masks import (
   apply_masks,
+  collapsed,
   counts,
   dense_masks,
   keep_largest,
@@ -153,3 +154,8 @@ def test_nan_scores_are_refused():
   params, masks = make([1.0])
   with pytest.raises(ValueError, match='cannot keep 9'):
     keep_largest(params, masks, 9)
+
+
+def test_layers_without_weights_are_named():
+  tree = {'a': np.zeros(3, bool), 'b': np.ones(2, bool), 'c': None}
+  assert collapsed(tree) == ['a']

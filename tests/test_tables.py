@@ -1,6 +1,6 @@
 import pytest
 
-from elth_jax.tables import (
+from elth_jax.elastic.tables import (
   format_table,
   parse_table,
   squeeze_table,

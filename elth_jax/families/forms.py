@@ -39,6 +39,60 @@ class Form:
     """NHWC images in this form's layout."""
     return jnp.transpose(images, ['NHWC'.index(axis) for axis in self.axes])
 
+  def depthwise(
+    self, x: jax.Array, kernel: jax.Array, stride: int
+  ) -> jax.Array:
+    """Each channel convolved alone; kernel (size, size, 1, channels).
+
+    A sum over the window's places, each a product along channels.
+    """
+    shape = [1] * 4
+    shape[self.axes.index('C')] = -1
+    return sum(
+      (
+        part * kernel[i, j, 0].reshape(shape)
+        for i, j, part in self._windows(x, kernel.shape[0], stride, 0.0)
+      ),
+      jnp.zeros((), x.dtype),
+    )
+
+  def max_pool(self, x: jax.Array, size: int = 2, pad: int = 0) -> jax.Array:
+    """The largest of windows of `size`, two pixels apart.
+
+    Of equal values the first gets the gradient, as in PyTorch; nothing here
+    scatters, so gradients are deterministic on every backend. Without padding
+    an odd last row or column is left out; an image of one pixel stays.
+    """
+    if not pad and min(self._sides(x)) < size:
+      return x
+    best = None
+    for _, _, part in self._windows(x, size, 2, -jnp.inf, pad):
+      best = part if best is None else jnp.where(part > best, part, best)
+    assert best is not None
+    return best
+
+  def _sides(self, x: jax.Array) -> tuple[int, int]:
+    return x.shape[self.axes.index('H')], x.shape[self.axes.index('W')]
+
+  def _windows(self, x, size, stride, filling, pad=None):
+    """(row, column, pixels) for each place of a window, over all windows."""
+    pad = (size - 1) // 2 if pad is None else pad
+    rows, columns = self.axes.index('H'), self.axes.index('W')
+    margins = [(0, 0)] * 4
+    margins[rows] = margins[columns] = (pad, pad)
+    padded = jnp.pad(x, margins, constant_values=filling) if pad else x
+    height, width = ((s + 2 * pad - size) // stride for s in self._sides(x))
+    for i in range(size):
+      for j in range(size):
+        part = lax.slice_in_dim(
+          padded, i, i + stride * height + 1, stride, rows
+        )
+        yield (
+          i,
+          j,
+          lax.slice_in_dim(part, j, j + stride * width + 1, stride, columns),
+        )
+
   def pool(self, x: jax.Array) -> jax.Array:
     """Global average pool: activations to (batch, channels)."""
     pooled = x.mean((self.axes.index('H'), self.axes.index('W')))

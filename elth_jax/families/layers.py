@@ -1,14 +1,15 @@
 """The layers that all families are built from, and their initialisation.
 
-Initial values are those of the published runs (open_lth, hence PyTorch):
-Kaiming normal kernels, biases uniform by fan-in, BN scales uniform in [0, 1).
-Each layer class lists how its parameters are drawn, in `initial`; draws are
-made on the host, since compiling them costs more than training a small net.
+Initial values are those of the published runs: `OPEN_LTH` (hence PyTorch):
+Kaiming normal kernels, biases uniform by fan-in, BN scales uniform in [0, 1);
+`ONETICKET`: Xavier normal kernels, biases 0, BN scales 1. Draws are made on
+the host, since compiling them costs more than training a small network.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -26,6 +27,13 @@ def kaiming_normal(generator, shape, fan_in):
   """Normal with standard deviation sqrt(2 / fan_in), not truncated."""
   values = generator.standard_normal(shape, np.float32)
   return values * np.float32(math.sqrt(2 / fan_in))
+
+
+def xavier_normal(generator, shape, fan_in):
+  """Normal with standard deviation sqrt(2 / (fan_in + fan_out))."""
+  fan_out = math.prod(shape) // shape[-2]
+  values = generator.standard_normal(shape, np.float32)
+  return values * np.float32(math.sqrt(2 / (fan_in + fan_out)))
 
 
 def uniform_by_fan_in(generator, shape, fan_in):
@@ -46,53 +54,113 @@ def zeros(generator, shape, fan_in):
   return np.zeros(shape, np.float32)
 
 
+def ones(generator, shape, fan_in):
+  """Ones."""
+  del generator, fan_in
+  return np.ones(shape, np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Initialization:
+  """How each kind of parameter is drawn."""
+
+  kernel: Draw
+  bias: Draw
+  norm_scale: Draw
+  norm_bias: Draw = zeros
+
+
+OPEN_LTH = Initialization(kaiming_normal, uniform_by_fan_in, unit_uniform)
+ONETICKET = Initialization(xavier_normal, zeros, ones)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kit:
+  """Makes the layers of one network: all in one form, drawn in one way."""
+
+  form: Form
+  initial: Initialization = OPEN_LTH
+
+  def conv(self, features: int, size: int, stride: int = 1, **options):
+    """A square convolution; `bias`, `depthwise` and `name` are options."""
+    return Conv(self, features, size, stride, **options)
+
+  def norm(self, name: str):
+    """A batch normalisation."""
+    return BatchNorm(self, name=name)
+
+  def dense(self, features: int, name: str):
+    """A linear layer with bias."""
+    return Dense(self, features, name=name)
+
+
 class Layer(nn.Module):
-  """A layer whose class says how each parameter is drawn.
+  """A layer whose parameters are drawn on the host, as its kit says.
 
   Attributes:
-    initial: parameter name -> how it is drawn.
+    kit: the form and the initialisation of the network.
+    kinds: parameter name -> the field of `Initialization` that draws it.
   """
 
-  initial: ClassVar[dict[str, Draw]] = {}
+  kit: Kit
+  kinds: ClassVar[dict[str, str]] = {'kernel': 'kernel', 'bias': 'bias'}
 
-  def drawn(self, name: str, shape: tuple[int, ...], fan_in: int = 1):
-    """The parameter `name`; `init` draws it as `initial` says."""
+  def drawn(self, name: str, shape: tuple[int, ...], fan_in: int = 1) -> Any:
+    """The parameter `name`; `init` draws it as its kind says."""
 
     def initialize(key):
-      def draw(words):
+      def on_host(words):
         generator = np.random.default_rng(np.asarray(words))
-        return self.initial[name](generator, shape, fan_in)
+        return self.draw(name)(generator, shape, fan_in)
 
       result = jax.ShapeDtypeStruct(shape, jnp.float32)
       return jax.pure_callback(
-        draw, result, jax.random.key_data(key), vmap_method='sequential'
+        on_host, result, jax.random.key_data(key), vmap_method='sequential'
       )
 
     return self.param(name, initialize)
 
+  def draw(self, name: str) -> Draw:
+    """How the parameter `name` is drawn."""
+    return getattr(self.kit.initial, self.kinds[name])
+
 
 class Conv(Layer):
-  """A square convolution without bias, zero-padded alike on all sides."""
+  """A square convolution, zero-padded alike on all sides.
+
+  Attributes:
+    features: output channels; the input's if depthwise.
+    size: of the window, odd.
+    stride: of the window.
+    bias: whether it has one.
+    depthwise: whether each channel is convolved alone.
+  """
 
   features: int
   size: int
-  form: Form
   stride: int = 1
-  initial = {'kernel': kaiming_normal}
+  bias: bool = False
+  depthwise: bool = False
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    channels = x.shape[self.form.axes.index('C')]
+    form = self.kit.form
+    channels = 1 if self.depthwise else x.shape[form.axes.index('C')]
     shape = (self.size, self.size, channels, self.features)
-    kernel = self.drawn('kernel', shape, math.prod(shape[:-1]))
-    return self.form.conv(x, kernel, self.stride)
+    fan_in = math.prod(shape[:-1])
+    kernel = self.drawn('kernel', shape, fan_in)
+    conv = form.depthwise if self.depthwise else form.conv
+    x = conv(x, kernel, self.stride)
+    if self.bias:
+      bias = self.drawn('bias', (self.features,), fan_in)
+      x = x + form.along('C', bias)
+    return x
 
 
 class Dense(Layer):
   """A linear layer with bias on (batch, features)."""
 
   features: int
-  initial = {'kernel': kaiming_normal, 'bias': uniform_by_fan_in}
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
@@ -109,16 +177,15 @@ class BatchNorm(Layer):
   padding of a partial batch) do not count.
   """
 
-  form: Form
+  kinds = {'scale': 'norm_scale', 'bias': 'norm_bias'}
   momentum: float = 0.1
   epsilon: float = 1e-5
-  initial = {'scale': unit_uniform, 'bias': zeros}
 
   @nn.compact
   def __call__(
     self, x: jax.Array, weights: jax.Array | None, train: bool
   ) -> jax.Array:
-    form = self.form
+    form = self.kit.form
     shape = (x.shape[form.axes.index('C')],)
     scale = self.drawn('scale', shape)
     bias = self.drawn('bias', shape)
@@ -141,3 +208,34 @@ class BatchNorm(Layer):
       mean, variance = mean_avg.value, var_avg.value
     factor = scale * lax.rsqrt(variance + self.epsilon)
     return x * form.along('C', factor) + form.along('C', bias - mean * factor)
+
+
+class Stage(nn.Module):
+  """`depth` units in a row, called block0, block1, ...
+
+  Attributes:
+    block: (number, name) -> the module of one unit, taking (x, weights,
+      train).
+    depth: how many there are.
+  """
+
+  block: Callable[[int, str], nn.Module]
+  depth: int
+
+  @nn.compact
+  def __call__(self, x, weights=None, train=False):
+    for number in range(self.depth):
+      x = self.block(number, f'block{number}')(x, weights, train)
+    return x
+
+
+class LinearBlock(nn.Module):
+  """A fully-connected layer and ReLU, as a unit."""
+
+  features: int
+  kit: Kit
+
+  @nn.compact
+  def __call__(self, x, weights=None, train=False):
+    del weights, train
+    return nn.relu(self.kit.dense(self.features, name='fc')(x))

@@ -7,7 +7,7 @@ first are the units; the first, the narrow layer and the head are invariant.
 import flax.linen as nn
 import jax
 
-from elth_jax.families.layers import Dense
+from elth_jax.families.layers import Kit, LinearBlock, Stage
 
 
 def depths(hidden: int) -> dict[str, int]:
@@ -21,29 +21,6 @@ def depths(hidden: int) -> dict[str, int]:
   return {'stage1': hidden}
 
 
-class Block(nn.Module):
-  """One hidden layer."""
-
-  features: int
-
-  @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
-    return nn.relu(Dense(self.features, name='fc')(x))
-
-
-class Stage(nn.Module):
-  """Hidden layers of one width."""
-
-  features: int
-  blocks: int
-
-  @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
-    for number in range(self.blocks):
-      x = Block(self.features, name=f'block{number}')(x)
-    return x
-
-
 class MLP(nn.Module):
   """Flattened images, hidden layers of `width`, one of `width` / 3, the head.
 
@@ -51,11 +28,13 @@ class MLP(nn.Module):
     hidden: the number of hidden layers of `width` (300 in the paper).
     width: their size; the narrow layer has a third of it.
     classes: size of the output.
+    kit: makes the layers.
   """
 
   hidden: int
   width: int
   classes: int
+  kit: Kit
 
   @nn.compact
   def __call__(
@@ -66,7 +45,12 @@ class MLP(nn.Module):
   ) -> jax.Array:
     """(batch, height, width, channels) images to (batch, classes) logits."""
     del weights, train  # no layer here looks beyond one example
+
+    def block(at, name):
+      del at
+      return LinearBlock(self.width, self.kit, name=name)
+
     x = images.reshape(images.shape[0], -1)
-    x = Stage(self.width, self.hidden, name='stage1')(x)
-    x = nn.relu(Dense(self.width // 3, name='neck')(x))
-    return Dense(self.classes, name='head')(x)
+    x = Stage(block, self.hidden, name='stage1')(x)
+    neck = self.kit.dense(max(self.width // 3, 1), name='neck')
+    return self.kit.dense(self.classes, name='head')(nn.relu(neck(x)))

@@ -1,21 +1,23 @@
-"""CIFAR ResNets: N = 6 n + 2 layers, three stages of n basic blocks.
+"""ResNets: stages of residual blocks, for CIFAR and for ImageNet.
 
 References:
-  He et al., Deep Residual Learning for Image Recognition, 2016, section 4.2;
-  projection shortcuts as in open_lth.
+  He et al., Deep Residual Learning for Image Recognition, 2016; projection
+  shortcuts as in open_lth, the bottleneck's stride as in torchvision.
 """
+
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
 
-from elth_jax.families.forms import Form
-from elth_jax.families.layers import BatchNorm, Conv, Dense
+from elth_jax.families.layers import Kit, Stage
 
-STAGES = 3
+BASIC = {18: (2, 2, 2, 2), 26: (2, 3, 4, 3), 34: (3, 4, 6, 3)}
+BOTTLENECK = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
-def depths(layers: int) -> dict[str, int]:
-  """Blocks in each stage of ResNet-`layers`.
+def cifar_depths(layers: int) -> dict[str, int]:
+  """Blocks in each stage of a CIFAR ResNet of `layers` = 6 n + 2 layers.
 
   Raises:
     ValueError: if `layers` is not 6 n + 2 with n of at least 1.
@@ -25,65 +27,89 @@ def depths(layers: int) -> dict[str, int]:
     lower = 6 * max(blocks, 1) + 2
     raise ValueError(
       f'resnet{layers}: a CIFAR ResNet has 6 n + 2 layers; the nearest are '
-      f'resnet{lower} and resnet{lower + 6}'
+      f'resnet{lower} and resnet{lower + 6} (for ImageNet: imagenet_resnet18, '
+      'bottleneck_resnet50)'
     )
-  return {f'stage{stage}': blocks for stage in range(1, STAGES + 1)}
+  return {f'stage{stage}': blocks for stage in (1, 2, 3)}
 
 
-class Block(nn.Module):
+def listed_depths(
+  layers: int, known: Mapping[int, tuple[int, ...]]
+) -> dict[str, int]:
+  """Blocks in each stage of one of the published ImageNet ResNets.
+
+  Raises:
+    ValueError: if there is no such ResNet.
+  """
+  if layers not in known:
+    raise ValueError(f'{layers} layers: there are {sorted(known)}')
+  return {f'stage{n}': blocks for n, blocks in enumerate(known[layers], 1)}
+
+
+class Basic(nn.Module):
   """conv-BN-ReLU-conv-BN, plus the input or its 1x1 projection, then ReLU."""
 
   features: int
   stride: int
-  form: Form
+  kit: Kit
 
   @nn.compact
   def __call__(self, x, weights=None, train=False):
-    def conv(features, size, stride, number):
-      return Conv(features, size, self.form, stride, name=f'conv{number}')
-
-    def norm(x, name):
-      return BatchNorm(self.form, name=name)(x, weights, train)
-
-    y = nn.relu(norm(conv(self.features, 3, self.stride, 1)(x), 'bn1'))
-    y = norm(conv(self.features, 3, 1, 2)(y), 'bn2')
-    if x.shape != y.shape:
-      shortcut = Conv(self.features, 1, self.form, self.stride, name='shortcut')
-      x = norm(shortcut(x), 'shortcut_bn')
-    return nn.relu(x + y)
+    kit = self.kit
+    y = kit.conv(self.features, 3, self.stride, name='conv1')(x)
+    y = nn.relu(kit.norm(name='bn1')(y, weights, train))
+    y = kit.conv(self.features, 3, name='conv2')(y)
+    y = kit.norm(name='bn2')(y, weights, train)
+    return nn.relu(_shortcut(kit, x, y, self.stride, weights, train) + y)
 
 
-class Stage(nn.Module):
-  """`blocks` residual blocks, the first of which changes the width."""
+class Bottleneck(nn.Module):
+  """1x1, 3x3 (with the stride) and 1x1 convs to four times the features."""
 
   features: int
-  blocks: int
   stride: int
-  form: Form
+  kit: Kit
 
   @nn.compact
   def __call__(self, x, weights=None, train=False):
-    for number in range(self.blocks):
-      stride = self.stride if number == 0 else 1
-      block = Block(self.features, stride, self.form, name=f'block{number}')
-      x = block(x, weights, train)
+    kit = self.kit
+    y = kit.conv(self.features, 1, name='conv1')(x)
+    y = nn.relu(kit.norm(name='bn1')(y, weights, train))
+    y = kit.conv(self.features, 3, self.stride, name='conv2')(y)
+    y = nn.relu(kit.norm(name='bn2')(y, weights, train))
+    y = kit.conv(4 * self.features, 1, name='conv3')(y)
+    y = kit.norm(name='bn3')(y, weights, train)
+    return nn.relu(_shortcut(kit, x, y, self.stride, weights, train) + y)
+
+
+def _shortcut(kit: Kit, x, y, stride: int, weights, train):
+  """`x` as it is, or projected where the block changes the shape."""
+  if x.shape == y.shape:
     return x
+  features = y.shape[kit.form.axes.index('C')]
+  x = kit.conv(features, 1, stride, name='shortcut')(x)
+  return kit.norm(name='shortcut_bn')(x, weights, train)
 
 
 class ResNet(nn.Module):
-  """Stem, three stages of widths w, 2 w, 4 w, average pool, linear head.
+  """Stem, stages of widths w, 2 w, 4 w, ..., average pool, linear head.
 
   Attributes:
     depths: blocks in each stage.
-    width: channels w of the first stage (16 in the paper).
+    width: features w of the first stage.
     classes: size of the output.
-    form: how convolutions are computed.
+    kit: makes the layers.
+    block: `Basic` or `Bottleneck`.
+    imagenet: whether the stem is a 7x7 conv of stride 2 and a max-pool, or
+      a 3x3 conv.
   """
 
   depths: tuple[int, ...]
   width: int
   classes: int
-  form: Form
+  kit: Kit
+  block: type[Basic | Bottleneck] = Basic
+  imagenet: bool = False
 
   @nn.compact
   def __call__(
@@ -96,14 +122,18 @@ class ResNet(nn.Module):
 
     `weights` (batch,) are 1 for examples and 0 for the padding of a batch.
     """
-    x = Conv(self.width, 3, self.form, name='stem')(self.form.enter(images))
-    x = nn.relu(BatchNorm(self.form, name='stem_bn')(x, weights, train))
+    form = self.kit.form
+    size, stride = (7, 2) if self.imagenet else (3, 1)
+    stem = self.kit.conv(self.width, size, stride, name='stem')
+    x = stem(form.enter(images))
+    x = nn.relu(self.kit.norm(name='stem_bn')(x, weights, train))
+    if self.imagenet:
+      x = form.max_pool(x, size=3, pad=1)
     for number, blocks in enumerate(self.depths, start=1):
-      x = Stage(
-        self.width * 2 ** (number - 1),
-        blocks,
-        1 if number == 1 else 2,
-        self.form,
-        name=f'stage{number}',
-      )(x, weights, train)
-    return Dense(self.classes, name='head')(self.form.pool(x))
+      features, first = self.width * 2 ** (number - 1), min(number, 2)
+
+      def block(at, name, features=features, first=first):
+        return self.block(features, 1 if at else first, self.kit, name=name)
+
+      x = Stage(block, blocks, name=f'stage{number}')(x, weights, train)
+    return self.kit.dense(self.classes, name='head')(form.pool(x))

@@ -1,27 +1,30 @@
-"""Elastic Ticket Transformations: plans, and the two functions that use them.
+"""Plans: which source unit each target unit copies, for every stage.
 
 References:
   Chen et al., The Elastic Lottery Ticket Hypothesis, NeurIPS 2021, section 3.
 """
 
 import dataclasses
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from elth_jax.layout import Layout
-from elth_jax.tables import (
+from elth_jax.elastic.layout import Layout
+from elth_jax.elastic.tables import (
   ORDERS,
   Order,
   Units,
   format_table,
+  overlap_table,
   parse_table,
+  reorder_table,
   squeeze_table,
   stretch_table,
+  whole_numbers,
 )
 from elth_jax.trees import PyTree
 
 Depths = int | Sequence[int] | Mapping[str, int]
+Fixed = int | Mapping[str, int]  # see Layout.fixed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Plan:
 
   def __post_init__(self):
     tables = {
-      stage: tuple(operator.index(unit) for unit in table)
+      stage: tuple(whole_numbers(table, f'{stage}: table'))
       for stage, table in self.tables.items()
     }
     for stage, table in tables.items():
@@ -64,6 +67,38 @@ class Plan:
   def depths(self) -> dict[str, int]:
     """The number of units of each target stage, unit 0 included."""
     return {stage: len(table) for stage, table in self.tables.items()}
+
+  @property
+  def replicas(self) -> dict[str, frozenset[int]]:
+    """The target units that repeat a source unit copied before, by stage."""
+    return {
+      stage: frozenset(
+        target for target, unit in enumerate(table) if unit in table[:target]
+      )
+      for stage, table in self.tables.items()
+    }
+
+  def then(self, later: 'Plan') -> 'Plan':
+    """This plan followed by another, as one plan.
+
+    Raises:
+      ValueError: if the stages differ, or `later` names a unit that this plan
+        does not make.
+    """
+    if different := self.tables.keys() ^ later.tables.keys():
+      raise ValueError(f'stages {sorted(different)} are not in both plans')
+    for stage, table in later.tables.items():
+      if max(table) >= self.depths[stage]:
+        raise ValueError(
+          f'{stage}: the later plan copies unit {max(table)}, but the first '
+          f'makes units 0 to {self.depths[stage] - 1}'
+        )
+    return Plan(
+      {
+        stage: tuple(self.tables[stage][unit] for unit in table)
+        for stage, table in later.tables.items()
+      }
+    )
 
   @classmethod
   def parse(cls, text: str, stages: int | Sequence[str] | None = None):
@@ -108,6 +143,7 @@ class Plan:
     target: Depths,
     order: Order = 'append',
     units: Units | Mapping[str, Units] | None = None,
+    fixed: Fixed = 1,
   ):
     """The plan that replicates units; see `stretch_tree`."""
     if order not in ORDERS:
@@ -116,7 +152,9 @@ class Plan:
     chosen = _per_stage(units, source, 'units')
     return cls(
       {
-        stage: stretch_table(stage, have, depths[stage], order, chosen[stage])
+        stage: stretch_table(
+          stage, have, depths[stage], order, chosen[stage], _fixed(fixed, stage)
+        )
         for stage, have in source.items()
       }
     )
@@ -128,6 +166,7 @@ class Plan:
     target: Depths,
     keep: Units | Mapping[str, Units] | None = None,
     drop: Units | Mapping[str, Units] | None = None,
+    fixed: Fixed = 1,
   ):
     """The plan that drops units; see `squeeze_tree`."""
     if keep is not None and drop is not None:
@@ -138,11 +177,62 @@ class Plan:
     return cls(
       {
         stage: squeeze_table(
-          stage, have, depths[stage], kept[stage], dropped[stage]
+          stage,
+          have,
+          depths[stage],
+          kept[stage],
+          dropped[stage],
+          _fixed(fixed, stage),
         )
         for stage, have in source.items()
       }
     )
+
+  @classmethod
+  def reorder(
+    cls,
+    source: Mapping[str, int],
+    order: Sequence[int] | Mapping[str, Sequence[int]],
+    fixed: Fixed = 1,
+  ):
+    """The plan that permutes the units beyond the fixed, in every stage."""
+    orders = _per_stage(order, source, 'order')
+    return cls(
+      {
+        stage: reorder_table(stage, have, orders[stage], _fixed(fixed, stage))
+        for stage, have in source.items()
+      }
+    )
+
+  @classmethod
+  def overlap(cls, source: Mapping[str, int], target: Depths, fixed: Fixed = 1):
+    """Depth up-scaling: a first and a last range; see `overlap_table`."""
+    depths = _depth_per_stage(target, source)
+    return cls(
+      {
+        stage: overlap_table(stage, have, depths[stage], _fixed(fixed, stage))
+        for stage, have in source.items()
+      }
+    )
+
+  def check(self, have: Mapping[str, int]) -> None:
+    """Checks that the plan fits a tree of these depths.
+
+    Raises:
+      ValueError: naming the stage and the unit.
+    """
+    if missing := self.tables.keys() ^ have.keys():
+      raise ValueError(
+        f'the plan has stages {list(self.tables)} and the tree {list(have)}; '
+        f'without a counterpart: {sorted(missing)}'
+      )
+    for stage, table in self.tables.items():
+      for target, unit in enumerate(table):
+        if unit >= have[stage]:
+          raise ValueError(
+            f'{stage}: target unit {target} copies source unit {unit}, but '
+            f'the tree has units 0 to {have[stage] - 1}'
+          )
 
   def apply(self, tree: PyTree, layout: Layout = Layout()) -> PyTree:
     """The tree with every stage rewritten; leaves are passed, not copied.
@@ -156,87 +246,9 @@ class Plan:
       ValueError: if plan and tree differ in their stages, a table names a
         unit that the tree lacks, or units of one stage differ in shape.
     """
-    have = layout.depths(tree)
-    if missing := self.tables.keys() ^ have.keys():
-      raise ValueError(
-        f'the plan has stages {list(self.tables)} and the tree {list(have)}; '
-        f'without a counterpart: {sorted(missing)}'
-      )
-    for stage, table in self.tables.items():
-      for target, unit in enumerate(table):
-        if unit >= have[stage]:
-          raise ValueError(
-            f'{stage}: target unit {target} copies source unit {unit}, but '
-            f'the tree has units 0 to {have[stage] - 1}'
-          )
+    self.check(layout.depths(tree))
     layout.check_alike(tree, self.tables)
     return layout.rewrite(tree, self.tables)
-
-
-def stretch_tree(
-  tree: PyTree,
-  depths: Depths,
-  *,
-  order: Order = 'append',
-  units: Units | Mapping[str, Units] | None = None,
-  layout: Layout = Layout(),
-) -> PyTree:
-  """Deepens every stage of `tree` by replicating its units.
-
-  Args:
-    tree: parameters, BN statistics, masks, or a mapping of several of these.
-    depths: units wanted in a stage, unit 0 included: one number, one a stage,
-      or a mapping from stage name.
-    order: `interpolate` puts the copies of a unit together (1 1 2 2),
-      `append` repeats the replicated units as a group (1 2 1 2).
-    units: the units to replicate, evenly, earlier ones first; all but unit 0
-      when left out. A mapping gives them by stage.
-    layout: how the tree names its stages and units.
-
-  Returns:
-    A tree of the same kind. Leaves are shared with `tree`.
-
-  Raises:
-    ValueError: if a stage has no units to replicate, would get fewer units
-      than it has, or has units that differ in shape.
-
-  References:
-    Chen et al. 2021, section 3.2 and figure 2.
-  """
-  plan = Plan.stretch(layout.depths(tree), depths, order, units)
-  return plan.apply(tree, layout)
-
-
-def squeeze_tree(
-  tree: PyTree,
-  depths: Depths,
-  *,
-  keep: Units | Mapping[str, Units] | None = None,
-  drop: Units | Mapping[str, Units] | None = None,
-  layout: Layout = Layout(),
-) -> PyTree:
-  """Shortens every stage of `tree` by dropping units.
-
-  Args:
-    tree: parameters, BN statistics, masks, or a mapping of several of these.
-    depths: units wanted in a stage, unit 0 included (see `stretch_tree`).
-    keep: the units beyond 0 to keep, in their order; the earliest when
-      neither `keep` nor `drop` is given. A mapping gives them by stage.
-    drop: the units to drop, instead of `keep`.
-    layout: how the tree names its stages and units.
-
-  Returns:
-    A tree of the same kind. Leaves are shared with `tree`.
-
-  Raises:
-    ValueError: if a stage would get more units than it has, `keep` or `drop`
-      has the wrong length or unknown units, or units differ in shape.
-
-  References:
-    Chen et al. 2021, section 3.2 and figure 5.
-  """
-  plan = Plan.squeeze(layout.depths(tree), depths, keep, drop)
-  return plan.apply(tree, layout)
 
 
 def _per_stage(value: object, stages: Mapping[str, int], what: str) -> dict:
@@ -262,7 +274,9 @@ def _depth_per_stage(
       )
     depths = dict(zip(stages, values, strict=True))
   by_stage = _per_stage(depths, stages, 'depths')
-  try:
-    return {stage: operator.index(n) for stage, n in by_stage.items()}
-  except TypeError:
-    raise ValueError(f'depths {depths!r} are not whole numbers') from None
+  numbers = whole_numbers(by_stage.values(), f'depths {depths!r}')
+  return dict(zip(stages, numbers, strict=True))
+
+
+def _fixed(fixed: Fixed, stage: str) -> int:
+  return fixed.get(stage, 1) if isinstance(fixed, Mapping) else fixed

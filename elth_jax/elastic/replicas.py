@@ -1,0 +1,196 @@
+"""Changes to the replicas that a plan makes; originals stay as they are.
+
+Each is a function of a target's tree and its plan, so it goes with any plan,
+and with any other change. A replica is a target unit whose source unit was
+copied before (`Plan.replicas`).
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from elth_jax.elastic.layout import Layout, Leaf
+from elth_jax.elastic.plan import Plan
+from elth_jax.randomness import generator
+from elth_jax.trees import PyTree, map_named
+
+
+def map_replicas(
+  function: Callable[..., Any],
+  tree: PyTree,
+  plan: Plan,
+  layout: Layout = Layout(),
+  others: Sequence[PyTree] = (),
+) -> PyTree:
+  """Maps `function(leaf, *others)` over the leaves of replicas.
+
+  Args:
+    function: takes a `layout.Leaf` and the values of `others` there.
+    tree: a tree that `plan` made.
+    plan: says which units are replicas.
+    layout: how the tree names its stages and units.
+    others: trees of the same structure.
+
+  Raises:
+    ValueError: if the tree does not have the plan's depths.
+  """
+  depths = layout.depths(tree)
+  if not depths.items() <= plan.depths.items():  # statistics may lack a stage
+    raise ValueError(
+      f'the tree has depths {depths}, but the plan makes {plan.depths}'
+    )
+  replicas = plan.replicas
+
+  def change(leaf: Leaf, *rest):
+    if leaf.value is None or leaf.unit not in replicas[leaf.stage or '']:
+      return leaf.value
+    return function(leaf, *rest)
+
+  return layout.map_units(change, tree, *others)
+
+
+def permute_masks(
+  masks: PyTree, plan: Plan, seed: int, layout: Layout = Layout()
+) -> PyTree:
+  """Shuffles the masks of replicas, each within its own leaf.
+
+  Needs dense weights behind it: a ticket's weights are zero outside its own
+  masks.
+
+  References:
+    Chen et al. 2021, figure 4, "Interpolation - Random".
+  """
+
+  def permute(leaf: Leaf):
+    draw = generator(seed, f'permute/{leaf.name}')
+    flat = draw.permutation(np.ravel(leaf.value))
+    return flat.reshape(leaf.value.shape)
+
+  return map_replicas(permute, masks, plan, layout)
+
+
+def add_noise(
+  params: PyTree,
+  masks: PyTree,
+  plan: Plan,
+  scale: float,
+  seed: int,
+  layout: Layout = Layout(),
+) -> PyTree:
+  """Adds Gaussian noise to the weights that replicas keep.
+
+  Args:
+    params: the target's parameters.
+    masks: its masks; leaves without one (biases, BN) get no noise.
+    plan: says which units are replicas.
+    scale: the noise's standard deviation, as a multiple of that of the
+      weights kept in the same leaf.
+    seed: of the noise.
+    layout: how the trees name their stages and units.
+  """
+
+  def noisy(leaf: Leaf, mask):
+    if mask is None:
+      return leaf.value
+    return noisy_weights(leaf.name, leaf.value, mask, scale, seed)
+
+  return map_replicas(noisy, params, plan, layout, [masks])
+
+
+def noisy_weights(name: str, weights, mask, scale: float, seed: int):
+  """Weights with noise of `scale` times their own deviation where kept."""
+  kept = np.asarray(weights)[np.asarray(mask)]
+  if not kept.size:
+    return weights
+  draw = generator(seed, f'noise/{name}')
+  noise = draw.standard_normal(weights.shape, np.float32)
+  deviation = scale * float(kept.std())
+  return weights + (noise * deviation * mask).astype(weights.dtype)
+
+
+def scale_leaves(
+  params: PyTree,
+  plan: Plan,
+  leaves: Sequence[str],
+  factor: float,
+  layout: Layout = Layout(),
+) -> PyTree:
+  """Multiplies some leaves of every replica, e.g. those of its last layer.
+
+  By 0 at the last layer of a residual branch, replicas pass on what they are
+  given, so that the stretched network computes what its source did.
+
+  Args:
+    params: the target's parameters.
+    plan: says which units are replicas.
+    leaves: regular expressions for the end of leaf names, e.g. `bn2/scale`.
+    factor: what they are multiplied with.
+    layout: how the tree names its stages and units.
+
+  Raises:
+    ValueError: if an expression matches no leaf of any unit.
+
+  References:
+    Goyal et al. 2017, section 5.1 (zero-initialised last BN scale).
+  """
+  names = [
+    leaf.name.partition('[')[0]
+    for leaf in layout.leaves(params)
+    if leaf.stage is not None
+  ]
+  for expression in leaves:
+    if not any(_ends(expression, name) for name in names):
+      raise ValueError(f'no leaf of a unit ends in {expression!r}')
+
+  def scaled(leaf: Leaf):
+    name = leaf.name.partition('[')[0]
+    if any(_ends(expression, name) for expression in leaves):
+      return leaf.value * np.asarray(factor, leaf.value.dtype)
+    return leaf.value
+
+  return map_replicas(scaled, params, plan, layout)
+
+
+def reset_statistics(
+  batch_stats: PyTree,
+  plan: Plan | None = None,
+  layout: Layout = Layout(),
+) -> PyTree:
+  """BN statistics as at initialisation: means 0, variances 1.
+
+  Args:
+    batch_stats: running statistics, leaves called `mean` and `var`.
+    plan: to reset replicas only; everything when left out.
+    layout: how the tree names its stages and units.
+  """
+
+  def fresh(name: str, value):
+    last = re.split(r'[/.]', name.partition('[')[0])[-1]
+    if last not in ('mean', 'var'):
+      raise ValueError(f'{name} is neither a mean nor a var')
+    return np.full_like(value, last == 'var')
+
+  if plan is None:
+    return map_named(
+      lambda name, v: None if v is None else fresh(name, v), batch_stats
+    )
+  return map_replicas(
+    lambda leaf: fresh(leaf.name, leaf.value), batch_stats, plan, layout
+  )
+
+
+def take_signs(params: PyTree, own: PyTree) -> PyTree:
+  """The signs of `params` on the magnitudes of `own`; `own` where it is 0.
+
+  References:
+    Zhou et al., Deconstructing Lottery Tickets, 2019, section 4.
+  """
+  return map_named(
+    lambda _, p, o: np.where(p == 0, o, np.copysign(o, p)), params, own
+  )
+
+
+def _ends(expression: str, name: str) -> bool:
+  return re.fullmatch(rf'(?:.*[/.])?(?:{expression})', name) is not None

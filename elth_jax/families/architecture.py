@@ -1,0 +1,278 @@
+"""Architectures: one network of a family in plain values, and plans between."""
+
+import dataclasses
+import functools
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from elth_jax.elastic.plan import Plan
+from elth_jax.elastic.rules import Scores, make_plan
+from elth_jax.elastic.tables import ORDERS
+from elth_jax.families import layers
+from elth_jax.families.family import FAMILIES, Family
+from elth_jax.families.forms import Form, default_form
+from elth_jax.names import unknown
+from elth_jax.randomness import generator
+from elth_jax.trees import (
+  PyTree,
+  check_like,
+  flatten,
+  map_named,
+  named_leaves,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+  """One network in plain values; hashable, and JSON in a ticket.
+
+  Attributes:
+    name: family and depth number, e.g. `resnet20`, `mlp3` or `vgg13-3`.
+    input_shape: (height, width, channels) of an image.
+    classes: the number of classes.
+    width: channels of the first stage, or units of a hidden layer.
+
+  Raises:
+    ValueError: if family or depth are unknown, or a number is not positive.
+  """
+
+  name: str
+  input_shape: tuple[int, int, int]
+  classes: int
+  width: int
+
+  def __post_init__(self):
+    sizes = (*self.input_shape, self.classes, self.width)
+    if not self.depths or not all(type(n) is int and n > 0 for n in sizes):
+      raise ValueError(f'{self}: sizes must be positive whole numbers')
+
+  @property
+  def family(self) -> Family:
+    return _split_name(self.name)[0]
+
+  @property
+  def numbers(self) -> tuple[int, ...]:
+    """The numbers in the name: (20,) for `resnet20`."""
+    return _split_name(self.name)[1]
+
+  @property
+  def depths(self) -> dict[str, int]:
+    """The number of units in each stage, unit 0 included."""
+    return self.family.depths(*self.numbers)
+
+  def with_name(self, name: str) -> 'Architecture':
+    """The same with another depth; `ValueError` if of another family."""
+    if _split_name(name)[0] is not self.family:
+      raise ValueError(f'{name} is not of the family of {self.name}')
+    return dataclasses.replace(self, name=name)
+
+  def module(self, form: Form | None = None) -> nn.Module:
+    """The Flax module, in the form that is fastest on this backend."""
+    return self.family.module(self, form or default_form())
+
+  def init(self, seed: int) -> dict[str, PyTree]:
+    """Fresh `params` and `batch_stats` (which may be empty), host arrays.
+
+    A parameter is drawn from the seed, the network's name and its own, so
+    two networks of one family never share initial values. Layers that are not
+    this library's own are drawn by Flax, from the seed and the network's name.
+    """
+    shapes, draws, _ = _trace(self)
+    own = {'params': {}, 'batch_stats': {}}
+    if not all(name in draws for name, _ in named_leaves(shapes['params'])):
+      words = generator(seed, f'init/{self.name}').integers(2**31)
+      key = jax.random.key(int(words))
+      initialize = jax.jit(functools.partial(_init_variables, self))
+      own = jax.tree.map(np.asarray, initialize(key))
+    drawn_by_flax = flatten(own['params'])
+
+    def draw(name, leaf):
+      if name not in draws:
+        return drawn_by_flax[name]
+      function, fan_in = draws[name]
+      return function(
+        generator(seed, f'init/{self.name}/{name}'), leaf.shape, fan_in
+      )
+
+    return {
+      'params': map_named(draw, shapes['params']),
+      'batch_stats': own['batch_stats']
+      or map_named(
+        lambda name, leaf: np.full(
+          leaf.shape, name.endswith('/var'), leaf.dtype
+        ),
+        shapes['batch_stats'],
+      ),
+    }
+
+  def shapes(self) -> dict[str, PyTree]:
+    """`init` as shapes and dtypes, without computing anything."""
+    return _trace(self)[0]
+
+  def check(self, variables: Mapping[str, PyTree]) -> None:
+    """Checks that `variables` have this network's leaves, shapes and dtypes.
+
+    Raises:
+      ValueError: naming the leaf.
+    """
+    check_like(self.shapes(), variables, self.name)
+
+  def parameters(self) -> dict[str, int]:
+    """The number of parameters, by leaf."""
+    return {
+      name: math.prod(leaf.shape)
+      for name, leaf in named_leaves(self.shapes()['params'])
+    }
+
+  def multiply_adds(self) -> dict[str, int]:
+    """Multiply-adds of one image's forward pass, by kernel name.
+
+    Convolutions and linear layers are counted, as in the papers; each weight
+    is used once for every output pixel.
+    """
+    return dict(_trace(self)[2])
+
+  def to_json(self) -> dict[str, Any]:
+    return dataclasses.asdict(self) | {'input_shape': list(self.input_shape)}
+
+  @classmethod
+  def from_json(cls, values: Mapping[str, Any]) -> 'Architecture':
+    """The inverse of `to_json`; `ValueError` on anything else."""
+    fields = {field.name for field in dataclasses.fields(cls)}
+    if values.keys() != fields:
+      raise ValueError(f'architecture has fields {sorted(values)}')
+    height, width, channels = values['input_shape']
+    return cls(
+      name=values['name'],
+      input_shape=(height, width, channels),
+      classes=values['classes'],
+      width=values['width'],
+    )
+
+
+def architecture(
+  name: str,
+  input_shape: tuple[int, int, int] | None = None,
+  classes: int | None = None,
+  width: int | None = None,
+) -> Architecture:
+  """The network called `name`; what is left out is as in its paper."""
+  family, _ = _split_name(name)
+  return Architecture(
+    name,
+    input_shape or family.input_shape,
+    classes or family.classes,
+    width or family.width,
+  )
+
+
+def plan_between(
+  source: Architecture,
+  target: Architecture,
+  rule: str = 'append',
+  scores: Scores | None = None,
+) -> Plan:
+  """The plan that takes one network to another's depth, by a rule.
+
+  Args:
+    source: the network that the ticket was found in.
+    target: another of its family.
+    rule: see `elastic.rules`; `append` and `interpolate` squeeze where the
+      target is shallower. Tables of the published code may count an MLP's
+      narrow layer, which lies outside our stages.
+    scores: what `best ... by` in a rule may name.
+
+  Raises:
+    ValueError: naming both networks, if the rule does not lead there.
+  """
+  source.with_name(target.name)  # refuses another family
+  family, have, want = source.family, source.depths, target.depths
+  fixed = {stage: family.layout.fixed_units(stage) for stage in have}
+  try:
+    if different := have.keys() ^ want.keys():
+      raise ValueError(f'only one of them has {", ".join(sorted(different))}')
+    shallower = all(want[stage] <= have[stage] for stage in have)
+    if rule in ORDERS and shallower and want != have:
+      rule = 'squeeze'
+    if ':' in rule and family.trailing:
+      rule = _without_trailing(rule, have, want, family.trailing)
+    return make_plan(rule, have, want, fixed, scores)
+  except ValueError as error:
+    raise ValueError(f'{source.name} to {target.name}: {error}') from None
+
+
+def _without_trailing(rule: str, have, want, trailing: int) -> str:
+  """A published table without the layers that it counts behind the stage."""
+  plan = Plan.parse(rule, stages=list(have))
+  last = list(have)[-1]
+  table = plan.tables[last]
+  behind = tuple(range(have[last], have[last] + trailing))
+  if len(table) != want[last] + trailing or table[-trailing:] != behind:
+    return rule
+  return str(Plan({**plan.tables, last: table[:-trailing]}))
+
+
+@functools.lru_cache
+def _split_name(name: str) -> tuple[Family, tuple[int, ...]]:
+  match = re.fullmatch(r'([a-z_]+)(\d{1,6}(?:-\d{1,6})*)', str(name))
+  if name in FAMILIES:
+    raise ValueError(f'network {name!r} has no depth; write it as in resnet20')
+  if not match or match[1] not in FAMILIES:
+    stem = match[1] if match else name
+    raise ValueError(
+      f'network {name!r}: {unknown("family", stem, FAMILIES)}; write its '
+      'name and depth, e.g. resnet20'
+    )
+  family = FAMILIES[match[1]]
+  numbers = tuple(map(int, match[2].split('-')))
+  if len(numbers) > family.numbers:
+    raise ValueError(
+      f'network {name!r}: {family.name} takes {family.numbers} number(s)'
+    )
+  return family, numbers
+
+
+def _init_variables(architecture: Architecture, key) -> dict[str, PyTree]:
+  images = jnp.zeros((1, *architecture.input_shape))
+  variables = architecture.module().init(key, images)
+  return {'batch_stats': {}, **variables}
+
+
+@functools.lru_cache
+def _trace(architecture: Architecture):
+  """Shapes of all leaves, draws by parameter and multiply-adds by kernel."""
+  draws: dict[str, tuple[layers.Draw, int]] = {}
+  multiply_adds: dict[str, int] = {}
+
+  def record(next_call, args, kwargs, context):
+    out = next_call(*args, **kwargs)
+    layer = context.module
+    params = layer.variables.get('params', {})
+    if context.method_name != '__call__' or not hasattr(layer, 'features'):
+      kernel = None
+    else:
+      kernel = params.get('kernel')
+    path = '/'.join(layer.path)
+    if kernel is not None:
+      features = math.prod(np.atleast_1d(layer.features))
+      multiply_adds[f'{path}/kernel'] = (
+        math.prod(kernel.shape) * out.size // features
+      )
+    if isinstance(layer, layers.Layer) and context.method_name == '__call__':
+      fan_in = math.prod(kernel.shape[:-1]) if kernel is not None else 1
+      for name in params:
+        draws[f'{path}/{name}'] = layer.draw(name), fan_in
+    return out
+
+  with nn.intercept_methods(record):
+    shapes = jax.eval_shape(
+      functools.partial(_init_variables, architecture), jax.random.key(0)
+    )
+  return shapes, draws, multiply_adds

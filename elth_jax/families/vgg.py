@@ -1,0 +1,89 @@
+"""VGG: five stages of 3x3 convs with BN, and fully-connected layers.
+
+VGG-13-k (`vgg13-3`) has k - 1 hidden fully-connected layers before the head;
+they are a sixth stage, whose units are all alike. Max-pooling lies between
+stages and global average pooling at the end, which on 32x32 images is the
+published 2x2 average; on small images a side of one pixel is not pooled.
+
+References:
+  Simonyan and Zisserman 2015; the CIFAR form is that of open_lth.
+"""
+
+import flax.linen as nn
+import jax
+
+from elth_jax.families.layers import Kit, LinearBlock, Stage
+
+STAGES = {13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+WIDTHS = (1, 2, 4, 8, 8)
+
+
+def depths(layers: int, fully_connected: int = 1) -> dict[str, int]:
+  """Convs in each stage, and hidden fully-connected layers if there are any.
+
+  Raises:
+    ValueError: if there is no such VGG.
+  """
+  if layers not in STAGES:
+    raise ValueError(f'vgg{layers}: a VGG has 13, 16 or 19 layers')
+  if fully_connected < 1:
+    raise ValueError(f'vgg{layers}-{fully_connected}: the head always stays')
+  stages = (*STAGES[layers], fully_connected - 1)
+  return {f'stage{n}': units for n, units in enumerate(stages, 1) if units}
+
+
+class ConvBlock(nn.Module):
+  """conv (with bias), BN, ReLU."""
+
+  features: int
+  kit: Kit
+
+  @nn.compact
+  def __call__(self, x, weights, train):
+    x = self.kit.conv(self.features, 3, bias=True, name='conv')(x)
+    return nn.relu(self.kit.norm(name='bn')(x, weights, train))
+
+
+class VGG(nn.Module):
+  """Five stages of widths w, 2 w, 4 w, 8 w, 8 w, pooling, linear layers.
+
+  Attributes:
+    depths: units in each stage; a sixth one is of linear layers.
+    width: channels w of the first stage (64 in the paper).
+    classes: size of the output.
+    kit: makes the layers.
+  """
+
+  depths: tuple[int, ...]
+  width: int
+  classes: int
+  kit: Kit
+
+  @nn.compact
+  def __call__(
+    self,
+    images: jax.Array,
+    weights: jax.Array | None = None,
+    train: bool = False,
+  ) -> jax.Array:
+    """(batch, height, width, channels) images to (batch, classes) logits.
+
+    `weights` (batch,) are 1 for examples and 0 for the padding of a batch.
+    """
+    form = self.kit.form
+    x = form.enter(images)
+    for number, factor in enumerate(WIDTHS, start=1):
+      if number > 1:
+        x = form.max_pool(x)
+      x = self._stage(number, ConvBlock, self.width * factor)(x, weights, train)
+    x = form.pool(x)
+    if len(self.depths) > len(WIDTHS):
+      x = self._stage(6, LinearBlock, x.shape[-1])(x, weights, train)
+    return self.kit.dense(self.classes, name='head')(x)
+
+  def _stage(self, number: int, block, features: int) -> Stage:
+    return Stage(
+      lambda at, name: block(features, self.kit, name=name),
+      self.depths[number - 1],
+      name=f'stage{number}',
+    )

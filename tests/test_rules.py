@@ -1,0 +1,177 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elth_jax import Layout, Plan
+from elth_jax.elastic.published import PUBLISHED
+from elth_jax.elastic.rules import (
+  best_units,
+  check_rule,
+  make_plan,
+  squeezes,
+  stretches,
+)
+from elth_jax.families import architecture, plan_between
+
+SCORES = {'density': {'stage1': [0.9, 0.1, 0.5, 0.3, 0.5]}}
+
+# (units beyond unit 0, wanted, rule, table): by hand and from the paper
+BY_HAND = [
+  (2, 8, 'interpolate x2, append', '1 1 2 2 1 1 2 2'),  # Inter 12x2, Append
+  (2, 8, 'interpolate', '1 1 1 1 2 2 2 2'),  # Inter 12x4
+  (4, 8, 'append 1 2', '1 2 1 2 1 2 3 4'),
+  (4, 8, 'append  1 2', '1 2 1 2 1 2 3 4'),
+  (4, 8, 'append best 2 by density', '1 2 3 4 2 4 2 4'),
+  (4, 2, 'keep best by density', '2 4'),
+  (8, 4, 'keep 1 3 5 7', '1 3 5 7'),
+  (8, 4, 'drop 5 6 7 8', '1 2 3 4'),
+  (8, 4, 'squeeze', '1 2 3 4'),
+  (4, 4, 'reorder 2 1 4 3', '2 1 4 3'),
+  (4, 8, 'reorder 2 1 4 3, append', '2 1 4 3 2 1 4 3'),
+  (4, 3, 'units 4 4 1', '4 4 1'),
+  (4, 6, 'overlap', '1 2 3 2 3 4'),
+  (4, 7, 'overlap', '1 2 3 4 2 3 4'),
+  (4, 4, 'drop 2, append', '1 1 3 4'),
+  (2, 4, '0:0;1:1,3;2:2,4', '1 2 1 2'),
+  (2, 2, 'keep 1 3 5 7', '1 2'),  # nothing to drop
+  (0, 0, 'append 1 2', ''),
+]
+
+
+@pytest.mark.parametrize(('have', 'want', 'rule', 'table'), BY_HAND)
+def test_rules_by_hand(have, want, rule, table):
+  check_rule(rule)
+  scores = SCORES if have == 4 else None
+  plan = make_plan(
+    rule, {'stage1': have + 1}, {'stage1': want + 1}, scores=scores
+  )
+  assert plan.tables['stage1'] == (0, *map(int, table.split()))
+
+
+def test_depth_up_scaling_of_solar():
+  """32 layers to 48: the first 24 and the last 24 (Kim et al. 2024)."""
+  plan = Plan.overlap({'layers': 32}, 48, fixed=0)
+  assert plan.tables['layers'] == (*range(24), *range(8, 32))
+
+
+def test_rules_by_stage():
+  plan = make_plan(
+    'append | keep 2', {'a': 2, 'b': 4}, {'a': 3, 'b': 2}, fixed={'a': 0}
+  )
+  assert plan.tables == {'a': (0, 0, 1), 'b': (0, 2)}
+
+
+@pytest.mark.parametrize(
+  ('rule', 'message'),
+  [
+    ('apend', "unknown rule 'apend'; did you mean 'append'"),
+    ('keep 1,3', "unknown rule '3'"),
+    ('', "unknown rule ''"),
+    ('keep one', "cannot read the rule 'keep one'"),
+    ('append best by density', 'say how many'),
+    ('append best 2 by taste', "needs the score 'taste'; given are"),
+    ('append best 9 by density', 'cannot choose 9 of 4'),
+    ('append, append', 'is not last: say how far'),
+    ('append 1 2 best 2 by density', 'give units, or best'),
+    ('squeeze 1', 'squeeze takes no units'),
+    ('keep 1 x2', 'only append and interpolate take x'),
+    ('reorder', 'must name units'),
+    ('reorder 1 2 3 3', 'no order of units 1 to 4'),
+    ('units 1 9', r'names \[9\]'),
+    ('units 1', r"'units 1' makes 2 units, not 9"),
+    ('append x3', r"'append x3' makes 13 units, not 9"),
+    ('append | append', '2 parts for 1 stages'),
+    ('0:0;1:1', r"makes depths {'stage1': 2}"),
+    ('0:0;1:1;1', "cannot read '1'"),
+    ('squeeze', 'cannot squeeze 5 units to 9'),
+    ('overlap', None),
+  ],
+)
+def test_wrong_rules_name_the_fault(rule, message):
+  def make():
+    return make_plan(rule, {'stage1': 5}, {'stage1': 9}, scores=SCORES)
+
+  if message is None:
+    assert make().depths == {'stage1': 9}
+    return
+  with pytest.raises(ValueError, match=message):
+    make()
+
+
+def test_stages_must_agree():
+  with pytest.raises(ValueError, match=r"\['b'\] are not in both"):
+    make_plan('append', {'a': 2}, {'a': 2, 'b': 2})
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_published_plans_lead_to_their_targets(name):
+  made = PUBLISHED[name]
+  source, target = architecture(made.source), architecture(made.target)
+  assert plan_between(source, target, made.rule).depths == target.depths
+
+
+@pytest.mark.parametrize(
+  ('name', 'table'),
+  [
+    ('append-12', '1 2 1 2 1 2 3 4'),
+    ('append-23', '1 2 3 2 3 2 3 4'),
+    ('uneven-append', '1 2 1 2 3 4'),
+    ('uneven-interpolate', '1 1 2 2 3 4'),
+    ('inter-12x2-append', '1 1 2 2 1 1 2 2'),
+    ('keep-1278', '1 2 7 8'),
+  ],
+)
+def test_published_tables(name, table):
+  made = PUBLISHED[name]
+  plan = plan_between(
+    architecture(made.source), architecture(made.target), made.rule
+  )
+  expected = (0, *map(int, table.split()))
+  assert set(plan.tables.values()) == {expected}
+
+
+def test_kinds_of_rules():
+  assert stretches('append 1 2') and not squeezes('append 1 2')
+  assert squeezes('keep 1') and not stretches('keep 1')
+  assert not stretches('0:0') and not squeezes('reorder 1')
+
+
+def test_best_units():
+  assert best_units([9, 1, 3, 3, 2], 2) == (2, 3)
+  assert best_units([9, 1, 3, 3, 2], 1) == (2,)  # of equals, the earlier
+  assert best_units([9, 1], 1, fixed=0) == (0,)
+  with pytest.raises(ValueError, match='not all numbers'):
+    best_units([1.0, float('nan')], 1)
+
+
+@given(
+  st.lists(st.integers(2, 5), min_size=2, max_size=4),
+  st.sampled_from(['append', 'interpolate']),
+)
+def test_stretches_in_a_row_are_one_plan(depths, order):
+  plans = [
+    Plan.stretch({'s': one}, other, order)
+    for one, other in zip(sorted(depths), sorted(depths)[1:], strict=False)
+  ]
+  tree = {'s': {f'block{i}': i for i in range(min(depths))}}
+  layout = Layout(units=r's/block(\d+)')
+  whole, stepwise = plans[0], tree
+  for plan in plans[1:]:
+    whole = whole.then(plan)
+  for plan in plans:
+    stepwise = plan.apply(stepwise, layout)
+  assert whole.apply(tree, layout) == stepwise
+
+
+def test_plans_that_do_not_follow_each_other():
+  one = Plan({'a': (0, 1)})
+  with pytest.raises(ValueError, match='copies unit 2, but the first makes'):
+    one.then(Plan({'a': (0, 2)}))
+  with pytest.raises(ValueError, match='not in both plans'):
+    one.then(Plan({'b': (0,)}))
+
+
+def test_replicas_are_the_repeats():
+  plan = Plan({'a': (0, 1, 2, 1, 2), 'b': (0, 2, 1)})
+  assert plan.replicas == {'a': {3, 4}, 'b': set()}
+  assert Plan.reorder({'a': 4}, (3, 1, 2)).tables == {'a': (0, 3, 1, 2)}

@@ -1,0 +1,278 @@
+"""Tickets to other networks: every pair of every family, widths, sparsities."""
+
+import dataclasses
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from elth_jax import transform
+from elth_jax.elastic.plan import Plan
+from elth_jax.elastic.sparsity import predict
+from elth_jax.families import Architecture, architecture, forms, plan_between
+from elth_jax.lottery import dense_ticket, with_masks
+from elth_jax.masks import counts
+from elth_jax.trees import flatten, map_named
+
+LADDERS = {
+  'resnet': ('resnet14', 'resnet20', 'resnet32', 'resnet44', 'resnet56'),
+  'imagenet_resnet': (
+    'imagenet_resnet18',
+    'imagenet_resnet26',
+    'imagenet_resnet34',
+  ),
+  'bottleneck_resnet': ('bottleneck_resnet50', 'bottleneck_resnet101'),
+  'oneticket_resnet': ('oneticket_resnet50', 'oneticket_resnet101'),
+  'vgg': ('vgg13', 'vgg16', 'vgg19'),
+  'vgg-k': ('vgg13-2', 'vgg13-3', 'vgg13-5'),
+  'oneticket_vgg': ('oneticket_vgg16', 'oneticket_vgg19'),
+  'mobilenet': ('mobilenet20', 'mobilenet24', 'mobilenet28'),
+  'mlp': ('mlp2', 'mlp3', 'mlp4'),
+}
+
+
+def make_network(name: str) -> Architecture:
+  return architecture(name, (8, 8, 3), 3, 6 if name.startswith('mlp') else 4)
+
+
+def sparse_ticket(network, seed=0):
+  """Random masks, another density for each leaf, and settled statistics."""
+  fresh = network.init(seed)
+  draw = np.random.default_rng(seed)
+  stats = jax.tree.map(
+    lambda s: (s + 0.2 * draw.random(s.shape)).astype(np.float32),
+    fresh['batch_stats'],
+  )
+  more = {'scale': 1, 'bias': 0.3}  # so that few units are dead
+  params = map_named(
+    lambda name, p: p + np.float32(more.get(name.rpartition('/')[2], 0)),
+    fresh['params'],
+  )
+  dense = dense_ticket(network, params, stats)
+  masks = map_named(
+    lambda _, m: (
+      None if m is None else draw.random(m.shape) < draw.uniform(0.5, 1)
+    ),
+    dense.masks,
+  )
+  return with_masks(dense, masks)
+
+
+def logits(ticket, images):
+  """Logits as a share of the largest; they depend on the image."""
+  network = Architecture.from_json(ticket.architecture)
+  variables = {'params': ticket.params, 'batch_stats': ticket.batch_stats}
+  found = np.asarray(network.module(forms.NHWC).apply(variables, images))
+  assert np.ptp(found, axis=0).max() > 1e-4 * np.abs(found).max()
+  return found / np.abs(found).max()
+
+
+@pytest.fixture(scope='module')
+def images():
+  return np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize('family', LADDERS)
+def test_every_ordered_pair(family, images):
+  """Exactly the target's leaves, masks included; it runs; predicted right."""
+  tickets = {
+    name: sparse_ticket(make_network(name)) for name in LADDERS[family]
+  }
+  for source, target in itertools.permutations(LADDERS[family], 2):
+    wanted = make_network(target)
+    plan = transform.plan_for(tickets[source], target)
+    new = tickets[source].transform(target)
+    fresh = dense_ticket(wanted, **wanted.init(0))
+    for found, expected in (
+      (new.params, fresh.params),
+      (new.batch_stats, fresh.batch_stats),
+      (new.masks, fresh.masks),
+    ):
+      same = jax.tree.map(
+        lambda f, e: (f.shape, f.dtype) == (e.shape, e.dtype), found, expected
+      )
+      assert all(jax.tree.leaves(same))
+    assert np.isfinite(logits(new, images)).all()
+    layout = wanted.family.layout
+    forecast = predict(tickets[source].masks, plan, layout)
+    assert (forecast.overall.kept, forecast.overall.total) == counts(new.masks)
+    assert forecast.overall.sparsity == pytest.approx(new.sparsity)
+    dataclasses.replace(new)  # weights outside masks are zero
+
+
+def test_nothing_is_copied():
+  ticket = sparse_ticket(make_network('imagenet_resnet34'))
+  mine = {id(leaf) for leaf in jax.tree.leaves((ticket.params, ticket.masks))}
+  new = ticket.transform('imagenet_resnet18')
+  assert mine >= {id(leaf) for leaf in jax.tree.leaves((new.params, new.masks))}
+
+
+def test_pairs_without_a_plan():
+  one, other = make_network('vgg13'), make_network('vgg13-2')
+  for source, target in ((one, other), (other, one)):
+    with pytest.raises(ValueError, match='only one of them has stage6'):
+      plan_between(source, target)
+  with pytest.raises(ValueError, match='no units to replicate'):
+    plan_between(make_network('mlp1'), make_network('mlp2'))
+
+
+def test_stages_may_follow_different_rules():
+  source, target = make_network('vgg13-5'), make_network('vgg19-3')
+  with pytest.raises(ValueError, match='stage6: cannot stretch 4 units to 2'):
+    plan_between(source, target)
+  plan = plan_between(
+    source, target, 'append|append' + '|append' * 3 + '|squeeze'
+  )
+  assert plan.depths == target.depths
+
+
+def test_published_mlp_tables_may_name_the_narrow_layer():
+  source, target = make_network('mlp2'), make_network('mlp3')
+  complete = plan_between(source, target, '0:0;1:1,2;2:3')
+  assert complete == Plan({'stage1': (0, 1, 1)})
+  assert complete == plan_between(source, target, '0:0;1:1,2')
+  with pytest.raises(ValueError, match='makes depths'):
+    plan_between(source, target, '0:0;1:1,2,3')
+
+
+def test_rules_choose_units_by_score():
+  ticket = sparse_ticket(make_network('resnet20'))
+  scores = transform.unit_scores(ticket)
+  new = ticket.transform('resnet14', order='keep best by density')
+  for stage, density in scores['density'].items():
+    best = 1 if density[1] >= density[2] else 2
+    kept = new.params[stage]['block1']['conv1']['kernel']
+    source = ticket.params[stage][f'block{best}']['conv1']['kernel']
+    assert kept is source
+  deep = ticket.transform('resnet32', order='append best 1 by magnitude')
+  assert set(deep.provenance['plan']) <= set('0123456789:;,|')
+
+
+def doubled_by_hand(name, mask, wanted):
+  """Sparsity does not change where both axes double or neither does."""
+  del name
+  return np.mean(mask) == pytest.approx(np.mean(wanted))
+
+
+@pytest.mark.parametrize(
+  'name', ['resnet20', 'vgg13-3', 'mobilenet20', 'mlp3', 'bottleneck_resnet50']
+)
+def test_twice_the_width_computes_the_same(name, images):
+  ticket = sparse_ticket(make_network(name))
+  wide = transform.widen(ticket)
+  expected, found = logits(ticket, images), logits(wide, images)
+  np.testing.assert_allclose(found, expected, atol=2e-5)
+  assert wide.architecture['width'] == 2 * ticket.architecture['width']
+  for leaf, mask in flatten(wide.masks).items():
+    assert mask is None or doubled_by_hand(
+      leaf, flatten(ticket.masks)[leaf], mask
+    )
+  back = transform.narrow(wide)
+  jax.tree.map(np.testing.assert_array_equal, back.params, ticket.params)
+  jax.tree.map(np.testing.assert_array_equal, back.masks, ticket.masks)
+
+
+def test_width_and_depth_commute():
+  ticket = sparse_ticket(make_network('resnet20'))
+  one = transform.widen(ticket).transform('resnet32')
+  other = transform.widen(ticket.transform('resnet32'))
+  jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
+  jax.tree.map(np.testing.assert_array_equal, one.masks, other.masks)
+
+
+def test_variants_of_doubling():
+  ticket = sparse_ticket(make_network('resnet20'))
+  plain = transform.widen(ticket)
+  noisy = transform.widen(ticket, 'gaussian', seed=1)
+  mixed = transform.widen(ticket, 'permute', seed=1)
+  leaf = 'stage1/block1/conv1/kernel'
+  weights = [flatten(t.params)[leaf] for t in (plain, noisy, mixed)]
+  masks = [flatten(t.masks)[leaf] for t in (plain, noisy, mixed)]
+  np.testing.assert_array_equal(masks[0], masks[1])
+  assert not np.array_equal(weights[0], weights[1])
+  noise = (weights[1] - weights[0])[masks[0]].std()
+  assert noise == pytest.approx(0.1 * weights[0][masks[0]].std(), rel=0.4)
+  assert not np.array_equal(masks[0], masks[2])
+  np.testing.assert_array_equal(
+    np.sort(weights[0], None), np.sort(weights[2], None)
+  )
+  assert plain.sparsity == noisy.sparsity == mixed.sparsity
+  with pytest.raises(ValueError, match="variant is 'split'"):
+    transform.widen(ticket, 'split')
+  odd = dense_ticket(
+    *(lambda net: (net, *net.init(0).values()))(
+      architecture('mlp2', (4, 4, 1), 3, 5)
+    )
+  )
+  with pytest.raises(ValueError, match='width 5 cannot be halved'):
+    transform.narrow(odd)
+
+
+@pytest.mark.parametrize('name', ['resnet', 'bottleneck_resnet'])
+def test_identity_preserving_stretch(name, images):
+  source, target = LADDERS[name][:2]
+  ticket = sparse_ticket(make_network(source))
+  plan = transform.plan_for(ticket, target)
+  deep = transform.pass_on(ticket.transform(target), plan)
+  expected, found = logits(ticket, images), logits(deep, images)
+  np.testing.assert_allclose(found, expected, atol=1e-5)
+  plain = logits(ticket.transform(target), images)
+  assert not np.allclose(plain, expected, atol=1e-3)
+
+
+def test_units_without_a_branch_cannot_pass_on():
+  ticket = sparse_ticket(make_network('mlp2'))
+  plan = transform.plan_for(ticket, 'mlp3')
+  with pytest.raises(ValueError, match='mlp: units have no branch'):
+    transform.pass_on(ticket.transform('mlp3'), plan)
+
+
+@pytest.mark.parametrize('scope', ['global', 'stage'])
+@pytest.mark.parametrize('wanted', [0.25, 0.5, 0.9])
+@pytest.mark.parametrize('grow', ['magnitude', 'random'])
+def test_sparsity_is_matched_exactly(scope, wanted, grow):
+  network = make_network('resnet20')
+  fresh = network.init(0)
+  dense = dense_ticket(network, fresh['params'], fresh['batch_stats'])
+  ticket = with_masks(dense, sparse_ticket(network).masks)
+  new = transform.match_sparsity(ticket, wanted, dense, scope, grow)
+  kept, total = counts(new.masks)
+  if scope == 'global':
+    assert kept == round((1 - wanted) * total)
+  else:
+    forecast = predict(new.masks)
+    for part in (*forecast.stages.values(), forecast.elsewhere):
+      assert part.kept == round((1 - wanted) * part.total)
+  for name, mask in flatten(new.masks).items():
+    if mask is not None:
+      values, own = flatten(new.params)[name], flatten(dense.params)[name]
+      np.testing.assert_array_equal(values, own * mask)
+  if scope == 'global':  # as few changes as possible: only in one direction
+    was, now = flatten(ticket.masks), flatten(new.masks)
+    lost = [(was[n] & ~now[n]).any() for n in was if was[n] is not None]
+    gained = [(now[n] & ~was[n]).any() for n in was if was[n] is not None]
+    assert not (any(lost) and any(gained))
+
+
+def test_growing_needs_dense_weights():
+  ticket = sparse_ticket(make_network('resnet20'))
+  with pytest.raises(ValueError, match='must grow again'):
+    transform.match_sparsity(ticket, 0.0)
+  with pytest.raises(ValueError, match=r'sparsity is 1\.5'):
+    transform.match_sparsity(ticket, 1.5)
+
+
+def test_parts_of_a_ticket():
+  network = make_network('resnet14')
+  ticket = sparse_ticket(network)
+  own = dense_ticket(network, **network.init(7))
+  leaf = 'stage1/block0/conv1/kernel'
+  mask = flatten(ticket.masks)[leaf]
+  theirs, mine = (flatten(t.params)[leaf] for t in (ticket, own))
+  only_masks = flatten(transform.masks_only(ticket, own).params)[leaf]
+  np.testing.assert_array_equal(only_masks, mine * mask)
+  assert transform.weights_only(ticket).sparsity == 0
+  signs = flatten(transform.signs_only(ticket, own).params)[leaf]
+  np.testing.assert_array_equal(np.abs(signs), np.abs(mine) * mask)
+  np.testing.assert_array_equal(np.sign(signs), np.sign(theirs) * mask)
