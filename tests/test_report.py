@@ -104,9 +104,12 @@ def test_accuracy_figure_shows_every_method_and_the_dense_line():
   assert [t.get_text() for t in axes.get_xticklabels()] == ['36.0']
 
 
+HAVE = {'stage1': 3, 'stage2': 3, 'stage3': 3}
+
+
 def test_transformation_figure_names_every_unit():
   plan = Plan.parse('0:0;1:1,3;2:2,4', stages=3)
-  figure = figures.transformation('resnet20', 'resnet32', plan)
+  figure = figures.transformation('resnet20', 'resnet32', plan, HAVE)
   assert len(figure.axes) == 3
   for axes in figure.axes:
     assert [t.get_text() for t in axes.texts] == list('012') + list('01212')

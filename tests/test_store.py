@@ -10,7 +10,7 @@ from elth_jax.study.store import Store, StoreError
 from elth_jax.training.recipe import Recipe
 
 RESULT = {'test_accuracy': 0.5, 'diverged_at': None}
-TRAINED = {'head': {'kernel': np.arange(4.0)}}
+TRAINED = {'params': {'head': {'kernel': np.arange(4.0)}}}
 
 
 @pytest.fixture
@@ -36,7 +36,8 @@ def test_a_run_is_published_whole(tmp_path, node):
   again = Store(tmp_path)
   assert again.result(node) == RESULT
   np.testing.assert_array_equal(
-    again.trained(node)['head']['kernel'], TRAINED['head']['kernel']
+    again.trained(node)['params']['head']['kernel'],
+    TRAINED['params']['head']['kernel'],
   )
 
 

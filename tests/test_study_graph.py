@@ -110,11 +110,47 @@ def test_impossible_studies_are_refused_at_once(dataset, change, message):
     build(dataclasses.replace(SPEC, **change), dataset)
 
 
+def test_rules_by_direction(dataset):
+  """Rules that squeeze are for shallower targets, others for deeper ones."""
+  spec = dataclasses.replace(
+    SPEC,
+    sources=('resnet14',),
+    targets=('resnet8', 'resnet20'),
+    orders=('interpolate', 'append best 1 by density', 'keep best by density'),
+  )
+  found = {
+    (about['target'], about['order'])
+    for node in build(spec, dataset).values()
+    if (about := node.spec['about'])['method'] == 'ett'
+  }
+  assert found == {
+    ('resnet20', 'interpolate'),
+    ('resnet20', 'append best 1 by density'),
+    ('resnet8', 'keep best by density'),
+  }
+  names = list(build(spec, dataset))
+  assert any('ett-append-best-1-by-density-from-resnet14' in n for n in names)
+  only = dataclasses.replace(spec, targets=('resnet20',), orders=('keep 1',))
+  with pytest.raises(
+    ValueError, match='no rule that leads from resnet14 to re'
+  ):
+    build(only, dataset)
+
+
 def test_a_dry_run_lists_nodes_sparsity_and_cost(dataset):
   nodes = build(SPEC, dataset)
   text = describe(nodes, SPEC, dataset)
   lines = text.splitlines()
-  assert len(lines) == len(nodes) + 2
+  listed = [line for line in lines if line.split()[:1] and '-r' in line]
+  assert {line.split()[0] for line in listed} == nodes.keys()
+  explained = [line for line in lines if '->' in line and ': 0:0' in line]
+  assert len(explained) == len(
+    {
+      (about['source'], about['target'], about['order'])
+      for node in nodes.values()
+      if (about := node.spec['about'])['method'] == 'ett'
+    }
+  )
   level2 = next(x for x in lines if x.startswith('resnet8-r0-imp-level02 '))
   assert '36.0' in level2
   runs = sum(node.trains for node in nodes.values())

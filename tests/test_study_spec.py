@@ -42,7 +42,7 @@ def test_a_config_becomes_plain_values_and_has_every_knob():
     ({'targets': ()}, 'targets is'),
     ({'targets': ('mlp2', 'mlp2')}, 'distinct'),
     ({'methods': ('imp', 'snipe')}, "unknown method 'snipe'"),
-    ({'orders': ('prepend',)}, "unknown order 'prepend'; did you mean 'app"),
+    ({'orders': ('prepend',)}, "unknown rule 'prepend'; did you mean 'app"),
     ({'compare_levels': (2, 11)}, r'compare_levels has \[11\]'),
     ({'prune_fraction': 1.0}, 'prune_fraction is 1.0'),
     ({'seed': -1}, 'must be 0 or more'),
@@ -60,6 +60,12 @@ def test_wrong_recipes_name_the_key():
   with pytest.raises(ValueError, match=r"'recipe.momentun'; did you mean"):
     read_config(ConfigDict(values))
   with pytest.raises(ValueError, match=r"'recipe': expected.*got 3"):
-    read_config({'recipe': 3})
+    read_config({**values, 'recipe': 3})
+  with pytest.raises(ValueError, match=r"key 'pruning\.scpe'; did you mean"):
+    read_config({**config().to_dict(), 'pruning': {'scpe': 'leaf'}})
+  with pytest.raises(ValueError, match=r"pruning\.scope is 'layer'"):
+    read_config({**config().to_dict(), 'pruning': {'scope': 'layer'}})
+  with pytest.raises(ValueError, match=r"sparse\.distribution is 'even'"):
+    read_config({**config().to_dict(), 'sparse': {'distribution': 'even'}})
   with pytest.raises(ValueError, match="'dataset' is missing"):
     read_config({'recipe': {}, 'sources': ('a',), 'targets': ('b',)})

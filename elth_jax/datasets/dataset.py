@@ -59,11 +59,11 @@ class Dataset:
     _, height, width, channels = self.train_images.shape
     return height, width, channels
 
-  def normalize(self, images: jax.Array) -> jax.Array:
+  def normalize(self, images: jax.Array | np.ndarray) -> jax.Array:
     """uint8 NHWC images as float32 of mean 0 and deviation 1 by channel."""
     scale = 1 / (255 * np.asarray(self.std, np.float32))
     shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
-    return images.astype(jnp.float32) * scale - shift
+    return jnp.asarray(images, jnp.float32) * scale - shift
 
   def with_imagenet_normalization(self) -> 'Dataset':
     """The same images, normalised as the published CIFAR runs did.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from elth_jax.datasets.dataset import Dataset
-from elth_jax.files import write_atomically
+from elth_jax.files import cache_dir, write_atomically
 
 # Per channel, of images scaled to 0..1
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -38,13 +38,6 @@ def data_dir() -> Path:
   """Where prepared data is looked for: TFDS_DATA_DIR, or tfds's default."""
   default = '~/tensorflow_datasets'
   return Path(os.environ.get('TFDS_DATA_DIR', default)).expanduser()
-
-
-def cache_dir() -> Path:
-  """Where decoded arrays are kept: ELTH_JAX_CACHE, or below ~/.cache."""
-  base = os.environ.get('XDG_CACHE_HOME', '~/.cache')
-  default = f'{base}/elth_jax'
-  return Path(os.environ.get('ELTH_JAX_CACHE', default)).expanduser()
 
 
 def _dataset(name, version, classes, mean, std) -> Dataset:

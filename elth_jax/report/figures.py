@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 from matplotlib.figure import Figure
 
-from elth_jax.elastic import Plan
+from elth_jax.elastic.plan import Plan
 from elth_jax.report.summary import Cell, pretty
 
 matplotlib.rcParams['svg.hashsalt'] = 'elth_jax'  # same figure, same bytes
@@ -18,8 +18,24 @@ STYLES = {
   'reinit': ('#0072B2', 'v'),
   'random': ('#56B4E9', 'X'),
   'magnitude': ('#009E73', 'D'),
+  'snip': ('#CC79A7', '^'),
+  'grasp': ('#8C6BB1', 'p'),
+  'synflow': ('#B3A100', 'h'),
+  'rigl': ('#7F3B08', '*'),
+  'rigl_x5': ('#E08214', '*'),
+  'set': ('#7A7A7A', '1'),
+  'dpf': ('#35978F', 'd'),
   'dense': ('#888888', ''),
 }
+OTHERS = (
+  ('#1B7837', '>'),
+  ('#A6761D', '<'),
+  ('#E7298A', 'P'),
+  ('#4D4D4D', 'X'),
+  ('#2166AC', '2'),
+  ('#B2182B', '3'),
+  ('#01665E', '4'),
+)
 MORE_ETT = ('#D55E00', '#CC79A7', '#E69F00', '#8C510A', '#F0E442')
 STAGE_COLOURS = ('#0072B2', '#009E73', '#D55E00', '#CC79A7', '#E69F00')
 
@@ -31,23 +47,27 @@ def accuracy(target: str, found: Sequence[Cell]) -> Figure:
   replicates. Sparsity is drawn by the logarithm of the weights that remain, as
   IMP's levels fall.
   """
-  figure = Figure(figsize=(6.4, 4.2), layout='constrained')
-  axes = figure.subplots()
   mine = [cell for cell in found if cell.target == target]
   lines: dict[str, list[Cell]] = {}
   for cell in mine:
     if cell.method != 'dense':
       lines.setdefault(cell.label, []).append(cell)
+  crowded = len(lines) > 8
+  size = (9.6, 4.8) if crowded else (6.4, 4.2)
+  figure = Figure(figsize=size, layout='constrained')
+  axes = figure.subplots()
+  others = 0
   etts = [label for label, line in lines.items() if line[0].method == 'ett']
   for label, line in lines.items():
-    colour, marker = STYLES.get(line[0].method, ('#666666', 'P'))
+    colour, marker = STYLES.get(line[0].method) or OTHERS[others % len(OTHERS)]
+    others += line[0].method not in STYLES
     if label in etts:
       colour = MORE_ETT[etts.index(label) % len(MORE_ETT)]
       marker = 's^<>p'[etts.index(label) % 5]
     remaining = [1 - cell.sparsity for cell in line]
     means = [100 * cell.mean for cell in line]
-    low = [100 * (cell.mean - cell.std) for cell in line]
-    high = [100 * (cell.mean + cell.std) for cell in line]
+    low = [100 * max(cell.mean - cell.std, 0) for cell in line]
+    high = [100 * min(cell.mean + cell.std, 1) for cell in line]
     if len(line) > 1:
       axes.fill_between(remaining, low, high, color=colour, alpha=0.13, lw=0)
     else:  # a band needs a second level
@@ -71,7 +91,12 @@ def accuracy(target: str, found: Sequence[Cell]) -> Figure:
   axes.set_ylabel('test accuracy (%)')
   axes.set_title(pretty(target), fontsize=11)
   axes.grid(alpha=0.25, lw=0.6)
-  axes.legend(fontsize=8, frameon=False, loc='best')
+  if crowded:  # beside the lines, not over them
+    axes.legend(
+      fontsize=7, frameon=False, loc='center left', bbox_to_anchor=(1.01, 0.5)
+    )
+  else:
+    axes.legend(fontsize=8, frameon=False, loc='best')
   axes.spines[['top', 'right']].set_visible(False)
   return figure
 
@@ -90,12 +115,25 @@ def _sparsity_axis(axes, found: Sequence[Cell]) -> None:
   axes.set_xlabel('sparsity (% of prunable weights)')
 
 
-def transformation(source: str, target: str, plan: Plan) -> Figure:
-  """Which source unit each target unit copies, stage by stage."""
+def transformation(
+  source: str,
+  target: str,
+  plan: Plan,
+  depths: Mapping[str, int],
+  fixed: Mapping[str, int] | None = None,
+) -> Figure:
+  """Which source unit each target unit copies, stage by stage.
+
+  Args:
+    source: name of the network above.
+    target: name of the network below.
+    plan: the tables to draw.
+    depths: units in each stage of the source.
+    fixed: how many units at the start of each stage are invariant; 1 if it is
+      not said.
+  """
   stages = list(plan.tables.items())
-  have = max(max(table) for _, table in stages) + 1
-  want = max(len(table) for _, table in stages)
-  size = max(have, want)
+  size = max(*depths.values(), *plan.depths.values())
   figure = Figure(
     figsize=(max(3.2, 0.62 * size) * len(stages) * 0.75, 2.3),
     layout='constrained',
@@ -105,19 +143,21 @@ def transformation(source: str, target: str, plan: Plan) -> Figure:
     zip(panels, stages, strict=True)
   ):
     colour = STAGE_COLOURS[number % len(STAGE_COLOURS)]
+    stays = 1 if fixed is None else fixed[stage]
+    have = depths[stage]
     top = [(i - (have - 1) / 2, 1.0) for i in range(have)]
     bottom = [(i - (len(table) - 1) / 2, 0.0) for i in range(len(table))]
     for at, unit in enumerate(table):
       first = at == table.index(unit)
       axes.plot(
         *zip(top[unit], bottom[at], strict=True),
-        color=colour if unit else '#999999',
+        color=colour if unit >= stays else '#999999',
         lw=1.6 if first else 1.1,
         ls='-' if first else '--',
         zorder=1,
       )
-    _units(axes, top, range(have), table, colour)
-    _units(axes, bottom, table, table, colour)
+    _units(axes, top, range(have), table, colour, stays)
+    _units(axes, bottom, table, table, colour, stays)
     axes.set_xlim(-size / 2 - 0.2, size / 2 + 0.2)
     axes.set_ylim(-0.4, 1.4)
     axes.set_title(stage, fontsize=9)
@@ -130,10 +170,10 @@ def transformation(source: str, target: str, plan: Plan) -> Figure:
   return figure
 
 
-def _units(axes, places, units, used, colour) -> None:
+def _units(axes, places, units, used, colour, stays) -> None:
   for (x, y), unit in zip(places, units, strict=True):
     dropped = unit not in used
-    face = '#999999' if unit == 0 else 'white' if dropped else colour
+    face = '#999999' if unit < stays else 'white' if dropped else colour
     axes.text(
       x,
       y,

@@ -12,10 +12,12 @@ import jinja2
 import markupsafe
 from matplotlib.figure import Figure
 
-from elth_jax import families
-from elth_jax.elastic import Plan
+from elth_jax.elastic.plan import Plan
 from elth_jax.masks import layer_densities
-from elth_jax.report import figures, summary
+from elth_jax.methods import METHODS
+from elth_jax.names import slug
+from elth_jax.report import analyses, figures, summary
+from elth_jax.report.amortisation import amortise
 from elth_jax.report.summary import pretty
 from elth_jax.study.graph import Node
 from elth_jax.study.spec import StudySpec
@@ -54,8 +56,12 @@ def write_report(
   found = summary.cells(rows)
   groups = {
     'Accuracy against sparsity': list(_accuracies(spec, found)),
-    'The transformations': list(_transformations(nodes)),
+    'The transformations': list(_transformations(nodes, store, failed)),
     'Sparsity by layer': list(_layers(nodes, store, failed)),
+    'Between two trainings of one ticket': list(
+      _connectivity(nodes, store, failed)
+    ),
+    'Masks compared': list(_overlaps(nodes, store, failed)),
   }
   drawn = {
     title: [(item, _save(store, item)) for item in group]
@@ -71,6 +77,8 @@ def write_report(
     tables=summary.tables(found),
     claims=summary.claims(found),
     failed=failed,
+    collapsed=_collapsed(nodes, store, failed),
+    costs=amortise(rows, max(spec.compare_levels)),
     runs=len(rows),
     config=json.dumps(dataclasses.asdict(spec), indent=2),
     command=command
@@ -79,6 +87,7 @@ def write_report(
     machine=f'{jax.device_count()} {jax.default_backend()} device(s), '
     f'{platform.machine()}, Python {platform.python_version()}',
     pretty=pretty,
+    moved={name for name, m in METHODS.items() if m.from_source},
     text=summary.text,
   )
   store.write('report.html', page)
@@ -122,19 +131,84 @@ def _transfers(nodes: Mapping[str, Node]) -> list[Node]:
   )
 
 
-def _transformations(nodes) -> Iterator[NamedFigure]:
+def _transformations(nodes, store: Store, failed) -> Iterator[NamedFigure]:
   for node in _transfers(nodes):
-    about = node.spec['about']
-    source = node.architecture.with_name(about['source'])
-    plan: Plan = families.plan_between(
-      source, node.architecture, about['order']
-    )
+    if node.name in failed:
+      continue
+    about, network = node.spec['about'], node.architecture
+    source, target, order = about['source'], about['target'], about['order']
+    text = store.ticket(node).provenance['plan']
+    plan = Plan.parse(text, stages=list(network.depths))
     yield NamedFigure(
-      f'transformation_{source.name}_to_{about["target"]}_{about["order"]}',
-      figures.transformation(source.name, about['target'], plan),
-      f'{pretty(source.name)} to {pretty(about["target"])}, {about["order"]}: '
+      f'transformation_{source}_to_{target}_{slug(order)}',
+      figures.transformation(
+        source, target, plan, network.with_name(source).depths
+      ),
+      f'{pretty(source)} to {pretty(target)}, {order}: '
       f'the target unit copies the source unit of its number; grey, the '
       f'first unit of a stage, always kept; dashed, a replica. Plan: {plan}',
+    )
+
+
+def _collapsed(nodes, store: Store, failed) -> dict[str, list[str]]:
+  """Runs in which a layer had no weights left, and which layers."""
+  found = {
+    name: store.result(node).get('collapsed')
+    for name, node in nodes.items()
+    if node.kind == 'train' and name not in failed
+  }
+  return {name: layers for name, layers in found.items() if layers}
+
+
+def _connectivity(nodes, store: Store, failed) -> Iterator[NamedFigure]:
+  groups: dict[tuple[str, int], dict[str, list[list[float]]]] = {}
+  methods, ways = {}, set()
+  for node in nodes.values():
+    if node.kind == 'connect' and node.name not in failed:
+      about, result = node.spec['about'], store.result(node)
+      label = summary.label_of({'order': '', **about})
+      lines = groups.setdefault((about['target'], about['level']), {})
+      lines.setdefault(label, []).append(result['accuracy'])
+      methods[label] = about['method']
+      ways.add(result['statistics'])
+  for (target, level), lines in groups.items():
+    yield NamedFigure(
+      f'connectivity_{target}_level{level:02}',
+      analyses.connectivity(target, level, lines, methods),
+      f'{pretty(target)}: test accuracy on the straight line between two '
+      'trainings of one ticket that differ in data order and augmentation '
+      f'alone; BN statistics {" and ".join(sorted(ways))}. Mean over '
+      'replicates, band of one standard deviation.',
+    )
+
+
+def _overlaps(nodes, store: Store, failed) -> Iterator[NamedFigure]:
+  found: dict[str, dict[int, dict[str, list[float]]]] = {}
+  last: dict[str, tuple[int, dict]] = {}
+  for node in nodes.values():
+    if node.kind == 'overlap' and node.name not in failed:
+      about, result = node.spec['about'], store.result(node)
+      target, level = about['target'], about['level']
+      values = found.setdefault(target, {}).setdefault(level, {})
+      label = 'IMP, another replicate'
+      if about['method'] != 'imp':
+        label = summary.label_of({'order': '', **about})
+      values.setdefault(label, []).append(result['corrected'])
+      last[target] = level, result['units']
+  for target, levels in found.items():
+    yield NamedFigure(
+      f'overlap_{target}',
+      analyses.overlap(target, levels),
+      f'{pretty(target)}: intersection over union with the masks that IMP '
+      'found, corrected for what masks of the same density in every layer '
+      'share by chance. Mean over replicates.',
+    )
+    level, units = last[target]
+    yield NamedFigure(
+      f'units_{target}',
+      analyses.units(target, level, units),
+      f'{pretty(target)}: the same overlap between every two units of a stage '
+      'within one ticket of IMP.',
     )
 
 

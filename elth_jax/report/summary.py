@@ -8,6 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
+from elth_jax.families import FAMILIES
+from elth_jax.methods import METHODS
+
 Row = Mapping[str, Any]
 Verdict = Literal['supported', 'contradicted', 'undecided']
 CONFIDENCE = 0.95
@@ -65,18 +68,26 @@ class Comparison:
 
 def label_of(row: Row) -> str:
   """How a method is called in tables and legends."""
-  if row['method'] != 'ett':
-    names = {'imp': 'IMP', 'dense': 'Dense'}
-    return names.get(row['method'], row['method'].capitalize())
-  how = '' if row['order'] == 'squeeze' else f' ({row["order"]})'
-  return f'ETT from {pretty(row["source"])}{how}'
+  if row['method'] not in METHODS:
+    return row['method'].capitalize()
+  method = METHODS[row['method']]
+  title = method.title or row['method']
+  if not method.from_source:
+    return title
+  source, order = pretty(row['source']), row['order']
+  if row['method'] == 'ett':
+    return f'{title} from {source}' + (
+      '' if order == 'squeeze' else f' ({order})'
+    )
+  return f'{title} ({source}, {order})'
 
 
 def pretty(network: str) -> str:
-  """`resnet20` as `ResNet-20`."""
-  stem = network.rstrip('0123456789')
-  names = {'resnet': 'ResNet', 'mlp': 'MLP'}
-  return f'{names.get(stem, stem)}-{network[len(stem) :]}'
+  """`resnet20` as `ResNet-20`, `vgg13-3` as `VGG-13-3`."""
+  stem = network.rstrip('-0123456789')
+  if stem not in FAMILIES or not FAMILIES[stem].title:
+    return network
+  return f'{FAMILIES[stem].title}-{network[len(stem) :]}'
 
 
 def cells(rows: Iterable[Row]) -> list[Cell]:
@@ -114,15 +125,16 @@ def compare(better: Cell, worse: Cell) -> Comparison:
 def claims(found: Sequence[Cell]) -> list[Comparison]:
   """The orderings that E-LTH claims, wherever both sides were trained.
 
-  IMP and every ETT against Reinit, Random and one-shot Magnitude, on each
-  target at each level.
+  IMP and every ETT against Reinit, Random and one-shot pruning, on each target
+  at each level.
   """
   return [
     compare(better, worse)
     for better in found
     if better.method in ('imp', 'ett')
     for worse in found
-    if worse.method in ('reinit', 'random', 'magnitude')
+    if worse.method in METHODS
+    and METHODS[worse.method].beaten
     and (worse.target, worse.level) == (better.target, better.level)
   ]
 
@@ -132,10 +144,11 @@ def to_text(rows: Sequence[Row]) -> str:
   lines = []
   for target, levels, table in tables(cells(rows)):
     lines += ['', f'{pretty(target)}: test accuracy, % (sd over replicates)']
+    wide = max(32, *(len(label) + 1 for label, _ in table))
     head = ''.join(f'{name:>15}' for name in levels)
-    lines.append(f'{"sparsity of IMP":<32}{head}')
+    lines.append(f'{"sparsity of IMP":<{wide}}{head}')
     lines += [
-      f'{label:<32}' + ''.join(f'{text(cell):>15}' for cell in row)
+      f'{label:<{wide}}' + ''.join(f'{text(cell):>15}' for cell in row)
       for label, row in table
     ]
   return '\n'.join(lines)

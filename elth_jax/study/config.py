@@ -19,11 +19,14 @@ def base_config(recipe: Recipe, **values) -> ConfigDict:
   Raises:
     ValueError: if a field is unknown, missing or of the wrong type.
   """
-  config: dict[str, Any] = {'recipe': dataclasses.asdict(recipe)}
+  config: dict[str, Any] = {'recipe': recipe}
   for cls in (StudySpec, RunOptions):
     for field in dataclasses.fields(cls):
       if field.default is not dataclasses.MISSING:
         config[field.name] = field.default
   config.update(values)
+  for name, value in config.items():
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+      config[name] = dataclasses.asdict(value)
   read_config(config)
   return ConfigDict(config)

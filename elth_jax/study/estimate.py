@@ -7,7 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from elth_jax.datasets.dataset import Dataset
+from elth_jax.explanation import explain
 from elth_jax.lottery import kept_by_level
+from elth_jax.methods import METHODS
 from elth_jax.study.graph import Node
 from elth_jax.study.spec import StudySpec
 
@@ -29,11 +31,14 @@ def describe(
     about = node.spec['about']
     kept = kept_by_level(node.architecture, about['level'], spec.prune_fraction)
     expected = 1 - kept[-1] / kept[0]
-    sparsity = 'measured' if about['method'] == 'ett' else f'{expected:.2%}'
+    method = METHODS.get(about['method'])
+    drifts = method is not None and method.from_source
+    sparsity = 'measured' if drifts else f'{expected:.2%}'
     flops = dense_flops(node, len(dataset.train_labels), spec)
     total += flops
     cost = f'{flops:.2e}' if flops else '-'
     lines.append(f'{node.name:<52} {node.kind:<7} {sparsity:>8} {cost:>9}')
+  lines += ['', *_plans(nodes), '']
   runs = sum(node.trains for node in nodes.values())
   seconds = total / measured_flops_per_second()
   lines.append(
@@ -41,6 +46,23 @@ def describe(
     f'very roughly {duration(seconds)} on this machine'
   )
   return '\n'.join(lines)
+
+
+def _plans(nodes: Mapping[str, Node]) -> list[str]:
+  """What every transformation does, explained once for all its levels."""
+  found = {}
+  for node in nodes.values():
+    about = node.spec['about']
+    if node.kind == 'make' and about['method'] == 'ett':
+      asked = about['source'], about['target'], about['order']
+      found[asked] = node.architecture
+  return [_explained(target, *asked) for asked, target in found.items()]
+
+
+def _explained(target, source: str, name: str, rule: str) -> str:
+  if ' by ' in rule:
+    return f'{source} -> {name}: {rule} (known when the ticket is)'
+  return f'{explain(target.with_name(source), name, rule)}\n'
 
 
 def dense_flops(node: Node, examples: int, spec: StudySpec) -> float:

@@ -12,11 +12,14 @@ from typing import Any, Literal
 
 from elth_jax import families, lottery
 from elth_jax.datasets.dataset import Dataset
+from elth_jax.elastic.rules import Scores, squeezes, stretches
 from elth_jax.families import Architecture
-from elth_jax.methods import METHODS
+from elth_jax.methods import METHODS, Method
+from elth_jax.names import slug
+from elth_jax.study import analyses
 from elth_jax.study.spec import StudySpec
 
-Kind = Literal['rewind', 'prune', 'make', 'train']
+Kind = Literal['rewind', 'prune', 'make', 'train', 'twin', 'connect', 'overlap']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +29,9 @@ class Node:
   Attributes:
     name: unique in the study, readable, and safe as a file name.
     kind: `rewind` trains a dense network from step 0 to r and `train` a ticket
-      from r to the end; `prune` makes the next level's ticket from a trained
-      one, `make` a method's ticket from others.
+      from r to the end, `twin` again in another data order; `prune` makes the
+      next level's ticket from a trained one, `make` a method's ticket from
+      others; `connect` and `overlap` analyse what was found.
     architecture: the network that is trained or for which the ticket is.
     spec: whatever else determines it, as plain JSON values.
     parents: role -> name of the node that must be done before.
@@ -44,7 +48,12 @@ class Node:
   @property
   def trains(self) -> bool:
     """Whether the node is a training run, and so takes time."""
-    return self.kind in ('rewind', 'train')
+    return self.kind in ('rewind', 'train', 'twin')
+
+  @property
+  def makes_ticket(self) -> bool:
+    """Whether the node's product is a ticket, not a run's folder."""
+    return self.kind in ('rewind', 'prune', 'make')
 
 
 def build(spec: StudySpec, dataset: Dataset) -> dict[str, Node]:
@@ -61,25 +70,27 @@ class _Builder:
   def __init__(self, spec: StudySpec, dataset: Dataset):
     self.spec = spec
     self.nodes: dict[str, Node] = {}
+    self.runs: list[str] = []  # at compared levels, for analyses
     self.networks = {
       name: families.architecture(
         name, dataset.image_shape, dataset.classes, spec.width or None
       )
       for name in (*spec.sources, *spec.targets)
     }
-    if 'ett' in spec.methods:
+    if any(METHODS[name].from_source for name in spec.methods):
       for source, target, order in self._transfers():
-        families.plan_between(
-          self.networks[source], self.networks[target], order
-        )
-    self.steps = spec.recipe.total_steps(len(dataset.train_labels))
-    self.rewind = spec.recipe.rewind_point(len(dataset.train_labels))
-    self.training = {
-      'recipe': dataclasses.asdict(spec.recipe),
+        have, want = self.networks[source], self.networks[target]
+        # which units are best is known when the ticket is; any will do here
+        families.plan_between(have, want, order, _equal_scores(have))
+    self.examples = len(dataset.train_labels)
+    self.steps = spec.recipe.total_steps(self.examples)
+    self.rewind = spec.recipe.rewind_point(self.examples)
+    self.data = {
       'dataset': dataset.name,
-      'examples': len(dataset.train_labels),
+      'examples': self.examples,
       'normalization': [list(dataset.mean), list(dataset.std)],
     }
+    self.training = {'recipe': dataclasses.asdict(spec.recipe), **self.data}
 
   def build(self) -> dict[str, Node]:
     spec = self.spec
@@ -97,6 +108,7 @@ class _Builder:
       for target in spec.targets:
         for level in spec.compare_levels:
           self._compare(target, replicate, level)
+    analyses.add(spec.analyses, self.nodes, self.runs, self._add)
     return self.nodes
 
   def _imp(self, network: str, replicate: int, levels: int) -> None:
@@ -139,14 +151,15 @@ class _Builder:
       shown = network in spec.targets and (not level or 'imp' in spec.methods)
       if level < levels or shown:
         trained = self._train(name, ticket)
+      if shown and level in spec.compare_levels:
+        self.runs.append(trained)
 
   def _compare(self, target: str, replicate: int, level: int) -> None:
     """Every method but IMP on one target at one level."""
     for method in self.spec.methods:
       if method == 'imp':
         continue
-      needs = METHODS[method].needs
-      if 'source' not in needs:
+      if not METHODS[method].from_source:
         self._make(target, replicate, level, method, target, '')
         continue
       for source, to, order in self._transfers():
@@ -154,12 +167,18 @@ class _Builder:
           self._make(target, replicate, level, method, source, order)
 
   def _make(self, target, replicate, level, method, source, order) -> None:
-    origin = f'-{order}-from-{source}' if order else ''
+    origin = f'-{slug(order)}-from-{source}' if order else ''
     name = f'{target}-r{replicate}-{method}{origin}-level{level:02}'
     names = {
       'rewind': f'{target}-r{replicate}-rewind',
       'imp': f'{target}-r{replicate}-imp-level{level:02}-ticket',
       'source': f'{source}-r{replicate}-imp-level{level:02}-ticket',
+      'source_rewind': f'{source}-r{replicate}-rewind',
+    }
+    options = {
+      'data': {**self.data, 'batch_size': self.spec.recipe.batch_size},
+      'pruning': dataclasses.asdict(self.spec.pruning),
+      'sparse': dataclasses.asdict(self.spec.sparse),
     }
     about = {
       'target': target,
@@ -179,14 +198,19 @@ class _Builder:
         'order': order,
         'level': level,
         'seed': self.spec.seed + replicate,
+        **{use: options[use] for use in METHODS[method].uses},
       },
       {role: names[role] for role in METHODS[method].needs},
       about,
     )
-    self._train(name, ticket)
+    self.runs.append(self._train(name, ticket, METHODS[method]))
 
-  def _train(self, name: str, ticket: str) -> str:
+  def _train(
+    self, name: str, ticket: str, method: Method = METHODS['imp']
+  ) -> str:
     made = self.nodes[ticket]
+    recipe = self.spec.recipe.longer(method.times)
+    dynamic = method.dynamic_settings(self.spec.sparse)
     about = dict(made.spec['about'])
     seed = self.spec.seed + about['replicate']
     return self._add(
@@ -195,27 +219,39 @@ class _Builder:
       made.architecture.name,
       {
         **self.training,
+        'recipe': dataclasses.asdict(recipe),
+        **({'dynamic': dynamic} if dynamic else {}),
         'seed': seed,
         'start': self.rewind,
-        'stop': self.steps,
+        'stop': recipe.total_steps(self.examples),
       },
       {'ticket': ticket},
       about,
     )
 
   def _transfers(self) -> Iterator[tuple[str, str, str]]:
-    """Every (source, target, order) that ETT is asked for.
+    """Every (source, target, rule) that ETT is asked for.
 
-    Only stretching knows an order; squeezing is done once.
+    Rules that stretch are for deeper targets and rules that squeeze for
+    shallower ones, which are squeezed plainly if no such rule is given.
     """
     for source in self.spec.sources:
       for target in self.spec.targets:
         if source == target:
           continue
-        have = self.networks[source].number
-        stretches = have < self.networks[target].number
-        for order in self.spec.orders if stretches else ('squeeze',):
-          yield source, target, order
+        have, want = self.networks[source].depths, self.networks[target].depths
+        shrinks = any(want.get(stage, 0) < n for stage, n in have.items())
+        refused = stretches if shrinks else squeezes
+        fitting = [rule for rule in self.spec.orders if not refused(rule)]
+        if shrinks and not fitting:
+          fitting = ['squeeze']
+        if not fitting:
+          raise ValueError(
+            f'orders {self.spec.orders} has no rule that leads from {source} '
+            f'to {target}'
+          )
+        for rule in fitting:
+          yield source, target, rule
 
   def _add(self, kind, name, network, spec, parents, about) -> str:
     spec = {**spec, 'about': about}
@@ -232,3 +268,8 @@ class _Builder:
     key = hashlib.sha256(text.encode()).hexdigest()
     self.nodes[name] = Node(name, kind, architecture, spec, parents, key)
     return name
+
+
+def _equal_scores(network: Architecture) -> Scores:
+  by_stage = {stage: [0.0] * units for stage, units in network.depths.items()}
+  return {'density': by_stage, 'magnitude': by_stage}

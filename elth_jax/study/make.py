@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from elth_jax import lottery
-from elth_jax.methods import METHODS
+from elth_jax.datasets.dataset import Dataset
+from elth_jax.methods import METHODS, Pruning, Setting, Sparse
 from elth_jax.study.graph import Node
 from elth_jax.study.store import Store
 from elth_jax.ticket import Ticket
 from elth_jax.versions import versions
 
 
-def make_ticket(node: Node, nodes: Mapping[str, Node], store: Store) -> Ticket:
+def make_ticket(
+  node: Node, nodes: Mapping[str, Node], store: Store, dataset: Dataset
+) -> Ticket:
   """The ticket of a `prune` or `make` node whose parents are done."""
   parents = {role: nodes[name] for role, name in node.parents.items()}
   tickets: dict[Any, Ticket] = {
@@ -24,13 +27,28 @@ def make_ticket(node: Node, nodes: Mapping[str, Node], store: Store) -> Ticket:
     ticket = lottery.next_level(
       tickets['rewind'],
       tickets['previous'],
-      store.trained(parents['trained']),
+      store.trained(parents['trained'])['params'],
       node.spec['fraction'],
       node.spec['reference_count'],
     )
   else:
-    ticket = METHODS[node.spec['method']].make(tickets, node.spec)
+    ticket = METHODS[node.spec['method']].make(tickets, _setting(node, dataset))
   return signed(ticket, node, nodes)
+
+
+def _setting(node: Node, dataset: Dataset) -> Setting:
+  """What the node's method is told."""
+  spec = node.spec
+  return Setting(
+    target=spec['target'],
+    order=spec['order'],
+    level=spec['level'],
+    seed=spec['seed'],
+    dataset=dataset,
+    batch_size=spec.get('data', {}).get('batch_size', 0),
+    pruning=Pruning(**spec.get('pruning', {})),
+    sparse=Sparse(**spec.get('sparse', {})),
+  )
 
 
 def signed(ticket: Ticket, node: Node, nodes: Mapping[str, Node]) -> Ticket:

@@ -5,8 +5,11 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from elth_jax.cost import train_flops
+from elth_jax.methods import METHODS
 from elth_jax.study.graph import Node
 from elth_jax.study.store import Store
+from elth_jax.training.recipe import Recipe
 
 COLUMNS = (
   'dataset',
@@ -20,6 +23,7 @@ COLUMNS = (
   'test_accuracy',
   'steps',
   'train_flops',
+  'search_flops',
   'test_loss',
   'seed',
   'node',
@@ -41,18 +45,65 @@ def row_of(node: Node, result: Mapping[str, Any]) -> dict[str, Any]:
   }
 
 
-def collect(nodes: Iterable[Node], store: Store) -> list[dict[str, Any]]:
+def collect(nodes: Mapping[str, Node], store: Store) -> list[dict[str, Any]]:
   """The rows of all finished training runs, in the order of the graph.
 
   A run that diverged has no accuracy and no row.
   """
+  results = {
+    name: store.result(node)
+    for name, node in nodes.items()
+    if node.kind == 'train' and store.finished(node)
+  }
+  spent = {name: found['train_flops'] for name, found in results.items()}
   rows = []
-  for node in nodes:
-    if node.kind == 'train' and store.finished(node):
-      result = store.result(node)
-      if result['diverged_at'] is None:
-        rows.append(row_of(node, result))
+  for name, result in results.items():
+    if result['diverged_at'] is None:
+      row = row_of(nodes[name], result)
+      rows.append({**row, 'search_flops': search_flops(name, nodes, spent)})
   return rows
+
+
+def search_flops(
+  name: str, nodes: Mapping[str, Node], spent: Mapping[str, float]
+) -> float:
+  """What it took to find the ticket that a run trains.
+
+  All trainings that the ticket was made from, each once, the rewind steps
+  included; not those whose tickets a method only counts.
+
+  Args:
+    name: of the run.
+    nodes: the study.
+    spent: training FLOPs of finished runs, by name.
+  """
+  found: set[str] = set()
+
+  def visit(child: Node) -> None:
+    free: tuple[str, ...] = ()
+    if child.kind == 'make':
+      free = METHODS[child.spec['method']].counted
+    for role, parent in child.parents.items():
+      if role not in free and parent not in found:
+        found.add(parent)
+        visit(nodes[parent])
+
+  visit(nodes[name])
+  return sum(
+    spent[parent] if parent in spent else _dense_flops(nodes[parent])
+    for parent in sorted(found)
+    if nodes[parent].trains
+  )
+
+
+def _dense_flops(node: Node) -> float:
+  """Training FLOPs of a dense run to the rewind point."""
+  recipe, examples = Recipe(**node.spec['recipe']), node.spec['examples']
+  epochs = (node.spec['stop'] - node.spec['start']) / recipe.steps_per_epoch(
+    examples
+  )
+  images = round(epochs * examples)
+  return train_flops(node.architecture.multiply_adds(), {}, images)
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -1,5 +1,6 @@
 """Runs a study: every node once, alike ones side by side."""
 
+import json
 from collections.abc import Callable
 
 import jax
@@ -7,8 +8,8 @@ import jax
 from elth_jax import lottery
 from elth_jax.cost import train_flops
 from elth_jax.datasets.dataset import Dataset
-from elth_jax.families import Architecture
-from elth_jax.masks import layer_densities
+from elth_jax.masks import apply_masks, collapsed, layer_densities, sparsity
+from elth_jax.study.analyse import compare_masks, connect
 from elth_jax.study.graph import Node
 from elth_jax.study.make import make_ticket, signed
 from elth_jax.study.progress import ProgressDisplay
@@ -56,12 +57,12 @@ class Runner:
     self.failed: dict[str, str] = {}
     for node in nodes.values():
       self._note_if_finished(node)
-    self._trainers: dict[Architecture, Trainer] = {}
+    self._trainers: dict[tuple, Trainer] = {}
 
   def _note_if_finished(self, node: Node) -> None:
     if self.store.finished(node):
       self.done.add(node.name)
-      if node.kind == 'train':
+      if node.kind in ('train', 'twin'):
         diverged_at = self.store.result(node)['diverged_at']
         if diverged_at is not None:
           self.failed[node.name] = f'diverged by step {diverged_at}'
@@ -92,11 +93,22 @@ class Runner:
           ready.append(node)
         else:
           self._leave_if_asked()
-          self.store.publish_ticket(
-            node, make_ticket(node, self.nodes, self.store)
-          )
+          self._derive(node)
           self.done.add(node.name)
     return ready
+
+  def _derive(self, node: Node) -> None:
+    """Does what needs no training: makes a ticket, or analyses."""
+    if node.kind == 'connect':
+      run = self.nodes[node.parents['one']]
+      result = connect(node, self.nodes, self.store, self._trainer(run))
+      self.store.publish_run(node, result)
+    elif node.kind == 'overlap':
+      result = compare_masks(node, self.nodes, self.store)
+      self.store.publish_run(node, result)
+    else:
+      ticket = make_ticket(node, self.nodes, self.store, self.dataset)
+      self.store.publish_ticket(node, ticket)
 
   def _pick(self, ready: list[Node]) -> list[Node]:
     """The next batch: alike in all that is compiled, and at one step.
@@ -107,14 +119,14 @@ class Runner:
     groups: dict[tuple, list[Node]] = {}
     for node in ready:
       step = self._resumed_step(node)
-      alike = (node.architecture, node.spec['stop'], step)
+      alike = (*_compiled(node), node.spec['stop'], step)
       groups.setdefault(alike, []).append(node)
     full = [group for group in groups.values() if len(group) >= self.lanes]
     return (full or list(groups.values()))[0][: self.lanes]
 
   def _train(self, batch: list[Node], display: ProgressDisplay) -> None:
     self._leave_if_asked()
-    trainer = self._trainer(batch[0].architecture)
+    trainer = self._trainer(batch[0])
     starts = [self._start(node, trainer) for node in batch]
     watch = BatchWatch(
       batch,
@@ -151,21 +163,26 @@ class Runner:
         )
         self.store.publish_ticket(node, signed(ticket, node, self.nodes))
       return
-    ticket = self.store.ticket(self.nodes[node.parents['ticket']])
     steps, examples = node.spec['stop'] - node.spec['start'], self.examples
+    recipe = Recipe(**node.spec['recipe'])
     result = {
-      'sparsity': ticket.sparsity,
+      'sparsity': sparsity(state.masks),
       'test_accuracy': evaluation.accuracy,
       'test_loss': evaluation.loss,
       'steps': steps,
       'train_flops': train_flops(
         node.architecture.multiply_adds(),
-        layer_densities(ticket.masks),
-        round(steps / self.recipe.steps_per_epoch(examples) * examples),
+        densities_in_training(state, steps),
+        round(steps / recipe.steps_per_epoch(examples) * examples),
       ),
       'diverged_at': diverged_at,
+      'collapsed': collapsed(state.masks),
     }
-    self.store.publish_run(node, result, state.params)
+    trained = {
+      'params': apply_masks(state.params, state.masks),
+      'batch_stats': state.batch_stats,
+    }
+    self.store.publish_run(node, result, trained)
 
   def _start(self, node: Node, trainer: Trainer) -> TrainState:
     """Where a run starts: its ticket, or its last checkpoint."""
@@ -176,7 +193,9 @@ class Runner:
       )
     else:
       ticket = self.store.ticket(self.nodes[node.parents['ticket']])
-    state = trainer.start(ticket, node.spec['start'])
+    keep = ticket.provenance.get('keep', 0)
+    seed = node.spec['seed']
+    state = trainer.start(ticket, node.spec['start'], keep, seed)
     folder = self.store.partial(node)
     step = checkpoint.latest_step(folder)
     return state if step is None else checkpoint.restore(folder, step, state)
@@ -185,15 +204,21 @@ class Runner:
     saved = checkpoint.latest_step(self.store.partial(node))
     return node.spec['start'] if saved is None else saved
 
-  def _trainer(self, architecture: Architecture) -> Trainer:
-    if architecture not in self._trainers:
+  def _trainer(self, node: Node) -> Trainer:
+    key = _compiled(node)
+    if key not in self._trainers:
       devices = jax.local_devices()
       per_device = -(-self.lanes // len(devices))
       used = devices[: -(-self.lanes // per_device)]
-      self._trainers[architecture] = Trainer(
-        architecture, self.recipe, self.dataset, used, per_device
+      self._trainers[key] = Trainer(
+        node.architecture,
+        Recipe(**node.spec['recipe']),
+        self.dataset,
+        used,
+        per_device,
+        dynamic=node.spec.get('dynamic'),
       )
-    return self._trainers[architecture]
+    return self._trainers[key]
 
   def _work(self, node: Node) -> float:
     """A run's cost for the estimate of time left: as if it were dense."""
@@ -203,3 +228,17 @@ class Runner:
   def _leave_if_asked(self) -> None:
     if self.asked_to_stop():
       raise StudyStopped
+
+
+def _compiled(node: Node) -> tuple:
+  """What a training run's compiled functions depend on."""
+  settings = node.spec['recipe'], node.spec.get('dynamic')
+  return node.architecture, json.dumps(settings, sort_keys=True)
+
+
+def densities_in_training(state: TrainState, steps: int) -> dict[str, float]:
+  """The share of weights that each leaf kept, on average over training."""
+  if 'used' in state.dynamic:
+    used = state.dynamic['used']
+    return {name: float(total) / steps for name, total in used.items()}
+  return layer_densities(state.masks)

@@ -72,7 +72,7 @@ def run(
   try:
     runner.run()
   finally:  # what is finished is worth reading, whatever stops the rest
-    rows = results.collect(nodes.values(), store)
+    rows = results.collect(nodes, store)
     store.write('results.csv', results.to_csv(rows))
   if new or not (store.root / 'report.html').is_file():
     write_report(store, spec, nodes, rows, runner.failed, command)

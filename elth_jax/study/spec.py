@@ -6,10 +6,41 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from elth_jax.methods import METHODS
+from elth_jax.elastic.rules import check_rule
+from elth_jax.methods import METHODS, Pruning, Sparse
 from elth_jax.names import unknown
-from elth_jax.tables import ORDERS
 from elth_jax.training.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class Analyses:
+  """What is looked into at the compared levels, beside accuracy.
+
+  Attributes:
+    connectivity: methods whose tickets are trained twice, in independent data
+      orders, to test what lies between the two.
+    points: how many networks are tested from one to the other, both included.
+    statistics: BN statistics in between: `interpolated`, or `recomputed` by
+      an epoch of forward passes.
+    overlap: whether masks are compared, between methods and replicates.
+  """
+
+  connectivity: tuple[str, ...] = ()
+  points: int = 21
+  statistics: str = 'interpolated'
+  overlap: bool = False
+
+  def __post_init__(self):
+    for method in self.connectivity:
+      if method not in METHODS:
+        raise ValueError(unknown('method', method, METHODS))
+    if self.statistics not in ('interpolated', 'recomputed'):
+      raise ValueError(
+        f'analyses.statistics is {self.statistics!r}; give interpolated or '
+        'recomputed'
+      )
+    if self.points < 2:
+      raise ValueError(f'analyses.points is {self.points}; give at least 2')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +53,7 @@ class StudySpec:
     targets: networks on which methods are compared.
     recipe: how every network is trained.
     methods: what is trained on each target beside the dense network.
-    orders: how ETT arranges replicas.
+    orders: how ETT chooses and arranges units: rules of `elastic.rules`.
     width: channels of the first stage or units of a hidden layer; 0 for the
       family's usual width.
     levels: how many times IMP prunes.
@@ -34,6 +65,9 @@ class StudySpec:
     train_examples: how many training images are used; 0 for all.
     imagenet_normalization: normalise colour images by ImageNet's mean and
       deviation, as the published CIFAR runs did.
+    pruning: options of the baselines that prune by scores.
+    sparse: options of methods that change masks while they train.
+    analyses: what is looked into at the compared levels.
   """
 
   dataset: str
@@ -51,6 +85,9 @@ class StudySpec:
   seed: int = 0
   train_examples: int = 0
   imagenet_normalization: bool = False
+  pruning: Pruning = Pruning()
+  sparse: Sparse = Sparse()
+  analyses: Analyses = Analyses()
 
   def __post_init__(self):
     for name in ('sources', 'targets', 'methods', 'orders', 'compare_levels'):
@@ -60,9 +97,14 @@ class StudySpec:
     for method in self.methods:
       if method not in METHODS:
         raise ValueError(unknown('method', method, METHODS))
-    for order in self.orders:
-      if order not in ORDERS:
-        raise ValueError(unknown('order', order, ORDERS))
+    for rule in self.orders:
+      check_rule(rule)
+    idle = [m for m in self.analyses.connectivity if m not in self.methods]
+    if idle or (self.analyses.overlap and 'imp' not in self.methods):
+      raise ValueError(
+        f'analyses: {idle[0] if idle else "imp"!r} is not among methods '
+        f'{self.methods}, so there is nothing to analyse'
+      )
     for name in ('levels', 'replicates'):
       if getattr(self, name) < 1:
         raise ValueError(f'{name} is {getattr(self, name)}; give at least 1')
@@ -85,15 +127,7 @@ class StudySpec:
     Raises:
       ValueError: naming a key that is unknown, missing or of the wrong type.
     """
-    values = dict(config)
-    recipe = values.get('recipe')
-    if recipe is not None:
-      if not isinstance(recipe, Mapping | ConfigDict):
-        raise ValueError(
-          f"config key 'recipe': expected the fields of Recipe, got {recipe!r}"
-        )
-      values['recipe'] = _build(Recipe, dict(recipe), 'recipe.')
-    return _build(cls, values, '')
+    return _build(cls, dict(config), '')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +175,18 @@ def _build(cls, values: dict[str, Any], prefix: str):
   return cls(**values)
 
 
+def _nested(name: str, value: Any, cls: Any) -> Any:
+  """A part of the config with fields of its own, e.g. `recipe`."""
+  if isinstance(value, cls):
+    return value
+  if not isinstance(value, Mapping | ConfigDict):
+    raise ValueError(
+      f'config key {name!r}: expected the fields of {cls.__name__}, got '
+      f'{value!r}'
+    )
+  return _build(cls, dict(value), f'{name}.')
+
+
 def _names(prefix: str, fields) -> list[str]:
   options = [field.name for field in dataclasses.fields(RunOptions)]
   return [prefix + name for name in fields] + ([] if prefix else options)
@@ -149,6 +195,8 @@ def _names(prefix: str, fields) -> list[str]:
 def _typed(name: str, value: Any, field: dataclasses.Field) -> Any:
   """Checks a value against the field's type; lists become tuples."""
   text = str(field.type)
+  if dataclasses.is_dataclass(field.type):
+    return _nested(name, value, field.type)
   if 'tuple' in text:
     item = int if 'int' in text else str
     if isinstance(value, list | tuple) and all(type(v) is item for v in value):

@@ -51,7 +51,7 @@ class Store:
     Raises:
       StoreError: if what is there was made from something else.
     """
-    if node.kind == 'train':
+    if not node.makes_ticket:
       manifest = self._folder(node) / 'manifest.json'
       if not manifest.is_file():
         return False
@@ -72,15 +72,25 @@ class Store:
     self._forget_partial(node)
 
   def publish_run(
-    self, node: Node, result: Mapping[str, Any], trained: PyTree
+    self,
+    node: Node,
+    result: Mapping[str, Any],
+    variables: Mapping[str, PyTree] | None = None,
   ) -> None:
-    """Writes the run's folder aside with its manifest, then renames it."""
+    """Writes the run's folder aside with its manifest, then renames it.
+
+    Args:
+      node: what was done.
+      result: what it found, as JSON values.
+      variables: `params` and `batch_stats` of a trained network.
+    """
     folder = self._folder(node)
     aside = folder.with_name(f'.{folder.name}.aside')
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    tensors = safetensors.numpy.save(flatten(trained))
-    write_atomically(aside / 'trained.safetensors', tensors)
+    if variables is not None:
+      tensors = safetensors.numpy.save(flatten(variables))
+      write_atomically(aside / 'trained.safetensors', tensors)
     write_atomically(aside / 'result.json', _json(result))
     hashes = {
       path.name: {'sha256': sha256(path), 'bytes': path.stat().st_size}
@@ -94,13 +104,14 @@ class Store:
     self._forget_partial(node)
 
   def result(self, node: Node) -> dict[str, Any]:
-    """What a finished training run reported."""
+    """What a finished run or analysis reported."""
     return json.loads(self._checked(node, 'result.json').read_text())
 
-  def trained(self, node: Node) -> PyTree:
-    """The parameters at the end of a finished training run."""
+  def trained(self, node: Node) -> dict[str, PyTree]:
+    """`params` and `batch_stats` at the end of a finished training run."""
     path = self._checked(node, 'trained.safetensors')
-    return unflatten(safetensors.numpy.load_file(path))
+    found = unflatten(safetensors.numpy.load_file(path))
+    return {'batch_stats': {}, **found}
 
   def ticket(self, node: Node) -> Ticket:
     return Ticket.load(self.ticket_path(node))

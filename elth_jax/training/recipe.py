@@ -86,6 +86,17 @@ class Recipe:
       )
     return steps
 
+  def longer(self, times: int) -> 'Recipe':
+    """The recipe with that many times the epochs, drops moved alike.
+
+    Warm-up and rewind point stay where they are.
+    """
+    return dataclasses.replace(
+      self,
+      epochs=self.epochs * times,
+      drop_epochs=tuple(epoch * times for epoch in self.drop_epochs),
+    )
+
   def schedule(self, examples: int) -> optax.Schedule:
     """The learning rate as a function of the step from the dense start."""
     an_epoch = self.steps_per_epoch(examples)

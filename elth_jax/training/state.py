@@ -22,6 +22,7 @@ class TrainState:
     batch_stats: BN running statistics.
     opt_state: optax's state; fresh at the start of a ticket.
     masks: bool, or `None` where a parameter is dense.
+    dynamic: arrays of a method that changes masks; empty without one.
   """
 
   step: jax.Array | np.ndarray
@@ -29,10 +30,14 @@ class TrainState:
   batch_stats: PyTree
   opt_state: PyTree
   masks: PyTree
+  dynamic: PyTree = ()
 
 
 def start_state(
-  ticket: Ticket, step: int, optimizer: optax.GradientTransformationExtraArgs
+  ticket: Ticket,
+  step: int,
+  optimizer: optax.GradientTransformationExtraArgs,
+  dynamic: PyTree = (),
 ) -> TrainState:
   """A host copy of the ticket, ready to train from `step`."""
   opt_state = jax.eval_shape(optimizer.init, ticket.params)
@@ -43,6 +48,7 @@ def start_state(
     # every optimiser here starts from zeros; asserted in the tests
     opt_state=jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), opt_state),
     masks=jax.tree.map(np.array, ticket.masks),
+    dynamic=dynamic,
   )
 
 

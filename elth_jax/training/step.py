@@ -9,6 +9,8 @@ import optax
 from jax import lax
 
 from elth_jax.datasets.dataset import Dataset
+from elth_jax.dynamic import Dynamic
+from elth_jax.masks import apply_masks
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.sampling import load_batch
 from elth_jax.training.state import TrainState
@@ -23,12 +25,22 @@ def make_step(
   recipe: Recipe,
   dataset: Dataset,
   optimizer: optax.GradientTransformationExtraArgs,
+  dynamic: Dynamic | None = None,
 ) -> Callable[..., tuple[TrainState, Metrics]]:
-  """The function (state, batch, images, labels) -> (state, metrics)."""
+  """The function (state, batch, images, labels) -> (state, metrics).
+
+  A dynamic method may change the masks before the gradient is taken, and may
+  take the place of the optimiser's step.
+  """
+
+  method = dynamic or Dynamic(init=lambda keep, seed: ())
 
   def step(state: TrainState, batch: PyTree, images, labels):
     chosen, truth, weights = load_batch(recipe, images, labels, batch)
     chosen = dataset.normalize(chosen)
+    masks, own = state.masks, state.dynamic
+    if method.masks:
+      masks, own = method.masks(state.step, state.params, masks, own)
 
     def loss_of(params):
       variables = {'params': params, 'batch_stats': state.batch_stats}
@@ -38,16 +50,32 @@ def make_step(
       metrics = _metrics(logits, truth, weights)
       return metrics['loss'] / metrics['count'], (new, metrics)
 
-    grads, (new, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
-    updates, opt_state = optimizer.update(
-      grads, state.opt_state, state.params, step=state.step, masks=state.masks
-    )
+    seen = apply_masks(state.params, masks) if method.dense else state.params
+    grads, (new, metrics) = jax.grad(loss_of, has_aux=True)(seen)
+
+    def train(params, masks, opt_state):
+      trained = jax.tree.map(lambda m: None, masks) if method.dense else masks
+      updates, opt_state = optimizer.update(
+        grads, opt_state, params, step=state.step, masks=trained
+      )
+      return optax.apply_updates(params, updates), masks, opt_state
+
+    def change(params, masks, opt_state):
+      assert method.update is not None
+      return method.update(state.step, params, masks, grads, opt_state, own)
+
+    now = state.params, masks, state.opt_state
+    if method.due:
+      now = lax.cond(method.due(state.step), change, train, *now)
+    else:
+      now = train(*now)
     state = TrainState(
       step=state.step + 1,
-      params=optax.apply_updates(state.params, updates),
+      params=now[0],
       batch_stats=new.get('batch_stats', state.batch_stats),
-      opt_state=opt_state,
-      masks=state.masks,
+      opt_state=now[2],
+      masks=now[1],
+      dynamic=own,
     )
     return state, metrics
 
@@ -76,10 +104,11 @@ def make_segment(step: Callable, steps_per_epoch: int) -> Callable:
 
 
 def make_evaluation(module: nn.Module, dataset: Dataset) -> Callable:
-  """The function (params, batch_stats, batches) -> metrics, whole set."""
+  """The function (params, batch_stats, masks, batches) -> metrics."""
 
-  def evaluate(params, batch_stats, images, labels):
+  def evaluate(params, batch_stats, masks, images, labels):
     """Images (batches, size, h, w, c), labels (batches, size), -1 = padding."""
+    params = apply_masks(params, masks)  # a dynamic method may train all
     variables = {'params': params, 'batch_stats': batch_stats}
 
     def body(i, total):
@@ -92,6 +121,35 @@ def make_evaluation(module: nn.Module, dataset: Dataset) -> Callable:
     return lax.fori_loop(0, images.shape[0], body, zero)
 
   return evaluate
+
+
+def make_statistics(
+  module: nn.Module, dataset: Dataset, batch_size: int
+) -> Callable:
+  """The function (params, batch_stats, masks, images, labels) -> batch_stats.
+
+  Running averages over one epoch of whole batches, in the order of the data.
+  """
+
+  def statistics(params, batch_stats, masks, images, labels):
+    del labels
+    params = apply_masks(params, masks)
+    size = min(batch_size, images.shape[0])
+
+    def body(i, stats):
+      batch = lax.dynamic_slice_in_dim(images, i * size, size)
+      _, new = module.apply(
+        {'params': params, 'batch_stats': stats},
+        dataset.normalize(batch),
+        None,
+        train=True,
+        mutable='batch_stats',
+      )
+      return new.get('batch_stats', stats)
+
+    return lax.fori_loop(0, images.shape[0] // size, body, batch_stats)
+
+  return statistics
 
 
 def _metrics(logits, labels, weights) -> Metrics:

@@ -1,0 +1,39 @@
+"""Linear mode connectivity: what lies between two trainings of one ticket."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from elth_jax.trees import PyTree, map_named
+
+
+def interpolate(one: PyTree, other: PyTree, share: float) -> PyTree:
+  """(1 - share) `one` + share `other`, leaf by leaf, in the leaves' dtype.
+
+  Two networks with the same masks have zeros at the same places, and so has
+  everything between them.
+
+  Args:
+    one: parameters (or BN statistics) of the first network.
+    other: of the second.
+    share: 0 for the first, 1 for the second.
+  """
+  return map_named(
+    lambda _, a, b: ((1 - share) * a + share * b).astype(np.asarray(a).dtype),
+    one,
+    other,
+  )
+
+
+def barrier(accuracy: Sequence[float]) -> float:
+  """The largest drop of accuracy below the mean of both ends, 0 at least.
+
+  Args:
+    accuracy: at evenly spaced points from one network to the other.
+
+  References:
+    Frankle et al., Linear Mode Connectivity and the Lottery Ticket Hypothesis,
+    2020, section 2 (there in error); Chen et al. 2021, figure 8.
+  """
+  ends = (accuracy[0] + accuracy[-1]) / 2
+  return max(0.0, ends - min(accuracy))

@@ -1,0 +1,125 @@
+"""Controls: which part of a ticket matters, its masks, weights or units?"""
+
+from elth_jax.elastic import replicas
+from elth_jax.elastic.plan import Plan
+from elth_jax.families import Architecture
+from elth_jax.lottery import with_masks
+from elth_jax.masks import counts, permute_globally, permute_within_leaves
+from elth_jax.methods.baselines import fresh_under, snip_of
+from elth_jax.methods.registry import Setting, Tickets, register
+from elth_jax.pruners import select
+from elth_jax.randomness import generator
+from elth_jax.ticket import Ticket
+from elth_jax.trees import map_named
+
+
+@register('reinit_local', 'imp', title='Reinit, masks permuted in layers')
+def reinit_local(tickets, setting):
+  """New weights, the target's IMP mask permuted in each layer (OneTicket)."""
+  return _reinit_permuted(tickets['imp'], setting, permute_within_leaves)
+
+
+@register('reinit_global', 'imp', title='Reinit, masks permuted globally')
+def reinit_global(tickets, setting):
+  """New weights, the target's IMP mask permuted over all layers (OneTicket).
+
+  Leaves that the family never prunes keep their masks.
+  """
+  family = Architecture.from_json(tickets['imp'].architecture).family
+  return _reinit_permuted(
+    tickets['imp'],
+    setting,
+    lambda masks, draw: permute_globally(masks, draw, family.is_spared),
+  )
+
+
+@register('ett_reinit', 'source', title='ETT masks, reinit')
+def ett_reinit(tickets, setting):
+  """Figure 3: the transformed mask over new weights."""
+  moved, _ = _transformed(tickets, setting)
+  return fresh_under(moved, setting.seed_for('ett_reinit'))
+
+
+@register(
+  'ett_random_masks',
+  'source',
+  'source_rewind',
+  title='ETT weights, random masks',
+)
+def ett_random_masks(tickets, setting):
+  """Figure 3: the source's dense weights, transformed, under random masks."""
+  moved, plan = _transformed(tickets, setting)
+  dense = tickets['source_rewind'].transform(setting.target, plan=plan)
+  draw = generator(setting.seed_for('ett_random_masks'), 'permute')
+  return with_masks(dense, permute_within_leaves(moved.masks, draw))
+
+
+@register('ett_all_random', 'source', title='Random masks, reinit')
+def ett_all_random(tickets, setting):
+  """Figure 3: new weights under random masks, by layer as dense as ETT's."""
+  moved, _ = _transformed(tickets, setting)
+  return _reinit_permuted(moved, setting, permute_within_leaves)
+
+
+@register(
+  'ett_snip_replicas',
+  'source',
+  'source_rewind',
+  title='ETT, SNIP masks on replicas',
+  uses=('pruning', 'data'),
+)
+def ett_snip_replicas(tickets, setting):
+  """Figure 3: the transformed ticket, replicas masked by SNIP instead.
+
+  SNIP ranks the replicas' weights among each other, at the transformed dense
+  weights, and keeps as many of them as ETT's masks would.
+  """
+  moved, plan = _transformed(tickets, setting)
+  dense = tickets['source_rewind'].transform(setting.target, plan=plan)
+  layout = Architecture.from_json(moved.architecture).family.layout
+  extra = {
+    leaf.name
+    for leaf in layout.leaves(moved.masks)
+    if leaf.stage and leaf.unit in plan.replicas[leaf.stage]
+  }
+  opened = map_named(  # replicas may keep any weight, originals their own
+    lambda name, mask, all_: all_ if name in extra else mask,
+    moved.masks,
+    dense.masks,
+  )
+  masks = select(
+    snip_of(dense, setting),
+    opened,
+    counts(moved.masks)[0],
+    spared=lambda name: name not in extra,
+  )
+  return with_masks(dense, masks)
+
+
+@register(
+  'ett_permuted_replicas',
+  'source',
+  'source_rewind',
+  title='ETT, masks of replicas permuted',
+)
+def ett_permuted_replicas(tickets, setting):
+  """Figure 4's "Random": replicas' masks permuted, over dense weights."""
+  moved, plan = _transformed(tickets, setting)
+  dense = tickets['source_rewind'].transform(setting.target, plan=plan)
+  layout = Architecture.from_json(moved.architecture).family.layout
+  seed = setting.seed_for('ett_permuted_replicas')
+  masks = replicas.permute_masks(moved.masks, plan, seed, layout)
+  return with_masks(dense, masks)
+
+
+def _transformed(tickets: Tickets, setting: Setting) -> tuple[Ticket, Plan]:
+  """The source's ticket on the target, and the plan that took it there."""
+  moved = tickets['source'].transform(setting.target, order=setting.order)
+  stages = list(Architecture.from_json(moved.architecture).depths)
+  return moved, Plan.parse(moved.provenance['plan'], stages=stages)
+
+
+def _reinit_permuted(ticket: Ticket, setting: Setting, permute) -> Ticket:
+  draw = generator(setting.seed_for('reinit masks'), 'permute')
+  masks = permute(ticket.masks, draw)
+  return fresh_under(ticket, setting.seed_for('reinit weights'), masks)

@@ -1,0 +1,187 @@
+"""What a method is, and the table of them.
+
+A method is one function that makes the ticket which a study trains: from a
+target's dense rewind weights, from the ticket that IMP found there, or from
+the source's. All are trained alike, but for those that change masks while
+they train.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+import jax
+import numpy as np
+
+from elth_jax.datasets.dataset import Dataset
+from elth_jax.pruners.select import SCOPES
+from elth_jax.randomness import generator
+from elth_jax.ticket import Ticket
+
+# `rewind`: the target's dense rewind weights; `imp`: the target's own ticket
+# of this level; `source`: the ticket of this level found on another network;
+# `source_rewind`: that network's dense rewind weights.
+Role = Literal['rewind', 'imp', 'source', 'source_rewind']
+Tickets = Mapping[Role, Ticket]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pruning:
+  """Options of the baselines that prune by scores.
+
+  Attributes:
+    scope: `global`, `stage` or `leaf`; see `pruners.select`.
+    batches: how many batches SNIP and GraSP see; 0 for a whole epoch, as
+      E-LTH's code did.
+    grasp_absolute: GraSP by |S|, as E-LTH's code did.
+    synflow_rounds: of SynFlow's schedule.
+  """
+
+  scope: str = 'global'
+  batches: int = 1
+  grasp_absolute: bool = False
+  synflow_rounds: int = 100
+
+  def __post_init__(self):
+    if self.scope not in SCOPES:
+      raise ValueError(f'pruning.scope is {self.scope!r}; known: {SCOPES}')
+    if self.batches < 0 or self.synflow_rounds < 1:
+      raise ValueError(
+        'pruning.batches must be 0 or more, pruning.synflow_rounds at least 1'
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class Sparse:
+  """Options of methods that change masks while they train.
+
+  Attributes:
+    distribution: RigL's and SET's counts by layer: `erk`, or `uniform` with a
+      dense first layer.
+    interval: steps between RigL's and SET's updates.
+    drop_fraction: of a layer's weights that the first update drops.
+    stop_fraction: share of training after which RigL's and SET's masks stay.
+    dpf_interval: steps between DPF's masks.
+  """
+
+  distribution: str = 'erk'
+  interval: int = 100
+  drop_fraction: float = 0.3
+  stop_fraction: float = 0.75
+  dpf_interval: int = 16
+
+  def __post_init__(self):
+    if self.distribution not in ('erk', 'uniform'):
+      raise ValueError(
+        f'sparse.distribution is {self.distribution!r}; give erk or uniform'
+      )
+    if min(self.interval, self.dpf_interval) < 1:
+      raise ValueError('sparse: intervals must be at least 1')
+    if not 0 <= self.drop_fraction < 1 or not 0 <= self.stop_fraction <= 1:
+      raise ValueError(
+        'sparse: drop_fraction must be at least 0 and below 1, stop_fraction '
+        'from 0 to 1'
+      )
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+  """What a method is told beside its tickets.
+
+  Attributes:
+    target: the network wanted.
+    order: the rule by which a source's ticket is transformed.
+    level: of IMP, whose sparsity is matched.
+    seed: of the replicate.
+    dataset: what the target will be trained on.
+    batch_size: of its training.
+    pruning: options of scores.
+    sparse: options of changing masks.
+  """
+
+  target: str
+  order: str
+  level: int
+  seed: int
+  dataset: Dataset
+  batch_size: int
+  pruning: Pruning = Pruning()
+  sparse: Sparse = Sparse()
+
+  def seed_for(self, purpose: str) -> int:
+    """A seed that differs by purpose, level and replicate."""
+    draw = generator(self.seed, purpose, self.level)
+    return int(draw.integers(2**31))
+
+  def batches(self) -> Iterator[tuple[jax.Array, np.ndarray]]:
+    """Normalised training images and labels, in an order of their own."""
+    labels = self.dataset.train_labels
+    order = generator(self.seed, 'score batches').permutation(len(labels))
+    count = self.pruning.batches or -(-len(labels) // self.batch_size)
+    for number in range(count):
+      start = number * self.batch_size
+      rows = order[start : start + self.batch_size]
+      if len(rows):
+        images = self.dataset.normalize(self.dataset.train_images[rows])
+        yield images, labels[rows]
+
+
+Make = Callable[[Tickets, Setting], Ticket]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+  """One way to make a ticket for a target.
+
+  Attributes:
+    needs: the tickets that `make` is given, by role.
+    make: (tickets by role, setting) -> ticket.
+    counted: roles of which only the count of weights is used, so that what
+      it cost to find them is no cost of this method.
+    uses: what else determines its tickets: `data` (training images),
+      `pruning` or `sparse` (options).
+    title: how people write its name.
+    beaten: whether E-LTH claims that elastic tickets do better.
+    dynamic: the method that changes masks in training, if any.
+    times: how many times longer it is trained.
+  """
+
+  needs: tuple[Role, ...]
+  make: Make
+  counted: tuple[Role, ...] = ()
+  uses: tuple[Literal['data', 'pruning', 'sparse'], ...] = ()
+  title: str = ''
+  beaten: bool = False
+  dynamic: str = ''
+  times: int = 1
+
+  @property
+  def from_source(self) -> bool:
+    """Whether its ticket comes from another network's."""
+    return 'source' in self.needs
+
+  def dynamic_settings(self, sparse: Sparse) -> dict[str, Any] | None:
+    """What `dynamic.make_dynamic` is given; `None` for static masks."""
+    if not self.dynamic:
+      return None
+    if self.dynamic == 'dpf':
+      return {'method': 'dpf', 'interval': sparse.dpf_interval}
+    return {
+      'method': self.dynamic,
+      'interval': sparse.interval,
+      'drop_fraction': sparse.drop_fraction,
+      'stop_fraction': sparse.stop_fraction,
+    }
+
+
+METHODS: dict[str, Method] = {}
+
+
+def register(name: str, *needs: Role, **options: Any) -> Callable[[Make], Make]:
+  """Enters a function into `METHODS` under `name`."""
+
+  def enter(make: Make) -> Make:
+    METHODS[name] = Method(needs, make, **options)
+    return make
+
+  return enter

@@ -1,0 +1,102 @@
+"""From scores to masks: exact counts, over all leaves or by group."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from elth_jax.elastic.layout import Layout
+from elth_jax.masks import counts, keep_largest
+from elth_jax.trees import PyTree, named_leaves
+
+Scope = Literal['global', 'stage', 'leaf']
+SCOPES: tuple[Scope, ...] = ('global', 'stage', 'leaf')
+
+
+def select(
+  scores: PyTree,
+  masks: PyTree,
+  keep: int,
+  scope: Scope | str = 'global',
+  spared: Callable[[str], bool] = lambda name: False,
+  layout: Layout = Layout(),
+) -> PyTree:
+  """Keeps exactly `keep` of the weights that `masks` keeps, largest first.
+
+  Args:
+    scores: a number for each weight; of equal ones the first by position
+      stays (leaf order, then row-major), so all-equal scores are no error.
+    masks: the present masks, `None` where a leaf is unprunable.
+    keep: how many weights stay, spared ones included; `counts(masks)[0]`
+      leaves all, 0 none.
+    scope: `global` ranks all leaves together; `leaf` and `stage` give each
+      leaf, or each stage and what lies outside stages, the same density.
+    spared: names of leaves that are counted but left as they are.
+    layout: says which leaves make a stage; needed for that scope alone.
+
+  Raises:
+    ValueError: if `keep` is out of range, a score is NaN, or a scope is
+      unknown.
+  """
+  if scope not in SCOPES:
+    raise ValueError(f'scope is {scope!r}; known: {", ".join(SCOPES)}')
+  if scope == 'global':
+    return keep_largest(scores, masks, keep, spared)
+  groups = _groups(masks, scope, spared, layout)
+  sizes = {
+    group: sum(int(np.count_nonzero(mask)) for mask in members.values())
+    for group, members in groups.items()
+  }
+  present = counts(masks)[0]
+  fixed = present - sum(sizes.values())
+  if not fixed <= keep <= present:
+    raise ValueError(
+      f'cannot keep {keep} weights: {present} are left, of which {fixed} are '
+      'never pruned'
+    )
+  shares = share_out(keep - fixed, list(sizes.values()))
+  for (group, members), share in zip(groups.items(), shares, strict=True):
+    present = counts(masks)[0]
+    masks = keep_largest(
+      scores,
+      masks,
+      present - sizes[group] + share,
+      lambda name, members=members: name not in members,
+    )
+  return masks
+
+
+def share_out(total: int, sizes: Sequence[int]) -> list[int]:
+  """Whole shares in proportion to `sizes` that sum to `total` exactly.
+
+  What rounding leaves over goes to the largest remainders, earlier ones
+  first; no share exceeds its size.
+  """
+  whole = sum(sizes)
+  if not whole:
+    return [0 for _ in sizes]
+  exact = [total * size for size in sizes]
+  shares = [product // whole for product in exact]
+  order = sorted(range(len(sizes)), key=lambda i: (-(exact[i] % whole), i))
+  for i in order[: total - sum(shares)]:
+    shares[i] += 1
+  return shares
+
+
+def _groups(
+  masks: PyTree,
+  scope: str,
+  spared: Callable[[str], bool],
+  layout: Layout,
+) -> Mapping[str | None, dict[str, np.ndarray]]:
+  stages = {}
+  if scope == 'stage':
+    stages = {
+      leaf.name.partition('[')[0]: leaf.stage for leaf in layout.leaves(masks)
+    }
+  groups: dict[str | None, dict[str, np.ndarray]] = {}
+  for name, mask in named_leaves(masks):
+    if mask is not None and not spared(name):
+      group = stages[name] if scope == 'stage' else name
+      groups.setdefault(group, {})[name] = mask
+  return groups

@@ -1,0 +1,99 @@
+"""SynFlow: pruning without data, in many small rounds."""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from elth_jax.masks import apply_masks, counts
+from elth_jax.pruners.gradients import Apply
+from elth_jax.pruners.select import Scope, select
+from elth_jax.trees import PyTree, map_named
+
+
+def synflow_scores(
+  apply: Apply, variables: Mapping[str, PyTree], input_shape: tuple[int, ...]
+) -> PyTree:
+  """|w dR/dw| of R, the sum of outputs of the all-positive network on ones.
+
+  Every parameter and BN statistic is replaced by its absolute value. Outputs
+  of deep networks overflow float32, so all is computed in float64, on CPU
+  whatever the backend.
+
+  Args:
+    apply: (variables, inputs) -> outputs, with BN in evaluation mode.
+    variables: `params`, and whatever else the model has.
+    input_shape: of one example.
+
+  Raises:
+    ValueError: if R overflows float64 all the same.
+
+  References:
+    Tanaka et al., Pruning neural networks without any data by iteratively
+    conserving synaptic flow, 2020, equation 4 and algorithm 1.
+  """
+  with jax.enable_x64(True), jax.default_device(jax.devices('cpu')[0]):
+    positive = jax.tree.map(
+      lambda leaf: jnp.abs(jnp.asarray(np.asarray(leaf), jnp.float64)),
+      dict(variables),
+    )
+    ones = jnp.ones((1, *input_shape), jnp.float64)
+    gradient = jax.tree.map(np.asarray, _flow_gradient(apply, positive, ones))
+
+  def score(name, weight, slope):
+    found = np.abs(np.asarray(weight, np.float64) * slope)
+    if not np.isfinite(found).all():
+      raise ValueError(f'{name}: SynFlow overflows float64')
+    return found
+
+  return map_named(score, variables['params'], gradient)
+
+
+def synflow_masks(
+  apply: Apply,
+  variables: Mapping[str, PyTree],
+  masks: PyTree,
+  keep: int,
+  input_shape: tuple[int, ...],
+  rounds: int = 100,
+  scope: Scope | str = 'global',
+  spared: Callable[[str], bool] = lambda name: False,
+) -> PyTree:
+  """Masks of exactly `keep` weights, after an exponential schedule of rounds.
+
+  Args:
+    apply: (variables, inputs) -> outputs, with BN in evaluation mode.
+    variables: `params`, and whatever else the model has.
+    masks: the present masks, `None` where a leaf is unprunable.
+    keep: how many weights stay in the end.
+    input_shape: of one example.
+    rounds: after round k of n the density is (keep / total)^(k / n).
+    scope: see `select`.
+    spared: names of leaves that are counted but left as they are.
+
+  Raises:
+    ValueError: if `rounds` or `keep` is out of range.
+  """
+  if rounds < 1:
+    raise ValueError(f'rounds is {rounds}; give at least 1')
+  start, _ = counts(masks)
+  if not 0 < keep <= start:
+    raise ValueError(f'cannot keep {keep} of {start} weights')
+  for number in range(1, rounds + 1):
+    params = apply_masks(variables['params'], masks)
+    scores = synflow_scores(apply, {**variables, 'params': params}, input_shape)
+    now = round(start * (keep / start) ** (number / rounds))
+    now = keep if number == rounds else max(now, keep)
+    masks = select(scores, masks, now, scope, spared)
+  return masks
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _flow_gradient(apply, variables: Any, ones):
+  def flow(params):
+    return jnp.sum(apply({**variables, 'params': params}, ones))
+
+  return jax.grad(flow)(variables['params'])

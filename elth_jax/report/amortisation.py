@@ -1,0 +1,78 @@
+"""What tickets cost when several networks need one."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from elth_jax.methods import METHODS
+from elth_jax.report.summary import Row, label_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+  """One way to get a sparse network of every target.
+
+  Attributes:
+    label: the method, with its source where it has one.
+    search: finding the tickets; a source's search is paid once for all.
+    runs: training them, one for each target.
+    accuracy: mean test accuracy by target, 0 to 1.
+  """
+
+  label: str
+  search: float
+  runs: float
+  accuracy: Mapping[str, float]
+
+  @property
+  def total(self) -> float:
+    return self.search + self.runs
+
+
+def amortise(rows: Sequence[Row], level: int) -> list[Cost]:
+  """The cost of each method over all its targets, cheapest first.
+
+  In units of one dense training of the largest target, by training FLOPs at
+  the actual densities; means over replicates.
+
+  References:
+    Chen et al. 2021, table 2.
+  """
+  dense = [row for row in rows if row['method'] == 'dense']
+  if not dense:
+    return []
+  unit = max(row['train_flops'] + row['search_flops'] for row in dense)
+  groups: dict[str, dict[str, list[Row]]] = {}
+  for row in rows:
+    if row['level'] == level:
+      targets = groups.setdefault(_method_of(row), {})
+      targets.setdefault(row['target'], []).append(row)
+  costs = [
+    Cost(
+      label,
+      _search(targets) / unit,
+      sum(_mean(found, 'train_flops') for found in targets.values()) / unit,
+      {name: _mean(found, 'test_accuracy') for name, found in targets.items()},
+    )
+    for label, targets in groups.items()
+  ]
+  return sorted(costs, key=lambda cost: cost.total)
+
+
+def _method_of(row: Row) -> str:
+  """A label that is the same for stretched and squeezed targets."""
+  squeezed = {**row, 'order': 'squeeze'}
+  return label_of(squeezed if row['order'] in ('append', 'squeeze') else row)
+
+
+def _search(targets: Mapping[str, Sequence[Row]]) -> float:
+  found = [_mean(rows, 'search_flops') for rows in targets.values()]
+  method = next(iter(targets.values()))[0]['method']
+  shared = method in METHODS and METHODS[method].from_source
+  return max(found) if shared else sum(found)
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], name: str) -> float:
+  return float(np.mean([row[name] for row in rows]))

@@ -1,0 +1,44 @@
+import pytest
+
+from elth_jax.report.amortisation import amortise
+
+
+def row(method, target, search, run, source='', order='', accuracy=0.9):
+  return {
+    'method': method,
+    'target': target,
+    'source': source or target,
+    'order': order,
+    'level': 0 if method == 'dense' else 3,
+    'replicate': 0,
+    'sparsity': 0.5,
+    'test_accuracy': accuracy,
+    'train_flops': run,
+    'search_flops': search,
+  }
+
+
+def test_a_source_is_paid_once_and_counts_cost_nothing():
+  rows = [
+    row('dense', 'resnet20', 1, 3),
+    row('dense', 'resnet32', 2, 6),  # the unit: 8
+    row('imp', 'resnet20', 12, 1),
+    row('imp', 'resnet32', 24, 2),
+    row('ett', 'resnet20', 8, 1, 'resnet26', 'squeeze'),
+    row('ett', 'resnet32', 8, 2, 'resnet26', 'append'),
+    row('ett', 'resnet32', 8, 2, 'resnet26', 'interpolate', 0.8),
+    row('rigl_x5', 'resnet20', 1, 5),
+    row('rigl_x5', 'resnet32', 2, 10),
+  ]
+  found = {cost.label: cost for cost in amortise(rows, 3)}
+  assert found['IMP'].search == pytest.approx(36 / 8)
+  assert found['ETT from ResNet-26'].search == pytest.approx(1.0)
+  assert found['ETT from ResNet-26'].runs == pytest.approx(3 / 8)
+  assert found['RigL-5x'].total == pytest.approx(18 / 8)
+  both = found['ETT from ResNet-26'].accuracy
+  assert both == {'resnet20': 0.9, 'resnet32': 0.9}
+  alone = found['ETT from ResNet-26 (interpolate)']
+  assert alone.accuracy == {'resnet32': 0.8}
+  totals = [cost.total for cost in amortise(rows, 3)]
+  assert totals == sorted(totals)
+  assert amortise([], 3) == []

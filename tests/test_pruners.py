@@ -1,0 +1,327 @@
+"""Scores against independent computations; masks of exact counts."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elth_jax.families import architecture, forms
+from elth_jax.masks import counts, dense_masks
+from elth_jax.pruners import (
+  grasp_scores,
+  magnitude_scores,
+  random_scores,
+  select,
+  snip_scores,
+  synflow_masks,
+  synflow_scores,
+)
+from elth_jax.pruners.select import share_out
+from elth_jax.trees import flatten, map_named, unflatten
+
+
+class Tiny(nn.Module):
+  """Biases, BN and a leaf that is not pruned, small enough for a Hessian."""
+
+  @nn.compact
+  def __call__(self, x):
+    x = nn.tanh(nn.Dense(3, name='one')(x))
+    x = nn.BatchNorm(use_running_average=True, name='bn')(x)
+    return nn.Dense(2, name='two')(x)
+
+
+@pytest.fixture(scope='module')
+def tiny():
+  draw = np.random.default_rng(0)
+  shapes = jax.eval_shape(Tiny().init, jax.random.key(0), jnp.zeros((1, 2)))
+  variables = jax.tree.map(
+    lambda leaf: np.abs(draw.normal(1, 0.5, leaf.shape)), shapes
+  )
+  variables['params'] = jax.tree.map(
+    lambda leaf: leaf * draw.choice([-1.0, 1.0], leaf.shape),
+    variables['params'],
+  )
+  inputs, labels = draw.normal(size=(6, 2)), np.array([0, 1, 1, 0, 1, 0])
+  batches = [(inputs[:4], labels[:4]), (inputs[4:], labels[4:])]
+  return variables, batches
+
+
+def mean_loss(variables, batches, temperature=1.0):
+  """Cross-entropy by hand, in numpy, one example after the other."""
+  p, s = flatten(variables['params']), flatten(variables['batch_stats'])
+  losses = []
+  for inputs, labels in batches:
+    for x, label in zip(inputs, labels, strict=True):
+      x = np.tanh(x @ p['one/kernel'] + p['one/bias'])
+      x = (x - s['bn/mean']) / np.sqrt(s['bn/var'] + 1e-5)
+      x = x * p['bn/scale'] + p['bn/bias']
+      z = (x @ p['two/kernel'] + p['two/bias']) / temperature
+      losses.append(np.log(np.exp(z).sum()) - z[label])
+  return np.mean(losses)
+
+
+def differences(function, params, step=1e-5):
+  """Central finite differences of a function of the parameters."""
+  flat = {name: np.array(leaf) for name, leaf in flatten(params).items()}
+  slopes = {}
+  for name, leaf in flat.items():
+    slope = np.zeros_like(leaf)
+    for at in np.ndindex(leaf.shape):
+      values = []
+      for sign in (1, -1):
+        moved = leaf.copy()
+        moved[at] += sign * step
+        values.append(function(unflatten({**flat, name: moved})))
+      slope[at] = (values[0] - values[1]) / (2 * step)
+    slopes[name] = slope
+  return unflatten(slopes)
+
+
+def assert_close(one, other, **tolerance):
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, **tolerance), one, other
+  )
+
+
+def test_snip_against_finite_differences(tiny):
+  variables, batches = tiny
+  slopes = differences(
+    lambda params: mean_loss({**variables, 'params': params}, batches),
+    variables['params'],
+  )
+  with jax.enable_x64(True):
+    found = snip_scores(Tiny().apply, variables, batches)
+  expected = map_named(
+    lambda _, w, g: np.abs(w * g), variables['params'], slopes
+  )
+  assert_close(found, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize('absolute', [False, True])
+def test_grasp_against_finite_differences(tiny, absolute):
+  """H g is the change of the gradient along g."""
+  variables, batches = tiny
+  scale = 2.0
+
+  def gradient(params):
+    return differences(
+      lambda p: mean_loss({**variables, 'params': p}, batches, scale),
+      params,
+      1e-4,
+    )
+
+  g = gradient(variables['params'])
+  step = 1e-2
+  moved = [
+    jax.tree.map(lambda w, d, s=sign: w + s * step * d, variables['params'], g)
+    for sign in (1, -1)
+  ]
+  product = jax.tree.map(
+    lambda a, b: (a - b) / (2 * step), gradient(moved[0]), gradient(moved[1])
+  )
+  expected = jax.tree.map(np.multiply, variables['params'], product)
+  if absolute:
+    expected = jax.tree.map(np.abs, expected)
+  with jax.enable_x64(True):
+    found = grasp_scores(
+      Tiny().apply, variables, batches, temperature=scale, absolute=absolute
+    )
+  scores = np.concatenate([np.ravel(v) for v in jax.tree.leaves(expected)])
+  assert np.abs(scores).max() > 1e-3
+  assert_close(found, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_grasp_against_an_explicit_hessian(tiny):
+  variables, batches = tiny
+  inputs = np.concatenate([b[0] for b in batches])
+  labels = np.concatenate([b[1] for b in batches])
+  with jax.enable_x64(True):
+    flat, rebuild = jax.flatten_util.ravel_pytree(variables['params'])
+
+    def loss(vector):
+      logits = Tiny().apply({**variables, 'params': rebuild(vector)}, inputs)
+      logs = jax.nn.log_softmax(logits / 200.0)
+      return -logs[jnp.arange(6), labels].mean()
+
+    product = jax.jit(lambda v: jax.hessian(loss)(v) @ jax.grad(loss)(v))(flat)
+    expected = rebuild(flat * product)
+    found = grasp_scores(Tiny().apply, variables, batches)
+  assert_close(found, expected, rtol=1e-7, atol=1e-16)
+
+
+def test_grasp_keeps_what_the_paper_keeps(tiny):
+  """It removes the largest S = -w (H g)."""
+  variables, batches = tiny
+  masks = dense_masks(variables['params'], lambda n: n.endswith('kernel'))
+  scores = grasp_scores(Tiny().apply, variables, batches)
+  kept = select(scores, masks, 8)
+  removed = np.concatenate(
+    [-scores[n]['kernel'][~kept[n]['kernel']] for n in ('one', 'two')]
+  )
+  stay = np.concatenate(
+    [-scores[n]['kernel'][kept[n]['kernel']] for n in ('one', 'two')]
+  )
+  assert removed.min() >= stay.max()
+
+
+def test_synflow_by_hand():
+  """R = sum |W2| |W1| 1, so a weight's score is a product of sums."""
+  one, two = np.array([[1.0, -2.0], [3.0, 0.5]]), np.array([[2.0], [-4.0]])
+
+  def apply(variables, x):
+    p = variables['params']
+    return x @ p['one'] @ p['two']
+
+  scores = synflow_scores(apply, {'params': {'one': one, 'two': two}}, (2,))
+  np.testing.assert_allclose(scores['one'], [[2, 8], [6, 2]])
+  np.testing.assert_allclose(scores['two'], [[8], [10]])
+
+
+def without_biases(variables):
+  """Biases and BN shifts at zero: then flow is conserved at every layer."""
+  return {
+    'params': map_named(
+      lambda name, p: p * (0 if name.endswith('bias') else 1),
+      variables['params'],
+    ),
+    'batch_stats': jax.tree.map(
+      lambda v: v * 0 + (v == 1), variables['batch_stats']
+    ),
+  }
+
+
+def test_synflow_conserves_saliency_and_does_not_overflow_at_resnet56():
+  """Plain cuts of the network: stem, head, and one without a shortcut."""
+  net = architecture('resnet56', (8, 8, 3), 10, 8)
+  apply = net.module(forms.NHWC).apply
+  deep = without_biases(net.init(0))
+  deep['params'] = map_named(  # wide kernels: R overflows float32
+    lambda name, p: p * (20 if name.endswith('kernel') else 1), deep['params']
+  )
+  scores = flatten(synflow_scores(apply, deep, net.input_shape))
+  total = scores['stem/kernel'].sum()
+  assert total > np.finfo(np.float32).max
+  assert scores['head/kernel'].sum() == pytest.approx(total, rel=1e-9)
+  vgg = architecture('vgg13', (8, 8, 3), 10, 4)
+  variables = without_biases(vgg.init(0))
+  flows = [
+    leaf.sum()
+    for name, leaf in flatten(
+      synflow_scores(vgg.module(forms.NHWC).apply, variables, (8, 8, 3))
+    ).items()
+    if name.endswith('kernel')
+  ]
+  assert len(flows) == 11
+  np.testing.assert_allclose(flows, flows[0], rtol=1e-9)
+
+
+def test_synflow_keeps_every_layer_where_one_shot_pruning_would_not():
+  """Iterated conservation avoids layer collapse (their theorem 3)."""
+  net = architecture('mlp4', (6, 6, 1), 10, 30)
+  variables = net.init(0)
+  masks = dense_masks(variables['params'], net.family.prunable)
+  apply = net.module().apply
+  found = [
+    synflow_masks(apply, variables, masks, 40, (6, 6, 1), rounds=rounds)
+    for rounds in (1, 50)
+  ]
+  left = [
+    min(m.sum() for m in flatten(f).values() if m is not None) for f in found
+  ]
+  assert left[0] == 0 < left[1]
+  assert [counts(f)[0] for f in found] == [40, 40]
+  with pytest.raises(ValueError, match='rounds is 0'):
+    synflow_masks(apply, variables, masks, 40, (6, 6, 1), rounds=0)
+  with pytest.raises(ValueError, match='cannot keep 0'):
+    synflow_masks(apply, variables, masks, 0, (6, 6, 1))
+
+
+MASKS = {
+  'stem': {'kernel': np.ones((4, 5), bool), 'bias': None},
+  'stage1': {
+    'block0': {'kernel': np.ones((3, 3), bool)},
+    'block1': {'kernel': np.ones((7,), bool)},
+  },
+  'head': {'kernel': np.ones(6, bool)},
+}
+
+
+@given(
+  st.integers(0, 42),
+  st.sampled_from(['global', 'stage', 'leaf']),
+  st.booleans(),
+  st.integers(0, 9),
+)
+def test_any_selection_is_exact(keep, scope, sparing, seed):
+  def spared(name):
+    return sparing and name.startswith('head')
+
+  scores = random_scores(MASKS, seed)
+  if sparing and keep < 6:
+    with pytest.raises(ValueError, match='6 are never pruned'):
+      select(scores, MASKS, keep, scope, spared)
+    return
+  new = select(scores, MASKS, keep, scope, spared)
+  assert counts(new)[0] == keep
+  if sparing:
+    assert new['head']['kernel'].all()
+  if scope == 'leaf' and not sparing:
+    for mask in flatten(new).values():
+      if mask is not None:
+        assert abs(mask.sum() - keep / 42 * mask.size) < 1
+  again = select(scores, new, keep, scope, spared)
+  assert flatten(again).keys() == flatten(new).keys()
+  for name, mask in flatten(again).items():
+    np.testing.assert_array_equal(mask, flatten(new)[name])
+
+
+def test_equal_scores_are_kept_by_position():
+  equal = map_named(lambda _, m: None if m is None else m * 1.0, MASKS)
+  new = select(equal, MASKS, 21)
+  assert new['stem']['kernel'].all()
+  np.testing.assert_array_equal(
+    np.ravel(new['stage1']['block0']['kernel']), [1] + [0] * 8
+  )
+  assert counts(select(equal, MASKS, 0))[0] == 0
+  assert counts(select(equal, MASKS, 42))[0] == 42
+
+
+def test_wrong_selections():
+  with pytest.raises(ValueError, match='cannot keep 43'):
+    select(magnitude_scores(MASKS), MASKS, 43, 'leaf')
+  with pytest.raises(ValueError, match="scope is 'layer'"):
+    select(magnitude_scores(MASKS), MASKS, 1, 'layer')
+  nan = map_named(lambda _, m: None if m is None else m * np.nan, MASKS)
+  with pytest.raises(ValueError, match='NaN'):
+    select(nan, MASKS, 1)
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=6), st.floats(0, 1))
+def test_shares_sum_and_fit(sizes, fraction):
+  total = round(fraction * sum(sizes))
+  shares = share_out(total, sizes)
+  assert sum(shares) == total
+  assert all(
+    0 <= share <= size for share, size in zip(shares, sizes, strict=True)
+  )
+
+
+def test_random_scores_differ_by_seed_and_leaf():
+  one, other = random_scores(MASKS, 0), random_scores(MASKS, 1)
+  assert not np.array_equal(one['stem']['kernel'], other['stem']['kernel'])
+  assert one['stem']['bias'] is None
+
+
+def test_losses_that_are_not_finite_are_named(tiny):
+  variables, batches = tiny
+  broken = {
+    **variables,
+    'batch_stats': jax.tree.map(lambda v: v * np.nan, variables['batch_stats']),
+  }
+  with pytest.raises(ValueError, match='scores are not finite'):
+    snip_scores(Tiny().apply, broken, batches)
+  with pytest.raises(ValueError, match='no batches'):
+    snip_scores(Tiny().apply, variables, [])
