@@ -10,6 +10,12 @@ from ml_collections import config_flags
 
 config_flags.DEFINE_config_file('config', help_string='A study to run.')
 flags.DEFINE_string('workdir', None, 'Folder for everything that is written.')
+flags.DEFINE_string(
+  'compilation_cache',
+  None,
+  'Folder for compiled programs, or "off"; by default in ELTH_JAX_CACHE, or '
+  '~/.cache/elth_jax.',
+)
 flags.mark_flags_as_required(['config', 'workdir'])
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -44,6 +50,7 @@ def main(argv) -> None:
   stop = StopRequest()
   import jax
 
+  from elth_jax.compilation import keep_compiled
   from elth_jax.datasets.tfds import DatasetMissingError
   from elth_jax.study import session
   from elth_jax.study.store import StoreError
@@ -51,6 +58,7 @@ def main(argv) -> None:
 
   jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
   try:
+    keep_compiled(flags.FLAGS.compilation_cache)
     succeeded = session.run(
       flags.FLAGS.config,
       flags.FLAGS.workdir,

@@ -1,17 +1,33 @@
 """What tests share: two host devices, a tiny data set, one compiled trainer."""
 
+import os
+import shutil
+import tempfile
+
 import hypothesis
 import jax
 import numpy as np
 import pytest
 
 from elth_jax import lottery
+from elth_jax.compilation import keep_compiled
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.families import architecture
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
 
 jax.config.update('jax_num_cpu_devices', 2)
+
+
+def pytest_configure(config):
+  """The processes of one run share what they compile; nothing else does."""
+  if not hasattr(config, 'workerinput'):  # not a worker of xdist
+    folder = tempfile.mkdtemp(prefix='elth_jax-tests-')
+    os.environ['ELTH_JAX_CACHE'] = folder  # workers inherit it
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+  keep_compiled()
+
+
 # machines here and there are too noisy for a deadline on one example
 hypothesis.settings.register_profile('elth_jax', deadline=None)
 hypothesis.settings.load_profile('elth_jax')

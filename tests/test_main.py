@@ -28,6 +28,24 @@ def run(*arguments):
   )
 
 
+def test_compiled_programs_are_kept_unless_turned_off(tmp_path):
+  programs = tmp_path / 'programs'
+  kept = []
+  for name, cache in (('a', 'off'), ('b', programs), ('c', programs)):
+    done = run(
+      *SMALL,
+      "--config.methods=('imp',)",
+      f'--workdir={tmp_path / name}',
+      f'--compilation_cache={cache}',
+    )
+    assert done.returncode == 0, done.stderr
+    kept.append({path.name for path in programs.glob('*/*-cache')})
+  assert not kept[0] and any('segment' in name for name in kept[1])
+  assert kept[2] == kept[1]  # the third start compiled nothing that is slow
+  one, two, three = (tmp_path / n / 'results.csv' for n in 'abc')
+  assert one.read_bytes() == two.read_bytes() == three.read_bytes()
+
+
 def test_a_study_from_the_command_line_killed_and_continued(tmp_path):
   whole = run(*SMALL, f'--workdir={tmp_path}/whole')
   assert whole.returncode == 0, whole.stderr

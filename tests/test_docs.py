@@ -1,0 +1,86 @@
+"""The examples of the README and of docs/ run as they stand."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from elth_jax.families import FAMILIES, architecture
+from elth_jax.lottery import dense_ticket
+from elth_jax.masks import counts
+from elth_jax.methods import METHODS, Setting
+from elth_jax.training.loop import fit
+from elth_jax.training.trainer import Trainer
+
+ROOT = Path(__file__).parent.parent
+
+
+def examples(path: str) -> list[str]:
+  return re.findall(r'```python\n(.*?)```', (ROOT / path).read_text(), re.S)
+
+
+def test_the_readme(tmp_path, monkeypatch):
+  pure, of_tickets = examples('README.md')
+  names = {}
+  exec(pure, names)
+  assert list(names['deep']['stage3']) == [f'block{b}' for b in range(5)]
+  monkeypatch.chdir(tmp_path)
+  net = architecture('resnet20', (8, 8, 1), 10, 2)
+  ticket = dense_ticket(net, **net.init(0))
+  ticket.save(re.search(r"load\('([^']+)'\)", of_tickets)[1])
+  exec(of_tickets, names)
+  assert (tmp_path / 'resnet32.safetensors').is_file()
+
+
+def test_the_transformations(capsys, dataset, recipe):
+  """Also trains the page's own family, which is not built of our layers."""
+  explained, encoder, registered = examples('docs/transformations.md')
+  page = (ROOT / 'docs/transformations.md').read_text()
+  exec(explained, {})
+  assert capsys.readouterr().out in page
+  names = {}
+  exec(encoder, names)
+  assert '0:0,1;1:2,3;2:4 0.' in capsys.readouterr().out
+  try:
+    exec(registered, names)
+    assert 'plain4 -> plain6: 0:0,2;1:1,3;2:4;3:5' in capsys.readouterr().out
+    net = architecture('plain3', dataset.image_shape, dataset.classes)
+    ticket = dense_ticket(net, **net.init(0))
+    trainer = Trainer(net, recipe, dataset)
+    states, (evaluation,) = fit(trainer, [trainer.start(ticket, 2)], [0], 4)
+    assert states[0].step == 4 and np.isfinite(evaluation.loss)
+    pixels = dataset.image_shape[0] * dataset.image_shape[1]
+    assert net.multiply_adds()['block_1/kernel'] == 9 * 8 * 8 * pixels
+    again, other = net.init(0), net.init(1)
+    leaf = ticket.params['block_1']['kernel']
+    np.testing.assert_array_equal(again['params']['block_1']['kernel'], leaf)
+    assert not np.array_equal(other['params']['block_1']['kernel'], leaf)
+    with pytest.raises(ValueError, match="a family 'plain' already"):
+      names['families'].register(FAMILIES['plain'])
+  finally:
+    FAMILIES.pop('plain', None)
+
+
+def test_a_method_of_your_own(tickets, dataset):
+  dense, sparse = tickets
+  (example,) = examples('docs/methods.md')
+  try:
+    exec(example, {})
+    made = METHODS['scattered'].make(
+      {'rewind': dense, 'imp': sparse}, Setting('', '', 1, 0, dataset, 8)
+    )
+    assert counts(made.masks) == counts(sparse.masks)
+  finally:
+    METHODS.pop('scattered', None)
+
+
+@pytest.mark.parametrize(
+  'path', ['README.md', *ROOT.glob('docs/*.md')], ids=str
+)
+def test_every_file_that_is_named_exists(path):
+  text = (ROOT / path).read_text()
+  for name in re.findall(
+    r'\b(?:configs|experiments|docs|benchmarks|figures)/\w+\.\w+', text
+  ):
+    assert (ROOT / name).is_file() or (ROOT / 'docs' / name).is_file(), name
