@@ -40,7 +40,7 @@ def main() -> None:
   parser.add_argument('--width', type=int, default=16)
   parser.add_argument('--steps', type=int, default=8)
   parser.add_argument('--rounds', type=int, default=5)
-  parser.add_argument('--forms', default='nhwc,chwn')
+  parser.add_argument('--forms', default='nhwc,gchwn')
   parser.add_argument('--per_device', default='1')
   arguments = parser.parse_args()
   jax.config.update('jax_num_cpu_devices', suitable_cpu_devices())
@@ -52,7 +52,7 @@ def main() -> None:
   counts = sorted({1, len(jax.local_devices())})
   cases = {}
   for name in arguments.forms.split(','):
-    form = {'nhwc': forms.NHWC, 'chwn': forms.CHWN}[name]
+    form = {'nhwc': forms.NHWC, 'gchwn': forms.GCHWN}[name]
     for devices in counts:
       for per_device in map(int, arguments.per_device.split(',')):
         label = f'{name}, {devices} device(s) of {per_device} ticket(s)'

@@ -9,8 +9,6 @@ import jax
 
 from elth_jax.files import cache_dir
 
-WORTH_KEEPING_SECONDS = 0.3
-
 
 def keep_compiled(folder: str | None = None) -> Path | None:
   """Turns on JAX's persistent compilation cache.
@@ -45,9 +43,8 @@ def keep_compiled(folder: str | None = None) -> Path | None:
     )
     return None
   jax.config.update('jax_compilation_cache_dir', str(path))
-  jax.config.update(
-    'jax_persistent_cache_min_compile_time_secs', WORTH_KEEPING_SECONDS
-  )
+  # all are kept: which ones are slow to compile depends on the machine's mood
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0)
   return path
 
 

@@ -130,7 +130,9 @@ def resnet_by_hand(variables, images, depths):
   return x.mean((1, 2)) @ p['head/kernel'] + p['head/bias']
 
 
-@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
+)
 def test_forward_pass_against_a_network_by_hand(form):
   net = architecture('resnet14', (8, 8, 3), 10, 4)
   variables = net.init(1)
@@ -161,7 +163,7 @@ def test_forms_agree_on_every_family(name):
           net.module(form).apply, train=True, mutable=['batch_stats']
         )
       )(variables, jnp.asarray(images), weights)
-      for form in (forms.NHWC, forms.CHWN)
+      for form in (forms.NHWC, forms.GCHWN)
     )
   assert one.shape == (4, 3)
   np.testing.assert_allclose(one[:3], other[:3], rtol=1e-6)

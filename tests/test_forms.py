@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from jax import lax
 
-from elth_jax.families import forms
+from elth_jax.families import forms, products
 
 # height, width, channels in and out, kernel size, stride
 CASES = [
   (6, 6, 3, 4, 3, 1),
+  (5, 6, 16, 17, 3, 1),
+  (3, 4, 16, 16, 1, 1),
+  (2, 1, 16, 16, 3, 1),
   (6, 6, 3, 4, 3, 2),
   (7, 5, 2, 3, 3, 2),
   (6, 6, 3, 4, 1, 2),
@@ -27,12 +30,15 @@ def oracle(images, kernel, stride):
   )
 
 
-@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
+)
 @pytest.mark.parametrize('patch_bytes', [1 << 30, 1])
 @pytest.mark.parametrize('case', CASES, ids=str)
 def test_values_and_gradients_equal_xla(form, patch_bytes, case, monkeypatch):
-  """In float64, with patches made all at once and row by row."""
-  monkeypatch.setattr(forms, 'PATCH_BYTES', patch_bytes)
+  """In float64, all at once, and row by row of one example at a time."""
+  monkeypatch.setattr(products, 'PATCH_BYTES', patch_bytes)
+  monkeypatch.setattr(forms, 'GROUP_PIXELS', patch_bytes)
   height, width, channels, features, size, stride = case
   generator = np.random.default_rng(0)
   images = generator.standard_normal((2, height, width, channels))
@@ -40,7 +46,7 @@ def test_values_and_gradients_equal_xla(form, patch_bytes, case, monkeypatch):
 
   def through_form(images, kernel):
     out = form.conv(form.enter(images), kernel, stride)
-    return jnp.transpose(out, [form.axes.index(axis) for axis in 'NHWC'])
+    return form.leave(out)
 
   with jax.enable_x64(True):
     expected, pull = jax.vjp(
@@ -57,7 +63,9 @@ def test_values_and_gradients_equal_xla(form, patch_bytes, case, monkeypatch):
       np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
+)
 def test_reductions_of_activations(form):
   images = jnp.asarray(np.random.default_rng(0).random((2, 3, 4, 5)))
   x = form.enter(images)
@@ -67,7 +75,7 @@ def test_reductions_of_activations(form):
   )
   weights = jnp.array([0.0, 1.0])
   np.testing.assert_allclose(
-    form.sum_channels(x * form.along('N', weights)),
+    form.sum_channels(x * form.along('N', weights, x)),
     images[1].sum((0, 1)),
     rtol=1e-6,
   )
@@ -81,14 +89,16 @@ def padded_windows(x, size, pad, value):
   return windows[:, ::2, ::2].reshape(*windows[:, ::2, ::2].shape[:4], -1)
 
 
-@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
+)
 @pytest.mark.parametrize(
   ('size', 'pad', 'side'), [(2, 0, 6), (2, 0, 5), (3, 1, 6)]
 )
 def test_max_pool_against_numpy(form, size, pad, side):
   x = np.random.default_rng(0).normal(size=(2, side, side, 3))
   pooled = form.max_pool(form.enter(jnp.asarray(x)), size, pad)
-  found = np.transpose(pooled, [form.axes.index(axis) for axis in 'NHWC'])
+  found = form.leave(pooled)
   expected = padded_windows(x, size, pad, -np.inf).max(-1)
   np.testing.assert_allclose(found, expected, rtol=1e-6)
 
@@ -101,7 +111,9 @@ def test_max_pool_gives_the_gradient_to_the_first_of_equals():
   assert forms.NHWC.max_pool(one) is one
 
 
-@pytest.mark.parametrize('form', [forms.NHWC, forms.CHWN], ids=lambda f: f.name)
+@pytest.mark.parametrize(
+  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
+)
 @pytest.mark.parametrize('stride', [1, 2])
 def test_depthwise_against_xla(form, stride):
   generator = np.random.default_rng(0)
@@ -119,5 +131,5 @@ def test_depthwise_against_xla(form, stride):
       dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
       feature_group_count=4,
     )
-    found = jnp.transpose(out, [form.axes.index(axis) for axis in 'NHWC'])
+    found = form.leave(out)
     np.testing.assert_allclose(found, expected, atol=1e-12)

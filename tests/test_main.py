@@ -41,7 +41,7 @@ def test_compiled_programs_are_kept_unless_turned_off(tmp_path):
     assert done.returncode == 0, done.stderr
     kept.append({path.name for path in programs.glob('*/*-cache')})
   assert not kept[0] and any('segment' in name for name in kept[1])
-  assert kept[2] == kept[1]  # the third start compiled nothing that is slow
+  assert kept[2] == kept[1]  # the third start compiled nothing
   one, two, three = (tmp_path / n / 'results.csv' for n in 'abc')
   assert one.read_bytes() == two.read_bytes() == three.read_bytes()
 

@@ -126,6 +126,21 @@ def test_analyses(finished):
   assert not any(METHODS[method].dynamic for method in found)
 
 
+def test_masks_of_imp_are_compared_across_levels():
+  nodes = nodes_of(config(compare_levels=(1, 2)))
+  pairs = {
+    tuple(
+      (nodes[node.parents[role]].spec['about'][what])
+      for what in ('level', 'replicate')
+      for role in ('imp', 'other')
+    )
+    for node in nodes.values()
+    if node.kind == 'overlap' and node.spec['about']['method'] == 'imp'
+  }
+  between_replicates = {(1, 1, 0, 1), (2, 2, 0, 1)}
+  assert pairs == between_replicates | {(1, 2, 0, 0), (1, 2, 1, 1)}
+
+
 def test_more_replicates_only_add_nodes():
   fewer, more = nodes_of(config()), nodes_of(config(replicates=3))
   assert fewer.keys() < more.keys()

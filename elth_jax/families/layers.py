@@ -153,7 +153,7 @@ class Conv(Layer):
     x = conv(x, kernel, self.stride)
     if self.bias:
       bias = self.drawn('bias', (self.features,), fan_in)
-      x = x + form.along('C', bias)
+      x = x + form.along('C', bias, x)
     return x
 
 
@@ -196,7 +196,7 @@ class BatchNorm(Layer):
       weighted = x
       if weights is not None:
         count = count / weights.size * weights.sum()
-        weighted = x * form.along('N', weights)
+        weighted = x * form.along('N', weights, x)
       mean = form.sum_channels(weighted) / count
       variance = form.sum_channels(weighted * x) / count - mean**2
       variance = jnp.maximum(variance, 0)
@@ -207,7 +207,8 @@ class BatchNorm(Layer):
     else:
       mean, variance = mean_avg.value, var_avg.value
     factor = scale * lax.rsqrt(variance + self.epsilon)
-    return x * form.along('C', factor) + form.along('C', bias - mean * factor)
+    shift = bias - mean * factor
+    return x * form.along('C', factor, x) + form.along('C', shift, x)
 
 
 class Stage(nn.Module):

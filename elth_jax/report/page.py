@@ -190,9 +190,13 @@ def _overlaps(nodes, store: Store, failed) -> Iterator[NamedFigure]:
       about, result = node.spec['about'], store.result(node)
       target, level = about['target'], about['level']
       values = found.setdefault(target, {}).setdefault(level, {})
-      label = 'IMP, another replicate'
+      partner = nodes[node.parents['imp']].spec['about']
       if about['method'] != 'imp':
         label = summary.label_of({'order': '', **about})
+      elif partner['level'] != level:
+        label = f'IMP, level {partner["level"]}'
+      else:
+        label = 'IMP, another replicate'
       values.setdefault(label, []).append(result['corrected'])
       last[target] = level, result['units']
   for target, levels in found.items():

@@ -1,6 +1,6 @@
 """The nodes that analyse what a study finds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from elth_jax.study.spec import Analyses
@@ -56,30 +56,41 @@ def _connect(analyses: Analyses, run: 'Node', add_node) -> None:
 def _overlaps(nodes, runs: Sequence[str], add_node) -> None:
   """Each ticket against IMP's of its replicate, and IMP's among each other.
 
-  A node for each pair, so that more replicates or methods only add nodes.
+  IMP's are compared between replicates and between levels. A node for each
+  pair, so that more replicates, levels or methods only add nodes.
   """
-  tickets: dict[tuple[str, int], dict[int, str]] = {}
+  imp: dict[tuple[str, int, int], str] = {}
   for name in runs:
     about = nodes[name].spec['about']
     if about['method'] == 'imp':
-      group = tickets.setdefault((about['target'], about['level']), {})
-      group[about['replicate']] = nodes[name].parents['ticket']
+      place = about['target'], about['level'], about['replicate']
+      imp[place] = nodes[name].parents['ticket']
   for name in runs:
-    run, about = nodes[name], nodes[name].spec['about']
+    run = nodes[name]
     if 'dynamic' in run.spec:
       continue  # its ticket is not what it ends with
-    imp = tickets.get((about['target'], about['level']), {})
-    for replicate, ticket in imp.items():
-      earlier = about['method'] == 'imp' and replicate < about['replicate']
-      if earlier or (
-        about['method'] != 'imp' and replicate == about['replicate']
-      ):
-        beside = f'-r{replicate}' if earlier else ''
-        add_node(
-          'overlap',
-          f'{name}-overlap{beside}',
-          run.architecture.name,
-          {},
-          {'imp': ticket, 'other': run.parents['ticket']},
-          about,
-        )
+    for beside, ticket in _partners(run.spec['about'], imp):
+      add_node(
+        'overlap',
+        f'{name}-overlap{beside}',
+        run.architecture.name,
+        {},
+        {'imp': ticket, 'other': run.parents['ticket']},
+        run.spec['about'],
+      )
+
+
+def _partners(about, imp) -> Iterator[tuple[str, str]]:
+  """What tells them apart in a name, and IMP's tickets to compare with."""
+  mine = about['target'], about['level'], about['replicate']
+  for place, ticket in imp.items():
+    target, level, replicate = place
+    if target != mine[0]:
+      continue
+    if about['method'] != 'imp':
+      if place == mine:
+        yield '', ticket
+    elif level == mine[1] and replicate < mine[2]:
+      yield f'-r{replicate}', ticket
+    elif level < mine[1] and replicate == mine[2]:
+      yield f'-level{level:02}', ticket
