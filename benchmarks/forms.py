@@ -87,9 +87,12 @@ def prepare(net, recipe, dataset, form, devices: int, per_device: int):
 
   def run() -> float:
     states = [trainer.start(ticket, 0)] * trainer.lanes
-    state = jax.block_until_ready(trainer.place(states))
+    programs = trainer.programs(trainer.lanes)
+    state = jax.block_until_ready(programs.place(states))
     began = time.perf_counter()
-    done = trainer.run(state, [stop] * trainer.lanes, [batches] * trainer.lanes)
+    done = programs.run(
+      state, [stop] * trainer.lanes, [batches] * trainer.lanes
+    )
     jax.block_until_ready(done)
     return time.perf_counter() - began
 

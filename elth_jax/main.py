@@ -56,7 +56,8 @@ def main(argv) -> None:
   from elth_jax.study.store import StoreError
   from elth_jax.study.watch import StudyStopped
 
-  jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
+  if jax.config.jax_num_cpu_devices < 1:  # not JAX_NUM_CPU_DEVICES either
+    jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
   try:
     keep_compiled(flags.FLAGS.compilation_cache)
     succeeded = session.run(

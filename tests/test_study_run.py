@@ -194,7 +194,7 @@ def test_a_stopped_study_continues_to_the_same_bytes(
 
 
 def test_results_do_not_depend_on_how_many_run_at_once(finished, tmp_path):
-  session.run(config(parallel=1), tmp_path)
+  session.run(config(parallel='1'), tmp_path)
   one, two = rows_of(tmp_path), rows_of(finished)
   for a, b in zip(one, two, strict=True):
     assert a['node'] == b['node']

@@ -19,9 +19,9 @@ def config(**values):
 
 
 def test_a_config_becomes_plain_values_and_has_every_knob():
-  spec, options = read_config(config(levels=12, parallel=3))
+  spec, options = read_config(config(levels=12, parallel='3'))
   assert spec.recipe == CIFAR_RESNET
-  assert (spec.levels, options.parallel) == (12, 3)
+  assert (spec.levels, options.parallel) == (12, '3')
   fields = {
     field.name
     for cls in (StudySpec, RunOptions)

@@ -143,8 +143,9 @@ def test_one_compilation_serves_levels_methods_and_replicates(trainer, tickets):
 def test_evaluation_counts_every_test_image_once(
   trainer, net, dataset, tickets
 ):
-  state = trainer.place([trainer.start(tickets[0], 0)])
-  totals = jax.tree.map(np.asarray, trainer.evaluate(state))
+  programs = trainer.programs(1)
+  state = programs.place([trainer.start(tickets[0], 0)])
+  totals = jax.tree.map(np.asarray, programs.evaluate(state))
   assert totals['count'][0] == len(dataset.test_labels)
   variables = {
     'params': tickets[0].params,
@@ -193,7 +194,7 @@ def later(state):
 
 def test_too_many_tickets(trainer, tickets):
   with pytest.raises(ValueError, match='3 tickets for 2 lanes'):
-    trainer.place([trainer.start(tickets[0], 0)] * 3)
+    trainer.programs(3).place([trainer.start(tickets[0], 0)] * 3)
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(

@@ -77,6 +77,13 @@ class Architecture:
     """The Flax module, in the form that is fastest on this backend."""
     return self.family.module(self, form or default_form())
 
+  @property
+  def is_own(self) -> bool:
+    """Whether the network is made of this library's layers alone."""
+    traced = _trace(self)
+    names = [name for name, _ in named_leaves(traced.shapes['params'])]
+    return all(name in traced.draws for name in names)
+
   def init(self, seed: int) -> dict[str, PyTree]:
     """Fresh `params` and `batch_stats` (which may be empty), host arrays.
 
@@ -84,9 +91,9 @@ class Architecture:
     two networks of one family never share initial values. Layers that are not
     this library's own are drawn by Flax, from the seed and the network's name.
     """
-    shapes, draws, _ = _trace(self)
+    shapes, draws = _trace(self).shapes, _trace(self).draws
     own = {'params': {}, 'batch_stats': {}}
-    if not all(name in draws for name, _ in named_leaves(shapes['params'])):
+    if not self.is_own:
       words = generator(seed, f'init/{self.name}').integers(2**31)
       key = jax.random.key(int(words))
       initialize = jax.jit(functools.partial(_init_variables, self))
@@ -114,7 +121,7 @@ class Architecture:
 
   def shapes(self) -> dict[str, PyTree]:
     """`init` as shapes and dtypes, without computing anything."""
-    return _trace(self)[0]
+    return _trace(self).shapes
 
   def check(self, variables: Mapping[str, PyTree]) -> None:
     """Checks that `variables` have this network's leaves, shapes and dtypes.
@@ -137,7 +144,11 @@ class Architecture:
     Convolutions and linear layers are counted, as in the papers; each weight
     is used once for every output pixel.
     """
-    return dict(_trace(self)[2])
+    return dict(_trace(self).multiply_adds)
+
+  def outputs(self) -> int:
+    """How many numbers the layers put out for one image, all together."""
+    return _trace(self).outputs
 
   def to_json(self) -> dict[str, Any]:
     return dataclasses.asdict(self) | {'input_shape': list(self.input_shape)}
@@ -245,11 +256,26 @@ def _init_variables(architecture: Architecture, key) -> dict[str, PyTree]:
   return {'batch_stats': {}, **variables}
 
 
+@dataclasses.dataclass
+class _Traced:
+  """What running a network's initialisation abstractly tells of one image.
+
+  Attributes:
+    shapes: of all variables.
+    draws: parameter -> how it is drawn, and its fan-in.
+    multiply_adds: kernel -> how many.
+    outputs: numbers that layers put out.
+  """
+
+  shapes: dict[str, PyTree]
+  draws: dict[str, tuple[layers.Draw, int]]
+  multiply_adds: dict[str, int]
+  outputs: int = 0
+
+
 @functools.lru_cache
-def _trace(architecture: Architecture):
-  """Shapes of all leaves, draws by parameter and multiply-adds by kernel."""
-  draws: dict[str, tuple[layers.Draw, int]] = {}
-  multiply_adds: dict[str, int] = {}
+def _trace(architecture: Architecture) -> _Traced:
+  traced = _Traced({}, {}, {})
 
   def record(next_call, args, kwargs, context):
     out = next_call(*args, **kwargs)
@@ -262,17 +288,20 @@ def _trace(architecture: Architecture):
     path = '/'.join(layer.path)
     if kernel is not None:
       features = math.prod(np.atleast_1d(layer.features))
-      multiply_adds[f'{path}/kernel'] = (
+      traced.multiply_adds[f'{path}/kernel'] = (
         math.prod(kernel.shape) * out.size // features
       )
+    called = context.method_name == '__call__'
+    if called and params.keys() & {'kernel', 'scale'}:  # a layer, not a block
+      traced.outputs += out.size
     if isinstance(layer, layers.Layer) and context.method_name == '__call__':
       fan_in = math.prod(kernel.shape[:-1]) if kernel is not None else 1
       for name in params:
-        draws[f'{path}/{name}'] = layer.draw(name), fan_in
+        traced.draws[f'{path}/{name}'] = layer.draw(name), fan_in
     return out
 
   with nn.intercept_methods(record):
-    shapes = jax.eval_shape(
+    traced.shapes = jax.eval_shape(
       functools.partial(_init_variables, architecture), jax.random.key(0)
     )
-  return shapes, draws, multiply_adds
+  return traced

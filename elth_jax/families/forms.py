@@ -12,6 +12,7 @@ convolution takes a few examples at a time, so that what it makes stays in cache
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from jax import lax
 
 from elth_jax.families import products
 
+EXAMPLES = 'examples'  # the mapped axis over which a batch may be split
 GROUP_PIXELS = 2**14  # of the images that are convolved at once
 
 
@@ -32,11 +34,13 @@ class Form:
       of examples.
     conv: (activations, HWIO kernel, stride) -> activations; odd square
       kernels, zero padding of (size - 1) / 2 on all sides.
+    across: the mapped axis over which a batch is split, if it is.
   """
 
   name: str
   axes: str
   conv: Callable[[jax.Array, jax.Array, int], jax.Array]
+  across: str | None = None
 
   def enter(self, images: jax.Array) -> jax.Array:
     """NHWC images in this form's layout."""
@@ -123,6 +127,11 @@ class Form:
   def sum_channels(self, x: jax.Array) -> jax.Array:
     """The sum over everything but channels: shape (channels,)."""
     return x.sum([i for i, axis in enumerate(self.axes) if axis != 'C'])
+
+
+def total_over(axis: str | None, tree: Any) -> Any:
+  """Sums over a mapped axis; the tree itself if there is none."""
+  return tree if axis is None else lax.psum(tree, axis)
 
 
 def _in_groups(images: jax.Array) -> jax.Array:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elth_jax.families.forms import Form
+from elth_jax.families.forms import Form, total_over
 
 # (generator, shape, fan_in) -> float32 array
 Draw = Callable[[np.random.Generator, tuple[int, ...], int], np.ndarray]
@@ -197,8 +197,12 @@ class BatchNorm(Layer):
       if weights is not None:
         count = count / weights.size * weights.sum()
         weighted = x * form.along('N', weights, x)
-      mean = form.sum_channels(weighted) / count
-      variance = form.sum_channels(weighted * x) / count - mean**2
+      sums = form.sum_channels(weighted), form.sum_channels(weighted * x)
+      count, (first, second) = total_over(
+        form.across, (jnp.asarray(count), sums)
+      )
+      mean = first / count
+      variance = second / count - mean**2
       variance = jnp.maximum(variance, 0)
       if not self.is_initializing():
         unbiased = variance * count / jnp.maximum(count - 1, 1)

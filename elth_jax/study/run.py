@@ -3,8 +3,6 @@
 import json
 from collections.abc import Callable
 
-import jax
-
 from elth_jax import lottery
 from elth_jax.cost import train_flops
 from elth_jax.datasets.dataset import Dataset
@@ -12,6 +10,7 @@ from elth_jax.masks import apply_masks, collapsed, layer_densities, sparsity
 from elth_jax.study.analyse import compare_masks, connect
 from elth_jax.study.graph import Node
 from elth_jax.study.make import make_ticket, signed
+from elth_jax.study.parallel import Parallel
 from elth_jax.study.progress import ProgressDisplay
 from elth_jax.study.store import Store
 from elth_jax.study.watch import BatchWatch, StudyStopped
@@ -30,7 +29,7 @@ class Runner:
     store: where finished nodes are kept.
     dataset: what all nodes are trained on.
     recipe: how all nodes are trained.
-    lanes: how many tickets are trained at once.
+    parallel: how many tickets are trained at once, and where.
     checkpoint_seconds: how often unfinished training is saved.
     asked_to_stop: looked at between dispatches.
   """
@@ -41,7 +40,7 @@ class Runner:
     store: Store,
     dataset: Dataset,
     recipe: Recipe,
-    lanes: int,
+    parallel: Parallel,
     checkpoint_seconds: float = 300.0,
     asked_to_stop: Callable[[], bool] = lambda: False,
   ):
@@ -50,7 +49,7 @@ class Runner:
     self.dataset = dataset
     self.examples = len(dataset.train_labels)
     self.recipe = recipe
-    self.lanes = lanes
+    self.parallel = parallel
     self.checkpoint_seconds = checkpoint_seconds
     self.asked_to_stop = asked_to_stop
     self.done: set[str] = set()
@@ -121,8 +120,10 @@ class Runner:
       step = self._resumed_step(node)
       alike = (*_compiled(node), node.spec['stop'], step)
       groups.setdefault(alike, []).append(node)
-    full = [group for group in groups.values() if len(group) >= self.lanes]
-    return (full or list(groups.values()))[0][: self.lanes]
+    lanes = {key: self._lanes(group[0]) for key, group in groups.items()}
+    full = [key for key, group in groups.items() if len(group) >= lanes[key]]
+    chosen = (full or list(groups))[0]
+    return groups[chosen][: lanes[chosen]]
 
   def _train(self, batch: list[Node], display: ProgressDisplay) -> None:
     self._leave_if_asked()
@@ -207,18 +208,19 @@ class Runner:
   def _trainer(self, node: Node) -> Trainer:
     key = _compiled(node)
     if key not in self._trainers:
-      devices = jax.local_devices()
-      per_device = -(-self.lanes // len(devices))
-      used = devices[: -(-self.lanes // per_device)]
+      recipe = Recipe(**node.spec['recipe'])
       self._trainers[key] = Trainer(
         node.architecture,
-        Recipe(**node.spec['recipe']),
+        recipe,
         self.dataset,
-        used,
-        per_device,
         dynamic=node.spec.get('dynamic'),
+        **self.parallel.placement(node.architecture, recipe.batch_size),
       )
     return self._trainers[key]
+
+  def _lanes(self, node: Node) -> int:
+    batch_size = node.spec['recipe']['batch_size']
+    return self.parallel.lanes(node.architecture, batch_size)
 
   def _work(self, node: Node) -> float:
     """A run's cost for the estimate of time left: as if it were dense."""

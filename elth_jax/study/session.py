@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 from ml_collections import ConfigDict
 
 from elth_jax import datasets
@@ -15,6 +14,7 @@ from elth_jax.report import summary, write_report
 from elth_jax.study import results
 from elth_jax.study.estimate import describe
 from elth_jax.study.graph import Node, build
+from elth_jax.study.parallel import Parallel
 from elth_jax.study.run import Runner
 from elth_jax.study.spec import StudySpec, read_config
 from elth_jax.study.store import Store, StoreError
@@ -63,7 +63,7 @@ def run(
     store,
     dataset,
     spec.recipe,
-    options.parallel or suitable_lanes(),
+    Parallel.parse(options.parallel),
     options.checkpoint_seconds,
     asked_to_stop,
   )
@@ -88,11 +88,6 @@ def _load_dataset(spec: StudySpec) -> Dataset:
   if spec.imagenet_normalization:
     dataset = dataset.with_imagenet_normalization()
   return dataset.subset(spec.train_examples or None)
-
-
-def suitable_lanes() -> int:
-  """How many tickets to train at once: one on each device."""
-  return min(len(jax.local_devices()), 8)
 
 
 def suitable_cpu_devices() -> int:

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from elth_jax.elastic.rules import check_rule
 from elth_jax.methods import METHODS, Pruning, Sparse
 from elth_jax.names import unknown
+from elth_jax.study.parallel import Parallel
 from elth_jax.training.recipe import Recipe
 
 
@@ -135,18 +136,22 @@ class RunOptions:
   """How a study is run; nothing here changes a result.
 
   Attributes:
-    parallel: tickets trained at once; 0 for as many as the machine suits.
+    parallel: how tickets share the machine: `auto`, `tickets`, `batch` or how
+      many at once; see `Parallel.parse`.
     checkpoint_seconds: how often the state of a training run is saved.
     dry_run: list what would run, and stop.
   """
 
-  parallel: int = 0
+  parallel: str = 'auto'
   checkpoint_seconds: float = 300.0
   dry_run: bool = False
 
   def __post_init__(self):
-    if self.parallel < 0 or self.checkpoint_seconds <= 0:
-      raise ValueError('parallel must be 0 or more, checkpoint_seconds above 0')
+    Parallel.parse(self.parallel)
+    if self.checkpoint_seconds <= 0:
+      raise ValueError(
+        f'checkpoint_seconds is {self.checkpoint_seconds}; it must be above 0'
+      )
 
 
 def read_config(

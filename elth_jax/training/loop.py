@@ -65,7 +65,8 @@ def fit(
   """
   (step,) = {int(state.step) for state in states}
   count = len(states)
-  state = trainer.place(states)
+  programs = trainer.programs(count)
+  state = programs.place(states)
   limit, an_epoch = 1, trainer.steps_per_epoch
   while step < stop:
     epoch = step // an_epoch
@@ -75,7 +76,7 @@ def fit(
       for seed in seeds
     ]
     began = time.perf_counter()
-    state, metrics = trainer.run(state, [until] * count, batches)
+    state, metrics = programs.run(state, [until] * count, batches)
     metrics = jax.tree.map(lambda m: np.asarray(m)[:count], metrics)
     seconds = time.perf_counter() - began
     done, step = until - step, until
@@ -92,7 +93,7 @@ def fit(
         states=functools.partial(unstack, state, count),
       )
     )
-  totals = jax.tree.map(np.asarray, trainer.evaluate(state))
+  totals = jax.tree.map(np.asarray, programs.evaluate(state))
   evaluations = [
     Evaluation(
       loss=float(totals['loss'][i] / totals['count'][i]),

@@ -10,6 +10,7 @@ from jax import lax
 
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.dynamic import Dynamic
+from elth_jax.families.forms import total_over
 from elth_jax.masks import apply_masks
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.sampling import load_batch
@@ -26,11 +27,13 @@ def make_step(
   dataset: Dataset,
   optimizer: optax.GradientTransformationExtraArgs,
   dynamic: Dynamic | None = None,
+  across: str | None = None,
 ) -> Callable[..., tuple[TrainState, Metrics]]:
   """The function (state, batch, images, labels) -> (state, metrics).
 
   A dynamic method may change the masks before the gradient is taken, and may
-  take the place of the optimiser's step.
+  take the place of the optimiser's step. `across` names the mapped axis over
+  which a batch is split, if it is.
   """
 
   method = dynamic or Dynamic(init=lambda keep, seed: ())
@@ -42,16 +45,19 @@ def make_step(
     if method.masks:
       masks, own = method.masks(state.step, state.params, masks, own)
 
+    count = total_over(across, weights.sum())
+
     def loss_of(params):
       variables = {'params': params, 'batch_stats': state.batch_stats}
       logits, new = module.apply(
         variables, chosen, weights, train=True, mutable='batch_stats'
       )
       metrics = _metrics(logits, truth, weights)
-      return metrics['loss'] / metrics['count'], (new, metrics)
+      return metrics['loss'] / count, (new, metrics)
 
     seen = apply_masks(state.params, masks) if method.dense else state.params
     grads, (new, metrics) = jax.grad(loss_of, has_aux=True)(seen)
+    grads, metrics = total_over(across, (grads, metrics))
 
     def train(params, masks, opt_state):
       trained = jax.tree.map(lambda m: None, masks) if method.dense else masks
@@ -103,7 +109,9 @@ def make_segment(step: Callable, steps_per_epoch: int) -> Callable:
   return segment
 
 
-def make_evaluation(module: nn.Module, dataset: Dataset) -> Callable:
+def make_evaluation(
+  module: nn.Module, dataset: Dataset, across: str | None = None
+) -> Callable:
   """The function (params, batch_stats, masks, batches) -> metrics."""
 
   def evaluate(params, batch_stats, masks, images, labels):
@@ -118,7 +126,8 @@ def make_evaluation(module: nn.Module, dataset: Dataset) -> Callable:
       return jax.tree.map(jnp.add, total, metrics)
 
     zero = {name: jnp.zeros(()) for name in ('loss', 'correct', 'count')}
-    return lax.fori_loop(0, images.shape[0], body, zero)
+    sums = lax.fori_loop(0, images.shape[0], body, zero)
+    return total_over(across, sums)
 
   return evaluate
 

@@ -1,23 +1,22 @@
 """Compiled training of one architecture, several tickets at once."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 import optax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.dynamic import Training, make_dynamic
 from elth_jax.families import Architecture
-from elth_jax.families.forms import Form
+from elth_jax.families.forms import EXAMPLES, Form, default_form
 from elth_jax.ticket import Ticket
 from elth_jax.training.optimizer import make_optimizer
+from elth_jax.training.programs import Programs
 from elth_jax.training.recipe import Recipe
-from elth_jax.training.state import TrainState, stack, start_state
+from elth_jax.training.state import TrainState, start_state
 from elth_jax.training.step import (
   make_evaluation,
   make_segment,
@@ -26,15 +25,18 @@ from elth_jax.training.step import (
 )
 from elth_jax.trees import PyTree
 
-EVALUATION_BATCH = 256
+# multiply-adds of a step from which devices share a batch: less work than this
+# takes about as long as adding up gradients and compiling once more
+WORTH_SHARING = 10**9
 
 
 class Trainer:
   """The compiled functions for one architecture, recipe and data set.
 
-  Tickets are split over devices, `per_device` on each, and never communicate.
-  Masks, seeds and step numbers are data: one compilation serves all levels,
-  methods and replicates.
+  Tickets are split over devices, `per_device` on each. Where there are fewer
+  tickets than devices, several devices may share one, each taking a part of
+  every batch. Masks, seeds and step numbers are data: one compilation serves
+  all levels, methods and replicates.
 
   Args:
     architecture: the network.
@@ -45,6 +47,9 @@ class Trainer:
     form: how convolutions are computed; by default as the backend likes it.
     dynamic: settings of a method that changes masks while training, for
       `dynamic.make_dynamic`.
+    share: whether devices may share a ticket; by default, if steps are long
+      enough. Only networks made of this library's layers alone can be shared,
+      since others would not add up their sums over a batch.
 
   Attributes:
     lanes: how many tickets are trained at once; fewer may be given.
@@ -59,38 +64,63 @@ class Trainer:
     per_device: int = 1,
     form: Form | None = None,
     dynamic: Mapping[str, Any] | None = None,
+    share: bool | None = None,
   ):
-    devices = list(devices or jax.local_devices())
     examples = len(dataset.train_labels)
     self.architecture = architecture
     self.recipe = recipe
+    self.dataset = dataset
     self.examples = examples
-    self.lanes = len(devices) * per_device
+    self.devices = list(devices or jax.local_devices())
+    self.per_device = per_device
+    self.lanes = len(self.devices) * per_device
     self.total_steps = recipe.total_steps(examples)
     self.steps_per_epoch = recipe.steps_per_epoch(examples)
+    self._form = form or default_form()
+    self._share = self._worth_sharing() if share is None else share
+    self._share = self._share and architecture.is_own and per_device == 1
     self._optimizer = make_optimizer(recipe, recipe.schedule(examples))
-    module = architecture.module(form)
     self._dynamic = None
     if dynamic is not None:
       self._dynamic = make_dynamic(
         dynamic, _training(architecture, recipe, examples, self._optimizer)
       )
-    step = make_step(module, recipe, dataset, self._optimizer, self._dynamic)
-    segment = make_segment(step, self.steps_per_epoch)
-    mesh = jax.make_mesh(
-      (len(devices),), ('tickets',), (AxisType.Auto,), devices=devices
+    self._programs: dict[int, Programs] = {}
+
+  def programs(self, tickets: int) -> Programs:
+    """The compiled functions that suit a number of tickets."""
+    share = 1
+    if self._share:
+      share = max(len(self.devices) // max(tickets, 1), 1)
+    if share not in self._programs:
+      self._programs[share] = self._make_programs(share)
+    return self._programs[share]
+
+  def _make_programs(self, share: int) -> Programs:
+    across = EXAMPLES if share > 1 else None
+    form = dataclasses.replace(self._form, across=across)
+    module = self.architecture.module(form)
+    step = make_step(
+      module,
+      self.recipe,
+      self.dataset,
+      self._optimizer,
+      self._dynamic,
+      across,
     )
-    split = functools.partial(_split_tickets, mesh=mesh, alone=per_device == 1)
-    self._split = NamedSharding(mesh, PartitionSpec('tickets'))
-    shared = NamedSharding(mesh, PartitionSpec())
-    self._segment = jax.jit(split(segment, 3), donate_argnums=0)
-    evaluation = make_evaluation(module, dataset)
-    self._evaluate = jax.jit(split(evaluation, 3))
-    self._statistics = jax.jit(
-      split(make_statistics(module, dataset, recipe.batch_size), 3)
+    return Programs(
+      make_segment(step, self.steps_per_epoch),
+      make_evaluation(module, self.dataset, across),
+      make_statistics(module, self.dataset, self.recipe.batch_size),
+      self.dataset,
+      self.devices[: len(self.devices) // share * share],
+      self.per_device,
+      share,
     )
-    self._train = _put((dataset.train_images, dataset.train_labels), shared)
-    self._test = _put(_test_batches(dataset), shared)
+
+  def _worth_sharing(self) -> bool:
+    one = sum(self.architecture.multiply_adds().values())
+    return one * self.recipe.batch_size >= WORTH_SHARING
 
   def start(
     self, ticket: Ticket, step: int, keep: int = 0, seed: int = 0
@@ -105,40 +135,6 @@ class Trainer:
     """
     arrays = self._dynamic.init(keep, seed) if self._dynamic else ()
     return start_state(ticket, step, self._optimizer, arrays)
-
-  def place(self, states: Sequence[TrainState]) -> TrainState:
-    """States on the devices, stacked; spare lanes repeat the last one."""
-    if not 1 <= len(states) <= self.lanes:
-      raise ValueError(f'{len(states)} tickets for {self.lanes} lanes')
-    spare = self.lanes - len(states)
-    return _put(stack([*states, *[states[-1]] * spare]), self._split)
-
-  def run(
-    self, state: TrainState, stops: Sequence[int], batches: Sequence[PyTree]
-  ) -> tuple[TrainState, PyTree]:
-    """Trains each lane to its stop, within one epoch; donates `state`.
-
-    Args:
-      state: from `place`, or from this function.
-      stops: the step before which each ticket stops; spare lanes do nothing.
-      batches: for each ticket, what `draw_epoch` returns for this epoch.
-
-    Returns:
-      The new state, and sums over examples by lane (see `step.Metrics`).
-    """
-    spare = self.lanes - len(stops)
-    all_stops = np.asarray([*stops, *[0] * spare], np.int32)
-    stacked = jax.tree.map(
-      lambda *leaves: np.stack(leaves), *batches, *[batches[-1]] * spare
-    )
-    placed = _put((all_stops, stacked), self._split)
-    return self._segment(state, *placed, *self._train)
-
-  def evaluate(self, state: TrainState) -> PyTree:
-    """Sums over the test set by lane: `loss`, `correct`, `count`."""
-    return self._evaluate(
-      state.params, state.batch_stats, state.masks, *self._test
-    )
 
   def accuracies(
     self,
@@ -156,6 +152,7 @@ class Trainer:
     """
     found: list[float] = []
     start = self.start(ticket, 0)
+    programs = self.programs(self.lanes)
     for first in range(0, len(networks), self.lanes):
       some = networks[first : first + self.lanes]
       states = [
@@ -164,45 +161,14 @@ class Trainer:
         )
         for one in some
       ]
-      state = self.place(states)
+      state = programs.place(states)
       if recompute:
-        stats = self._statistics(
-          state.params, state.batch_stats, state.masks, *self._train
-        )
+        stats = programs.statistics(state)
         state = dataclasses.replace(state, batch_stats=stats)
-      totals = jax.tree.map(np.asarray, self.evaluate(state))
+      totals = jax.tree.map(np.asarray, programs.evaluate(state))
       rates = totals['correct'] / totals['count']
       found += [float(rate) for rate in rates[: len(some)]]
     return found
-
-
-def _split_tickets(function, own: int, *, mesh, alone: bool):
-  """Maps a function of one ticket over devices, and over tickets on each.
-
-  The first `own` arguments belong to a ticket; the others are shared.
-  """
-
-  def on_one_device(*args):
-    if not alone:
-      axes = [0] * own + [None] * (len(args) - own)
-      return jax.vmap(function, in_axes=axes)(*args)
-    mine = jax.tree.map(lambda a: a[0], args[:own])
-    result = function(*mine, *args[own:])
-    return jax.tree.map(lambda a: a[None], result)
-
-  @functools.wraps(function)  # its name is the program's
-  def mapped(*args):
-    specs = [PartitionSpec('tickets')] * own
-    specs += [PartitionSpec()] * (len(args) - own)
-    return jax.shard_map(
-      on_one_device,
-      mesh=mesh,
-      in_specs=tuple(specs),
-      out_specs=PartitionSpec('tickets'),
-      check_vma=False,
-    )(*args)
-
-  return mapped
 
 
 def _training(
@@ -227,19 +193,3 @@ def _training(
     sizes={name: n for name, n in sizes.items() if name not in spared},
     spared=sum(sizes[name] for name in spared),
   )
-
-
-def _put(tree: PyTree, sharding: NamedSharding) -> PyTree:
-  return jax.device_put(tree, jax.tree.map(lambda _: sharding, tree))
-
-
-def _test_batches(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-  """The test set in full batches; a label of -1 marks padding."""
-  count = len(dataset.test_labels)
-  size = min(EVALUATION_BATCH, count)
-  batches = -(-count // size)
-  images = np.zeros((batches * size, *dataset.image_shape), np.uint8)
-  labels = np.full(batches * size, -1, np.int32)
-  images[:count], labels[:count] = dataset.test_images, dataset.test_labels
-  shape = (batches, size)
-  return images.reshape(*shape, *dataset.image_shape), labels.reshape(shape)

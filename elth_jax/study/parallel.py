@@ -1,0 +1,71 @@
+"""How many tickets are trained at once, and on which devices."""
+
+import dataclasses
+from typing import Any
+
+import jax
+
+from elth_jax.families import Architecture
+
+MOST_TICKETS_PER_DEVICE = 8  # on accelerators; a CPU device takes one
+SHARE_OF_MEMORY = 0.5
+FLOATS_PER_OUTPUT = 4  # a layer's output, normalised, its gradient, and slack
+
+
+@dataclasses.dataclass(frozen=True)
+class Parallel:
+  """One way to run the tickets of a study; results agree to rounding.
+
+  Attributes:
+    tickets: how many at once; 0 for as many as suit.
+    share: whether devices may share a ticket's batches; `None` if steps are
+      long enough.
+  """
+
+  tickets: int = 0
+  share: bool | None = None
+
+  @classmethod
+  def parse(cls, text: str) -> 'Parallel':
+    """Reads the option `parallel`.
+
+    `auto`: on CPU a ticket on each device; on accelerators as many as half the
+    memory holds, up to 8 on each; where there are fewer tickets than devices,
+    they share batches if steps are long. `tickets`: never share. `batch`: one
+    ticket at a time, its batches split over all devices. A number: that many
+    at once.
+
+    Raises:
+      ValueError: if it is none of these.
+    """
+    known = {'auto': cls(), 'tickets': cls(0, False), 'batch': cls(1, True)}
+    if text in known:
+      return known[text]
+    if text.isdecimal() and int(text) > 0:
+      return cls(int(text))
+    raise ValueError(
+      f'parallel is {text!r}; give auto, tickets, batch or a number of tickets'
+    )
+
+  def lanes(self, network: Architecture, batch_size: int) -> int:
+    """How many tickets of a network are trained at once."""
+    if self.tickets:
+      return self.tickets
+    devices = jax.local_devices()
+    if jax.default_backend() == 'cpu':
+      return len(devices)
+    limit = (devices[0].memory_stats() or {}).get('bytes_limit', 0)
+    floats = FLOATS_PER_OUTPUT * network.outputs() * batch_size
+    fitting = int(limit * SHARE_OF_MEMORY // (4 * floats))
+    return len(devices) * max(1, min(MOST_TICKETS_PER_DEVICE, fitting))
+
+  def placement(self, network: Architecture, batch_size: int) -> dict[str, Any]:
+    """What a `Trainer` must be told: `devices`, `per_device`, `share`."""
+    devices, lanes = jax.local_devices(), self.lanes(network, batch_size)
+    per_device = -(-lanes // len(devices))
+    used = len(devices) if self.share is not False else -(-lanes // per_device)
+    return {
+      'devices': devices[:used],
+      'per_device': per_device,
+      'share': self.share,
+    }

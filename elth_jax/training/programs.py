@@ -1,0 +1,175 @@
+"""What is compiled for tickets spread over devices in one way."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from elth_jax.datasets.dataset import Dataset
+from elth_jax.families.forms import EXAMPLES
+from elth_jax.training.state import TrainState, stack
+from elth_jax.trees import PyTree
+
+EVALUATION_BATCH = 256
+TICKETS = 'tickets'
+
+
+class Programs:
+  """Training and evaluation of `lanes` tickets at once.
+
+  Tickets never communicate. If several devices share a ticket, each has a part
+  of every batch, and they add up gradients and BN's sums.
+
+  Args:
+    segment: the function of one ticket, see `step.make_segment`.
+    evaluation: likewise, see `step.make_evaluation`.
+    statistics: likewise, see `step.make_statistics`.
+    dataset: kept on every device.
+    devices: a multiple of `share`.
+    per_device: tickets on each device; 1 if devices share tickets.
+    share: how many devices share a ticket.
+
+  Attributes:
+    lanes: how many tickets are trained at once; fewer may be given.
+  """
+
+  def __init__(
+    self,
+    segment: Callable,
+    evaluation: Callable,
+    statistics: Callable,
+    dataset: Dataset,
+    devices: Sequence[jax.Device],
+    per_device: int,
+    share: int,
+  ):
+    self.lanes = len(devices) // share * per_device
+    self.share = share
+    mesh = jax.make_mesh(
+      (len(devices) // share, share),
+      (TICKETS, EXAMPLES),
+      (AxisType.Auto, AxisType.Auto),
+      devices=devices,
+    )
+    on_mesh = functools.partial(_spread, mesh=mesh, alone=per_device == 1)
+    own = PartitionSpec(TICKETS)
+    parts = PartitionSpec(TICKETS, None, EXAMPLES)
+    shared = PartitionSpec()
+    tests = PartitionSpec(None, EXAMPLES)
+    self._own, self._parts = (
+      NamedSharding(mesh, own),
+      NamedSharding(mesh, parts),
+    )
+    self._segment = jax.jit(
+      on_mesh(segment, 3, (own, own, parts, shared, shared)), donate_argnums=0
+    )
+    self._evaluate = jax.jit(
+      on_mesh(evaluation, 3, (own, own, own, tests, tests))
+    )
+    self._statistics = jax.jit(
+      on_mesh(statistics, 3, (own, own, own, shared, shared))
+    )
+    everywhere = NamedSharding(mesh, shared)
+    self._train = _put((dataset.train_images, dataset.train_labels), everywhere)
+    self._test = _put(_test_batches(dataset, share), NamedSharding(mesh, tests))
+
+  def place(self, states: Sequence[TrainState]) -> TrainState:
+    """States on the devices, stacked; spare lanes repeat the last one."""
+    if not 1 <= len(states) <= self.lanes:
+      raise ValueError(f'{len(states)} tickets for {self.lanes} lanes')
+    spare = self.lanes - len(states)
+    return _put(stack([*states, *[states[-1]] * spare]), self._own)
+
+  def run(
+    self, state: TrainState, stops: Sequence[int], batches: Sequence[PyTree]
+  ) -> tuple[TrainState, PyTree]:
+    """Trains each lane to its stop, within one epoch; donates `state`.
+
+    Args:
+      state: from `place`, or from this function.
+      stops: the step before which each ticket stops; spare lanes do nothing.
+      batches: for each ticket, what `draw_epoch` returns for this epoch.
+
+    Returns:
+      The new state, and sums over examples by lane (see `step.Metrics`).
+    """
+    spare = self.lanes - len(stops)
+    all_stops = np.asarray([*stops, *[0] * spare], np.int32)
+    stacked = {
+      name: self._stack(name, [batch[name] for batch in batches], spare)
+      for name in batches[0]
+    }
+    return self._segment(
+      state,
+      _put(all_stops, self._own),
+      _put(stacked, self._parts),
+      *self._train,
+    )
+
+  def _stack(self, name, values, spare: int) -> np.ndarray:
+    """An epoch's batches of all lanes, padded to a multiple of `share`."""
+    stacked = np.stack([*values, *[values[-1]] * spare])
+    margins = [(0, 0)] * stacked.ndim
+    margins[2] = (0, -stacked.shape[2] % self.share)
+    filling = -1 if name == 'index' else 0  # no example
+    return np.pad(stacked, margins, constant_values=filling)
+
+  def evaluate(self, state: TrainState) -> PyTree:
+    """Sums over the test set by lane: `loss`, `correct`, `count`."""
+    return self._evaluate(
+      state.params, state.batch_stats, state.masks, *self._test
+    )
+
+  def statistics(self, state: TrainState) -> PyTree:
+    """BN statistics anew, over one epoch of training images."""
+    return self._statistics(
+      state.params, state.batch_stats, state.masks, *self._train
+    )
+
+
+def _spread(function, own: int, specs, *, mesh, alone: bool):
+  """Maps a function of one ticket over devices, and over tickets on each.
+
+  The first `own` arguments belong to a ticket; the others are shared.
+  """
+
+  def on_one_device(*args):
+    if not alone:
+      axes = [0] * own + [None] * (len(args) - own)
+      return jax.vmap(function, in_axes=axes)(*args)
+    mine = jax.tree.map(lambda a: a[0], args[:own])
+    result = function(*mine, *args[own:])
+    return jax.tree.map(lambda a: a[None], result)
+
+  @functools.wraps(function)  # its name is the program's
+  def mapped(*args):
+    return jax.shard_map(
+      on_one_device,
+      mesh=mesh,
+      in_specs=specs,
+      out_specs=PartitionSpec(TICKETS),
+      check_vma=False,
+    )(*args)
+
+  return mapped
+
+
+def _put(tree: PyTree, sharding: NamedSharding) -> PyTree:
+  return jax.device_put(tree, jax.tree.map(lambda _: sharding, tree))
+
+
+def _test_batches(
+  dataset: Dataset, share: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """The test set in full batches; a label of -1 marks padding."""
+  count = len(dataset.test_labels)
+  size = min(EVALUATION_BATCH, count)
+  size += -size % share
+  batches = -(-count // size)
+  images = np.zeros((batches * size, *dataset.image_shape), np.uint8)
+  labels = np.full(batches * size, -1, np.int32)
+  images[:count], labels[:count] = dataset.test_images, dataset.test_labels
+  shape = (batches, size)
+  return images.reshape(*shape, *dataset.image_shape), labels.reshape(shape)
