@@ -11,26 +11,14 @@ import statistics
 import time
 
 import jax
-import numpy as np
+import measure
 
 from elth_jax import lottery
-from elth_jax.datasets.dataset import Dataset
 from elth_jax.families import architecture, forms
 from elth_jax.study.session import suitable_cpu_devices
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.sampling import draw_epoch
 from elth_jax.training.trainer import Trainer
-
-
-def random_dataset(size: int, examples: int) -> Dataset:
-  """Noise of the shape of CIFAR."""
-  generator = np.random.default_rng(0)
-  images = generator.integers(0, 256, (examples, size, size, 3)).astype(
-    np.uint8
-  )
-  labels = generator.integers(0, 10, examples).astype(np.int32)
-  half = (0.5, 0.5, 0.5)
-  return Dataset('noise', images, labels, images, labels, 10, half, half)
 
 
 def main() -> None:
@@ -45,7 +33,8 @@ def main() -> None:
   arguments = parser.parse_args()
   jax.config.update('jax_num_cpu_devices', suitable_cpu_devices())
   recipe = Recipe(rewind_step=0)
-  dataset = random_dataset(arguments.size, arguments.steps * recipe.batch_size)
+  images = arguments.steps * recipe.batch_size
+  dataset = measure.noise(arguments.size, images, recipe.batch_size)
   net = architecture(
     arguments.network, dataset.image_shape, 10, arguments.width
   )

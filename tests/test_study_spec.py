@@ -46,7 +46,7 @@ def test_a_config_becomes_plain_values_and_has_every_knob():
     ({'compare_levels': (2, 11)}, r'compare_levels has \[11\]'),
     ({'prune_fraction': 1.0}, 'prune_fraction is 1.0'),
     ({'seed': -1}, 'must be 0 or more'),
-    ({'checkpoint_seconds': 0.0}, 'checkpoint_seconds above 0'),
+    ({'checkpoint_seconds': 0.0}, 'checkpoint_seconds is 0.0'),
   ],
 )
 def test_wrong_configs_name_the_key(change, message):

@@ -1,0 +1,79 @@
+"""Times things in interleaved rounds and writes what came out as a table."""
+
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from elth_jax.datasets.dataset import Dataset
+
+
+def interleaved(
+  cases: Mapping[str, Callable[[], object]], rounds: int
+) -> dict[str, list[float]]:
+  """Seconds of each case in each round; one round before is not counted."""
+  times: dict[str, list[float]] = {name: [] for name in cases}
+  for number in range(rounds + 1):
+    for name, run in cases.items():
+      began = time.perf_counter()
+      run()
+      if number:
+        times[name].append(time.perf_counter() - began)
+  return times
+
+
+def spread(values: Sequence[float], digits: int = 0) -> str:
+  """The median, lowest and highest."""
+  middle, low, high = statistics.median(values), min(values), max(values)
+  return f'{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})'
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+  """Markdown."""
+  lines = [head, ['---'] + ['---:'] * (len(head) - 1), *rows]
+  return '\n'.join('| ' + ' | '.join(map(str, line)) + ' |' for line in lines)
+
+
+def machine(**versions: str) -> str:
+  """What a table was measured on."""
+  model = platform.processor() or platform.machine()
+  about = Path('/proc/cpuinfo')
+  if about.is_file():
+    lines = about.read_text().splitlines()
+    model = next(
+      (line.split(':')[1].strip() for line in lines if 'model name' in line),
+      model,
+    )
+    wide = 'avx512f' in about.read_text()
+    model += ', AVX-512' if wide else ', no AVX-512'
+  known = {
+    'Python': platform.python_version(),
+    'jax': jax.__version__,
+    **versions,
+  }
+  devices = f'{jax.local_device_count()} {jax.local_devices()[0].device_kind}'
+  listed = ', '.join(f'{name} {version}' for name, version in known.items())
+  return f'{model}; {devices} device(s); {listed}'
+
+
+def noise(size: int, train: int, test: int) -> Dataset:
+  """Random images of the shape of CIFAR's."""
+  generator = np.random.default_rng(0)
+  shape = (train + test, size, size, 3)
+  images = generator.integers(0, 256, shape).astype(np.uint8)
+  labels = generator.integers(0, 10, train + test).astype(np.int32)
+  half = (0.5, 0.5, 0.5)
+  return Dataset(
+    'noise',
+    images[:train],
+    labels[:train],
+    images[train:],
+    labels[train:],
+    10,
+    half,
+    half,
+  )
