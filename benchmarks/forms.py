@@ -41,7 +41,7 @@ def main() -> None:
   counts = sorted({1, len(jax.local_devices())})
   cases = {}
   for name in arguments.forms.split(','):
-    form = {'nhwc': forms.NHWC, 'gchwn': forms.GCHWN}[name]
+    form = forms.FORMS[name]
     for devices in counts:
       for per_device in map(int, arguments.per_device.split(',')):
         label = f'{name}, {devices} device(s) of {per_device} ticket(s)'

@@ -56,7 +56,7 @@ def main(argv) -> None:
   from elth_jax.study.store import StoreError
   from elth_jax.study.watch import StudyStopped
 
-  if jax.config.jax_num_cpu_devices < 1:  # not JAX_NUM_CPU_DEVICES either
+  if 'JAX_NUM_CPU_DEVICES' not in os.environ:
     jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
   try:
     keep_compiled(flags.FLAGS.compilation_cache)

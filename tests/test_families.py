@@ -130,9 +130,7 @@ def resnet_by_hand(variables, images, depths):
   return x.mean((1, 2)) @ p['head/kernel'] + p['head/bias']
 
 
-@pytest.mark.parametrize(
-  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
-)
+@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
 def test_forward_pass_against_a_network_by_hand(form):
   net = architecture('resnet14', (8, 8, 3), 10, 4)
   variables = net.init(1)

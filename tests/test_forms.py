@@ -30,9 +30,7 @@ def oracle(images, kernel, stride):
   )
 
 
-@pytest.mark.parametrize(
-  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
-)
+@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
 @pytest.mark.parametrize('patch_bytes', [1 << 30, 1])
 @pytest.mark.parametrize('case', CASES, ids=str)
 def test_values_and_gradients_equal_xla(form, patch_bytes, case, monkeypatch):
@@ -63,9 +61,7 @@ def test_values_and_gradients_equal_xla(form, patch_bytes, case, monkeypatch):
       np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
-)
+@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
 def test_reductions_of_activations(form):
   images = jnp.asarray(np.random.default_rng(0).random((2, 3, 4, 5)))
   x = form.enter(images)
@@ -89,9 +85,7 @@ def padded_windows(x, size, pad, value):
   return windows[:, ::2, ::2].reshape(*windows[:, ::2, ::2].shape[:4], -1)
 
 
-@pytest.mark.parametrize(
-  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
-)
+@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
 @pytest.mark.parametrize(
   ('size', 'pad', 'side'), [(2, 0, 6), (2, 0, 5), (3, 1, 6)]
 )
@@ -111,9 +105,7 @@ def test_max_pool_gives_the_gradient_to_the_first_of_equals():
   assert forms.NHWC.max_pool(one) is one
 
 
-@pytest.mark.parametrize(
-  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
-)
+@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
 @pytest.mark.parametrize('stride', [1, 2])
 def test_depthwise_against_xla(form, stride):
   generator = np.random.default_rng(0)

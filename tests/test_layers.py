@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elth_jax.families import forms, layers
+from elth_jax.families import architecture, forms, layers
 
 GENERATOR = np.random.default_rng(0)
 
@@ -23,9 +23,7 @@ def batch_norm(form, x, weights=None, train=True, stats=None):
   return np.asarray(form.leave(out)), new.get('batch_stats')
 
 
-@pytest.mark.parametrize(
-  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
-)
+@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
 def test_batch_norm_against_numpy(form):
   x = GENERATOR.normal(3, 2, (4, 3, 3, 2)).astype(np.float32)
   out, stats = batch_norm(form, x)
@@ -45,9 +43,7 @@ def test_batch_norm_evaluates_with_running_statistics():
   np.testing.assert_allclose(out, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-  'form', [forms.NHWC, forms.GCHWN], ids=lambda f: f.name
-)
+@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
 def test_padding_of_a_batch_does_not_count(form):
   x = GENERATOR.random((5, 3, 3, 2)).astype(np.float32)
   padded = np.concatenate([x, np.full((3, 3, 3, 2), 99, np.float32)])
@@ -91,3 +87,31 @@ def test_flax_init_draws_as_the_class_says():
   variables = init(jax.random.key(0), jnp.zeros((1, 200)))['params']
   assert np.std(variables['kernel']) == pytest.approx(0.1, rel=0.01)
   assert np.abs(variables['bias']).max() == pytest.approx(0.0707, rel=0.05)
+
+
+def test_bfloat16_goes_through_layers_and_float32_stays_in_parameters():
+  net = architecture('resnet8', (8, 8, 3), 3, 4)
+  variables = net.init(0)
+  images = GENERATOR.standard_normal((4, 8, 8, 3)).astype(np.float32)
+
+  def loss(params, dtype):
+    logits, new = net.module().apply(
+      {**variables, 'params': params},
+      jnp.asarray(images, dtype),
+      train=True,
+      mutable='batch_stats',
+    )
+    assert logits.dtype == dtype
+    return logits.astype(jnp.float32).std(), new['batch_stats']
+
+  run = jax.jit(jax.value_and_grad(loss, has_aux=True), static_argnums=1)
+  (full, _), grads = run(variables['params'], jnp.float32)
+  (half, stats), half_grads = run(variables['params'], jnp.bfloat16)
+  assert float(half) == pytest.approx(float(full), rel=0.1)
+  for leaf in jax.tree.leaves((stats, half_grads)):
+    assert leaf.dtype == jnp.float32
+  exact, rough = (
+    np.concatenate([np.ravel(g) for g in jax.tree.leaves(tree)])
+    for tree in (grads, half_grads)
+  )
+  assert np.corrcoef(exact, rough)[0, 1] > 0.98

@@ -29,7 +29,7 @@ class Form:
   """One layout of activations, with the operations that depend on it.
 
   Attributes:
-    name: `nhwc` or `gchwn`.
+    name: `nhwc`, `nhwc_products` or `gchwn`.
     axes: the axes of activations in this layout, as letters; G counts groups
       of examples.
     conv: (activations, HWIO kernel, stride) -> activations; odd square
@@ -142,6 +142,26 @@ def _in_groups(images: jax.Array) -> jax.Array:
   return images.reshape(-1, size, *images.shape[1:])
 
 
+def _conv_nhwc_products(x, kernel, stride):
+  """A product of (pixels, 9 C) patches with the kernel.
+
+  With several tickets on a device it becomes one batched product, which runs on
+  a GPU's tensor cores; XLA turns a batch of convolutions into a grouped one,
+  which does not.
+  """
+  size, pad = kernel.shape[0], (kernel.shape[0] - 1) // 2
+  padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+  height, width = ((s - 1) // stride for s in x.shape[1:3])
+
+  def at(i, j):
+    rows = lax.slice_in_dim(padded, i, i + stride * height + 1, stride, 1)
+    return lax.slice_in_dim(rows, j, j + stride * width + 1, stride, 2)
+
+  places = [at(i, j) for i in range(size) for j in range(size)]
+  patches = jnp.concatenate(places, -1)
+  return patches @ kernel.reshape(-1, kernel.shape[-1])
+
+
 def _conv_nhwc(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   pad = (kernel.shape[0] - 1) // 2
   return lax.conv_general_dilated(
@@ -154,9 +174,18 @@ def _conv_nhwc(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
 
 
 NHWC = Form('nhwc', 'NHWC', _conv_nhwc)
+NHWC_PRODUCTS = Form('nhwc_products', 'NHWC', _conv_nhwc_products)
 GCHWN = Form('gchwn', 'GCHWN', products.conv)
 
 
-def default_form() -> Form:
-  """The fastest form measured for the backend that JAX uses."""
-  return GCHWN if jax.default_backend() == 'cpu' else NHWC
+FORMS = {form.name: form for form in (NHWC, NHWC_PRODUCTS, GCHWN)}
+
+
+def default_form(tickets: int = 1) -> Form:
+  """The form for the backend that JAX uses, and tickets that share a device.
+
+  Measured on CPU; elsewhere it is what is known of GPUs' tensor cores.
+  """
+  if jax.default_backend() == 'cpu':
+    return GCHWN
+  return NHWC if tickets == 1 else NHWC_PRODUCTS

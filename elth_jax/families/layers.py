@@ -150,10 +150,10 @@ class Conv(Layer):
     fan_in = math.prod(shape[:-1])
     kernel = self.drawn('kernel', shape, fan_in)
     conv = form.depthwise if self.depthwise else form.conv
-    x = conv(x, kernel, self.stride)
+    x = conv(x, kernel.astype(x.dtype), self.stride)
     if self.bias:
       bias = self.drawn('bias', (self.features,), fan_in)
-      x = x + form.along('C', bias, x)
+      x = x + form.along('C', bias.astype(x.dtype), x)
     return x
 
 
@@ -166,7 +166,8 @@ class Dense(Layer):
   def __call__(self, x: jax.Array) -> jax.Array:
     fan_in = x.shape[-1]
     kernel = self.drawn('kernel', (fan_in, self.features), fan_in)
-    return x @ kernel + self.drawn('bias', (self.features,), fan_in)
+    bias = self.drawn('bias', (self.features,), fan_in)
+    return x @ kernel.astype(x.dtype) + bias.astype(x.dtype)
 
 
 class BatchNorm(Layer):
@@ -174,7 +175,8 @@ class BatchNorm(Layer):
 
   eps 1e-5; running averages move by 0.1 a step, the running variance is the
   unbiased one; evaluation uses running statistics. Examples of weight 0 (the
-  padding of a partial batch) do not count.
+  padding of a partial batch) do not count. Computes in float32, and returns
+  what it was given.
   """
 
   kinds = {'scale': 'norm_scale', 'bias': 'norm_bias'}
@@ -185,7 +187,8 @@ class BatchNorm(Layer):
   def __call__(
     self, x: jax.Array, weights: jax.Array | None, train: bool
   ) -> jax.Array:
-    form = self.kit.form
+    form, dtype = self.kit.form, x.dtype
+    x = x.astype(jnp.promote_types(dtype, jnp.float32))
     shape = (x.shape[form.axes.index('C')],)
     scale = self.drawn('scale', shape)
     bias = self.drawn('bias', shape)
@@ -212,7 +215,8 @@ class BatchNorm(Layer):
       mean, variance = mean_avg.value, var_avg.value
     factor = scale * lax.rsqrt(variance + self.epsilon)
     shift = bias - mean * factor
-    return x * form.along('C', factor, x) + form.along('C', shift, x)
+    x = x * form.along('C', factor, x) + form.along('C', shift, x)
+    return x.astype(dtype)
 
 
 class Stage(nn.Module):

@@ -12,6 +12,7 @@ from elth_jax.study.graph import Node
 from elth_jax.study.make import make_ticket, signed
 from elth_jax.study.parallel import Parallel
 from elth_jax.study.progress import ProgressDisplay
+from elth_jax.study.spec import RunOptions
 from elth_jax.study.store import Store
 from elth_jax.study.watch import BatchWatch, StudyStopped
 from elth_jax.training import checkpoint
@@ -28,9 +29,7 @@ class Runner:
     nodes: the graph, parents first.
     store: where finished nodes are kept.
     dataset: what all nodes are trained on.
-    recipe: how all nodes are trained.
-    parallel: how many tickets are trained at once, and where.
-    checkpoint_seconds: how often unfinished training is saved.
+    options: how they are run.
     asked_to_stop: looked at between dispatches.
   """
 
@@ -39,18 +38,15 @@ class Runner:
     nodes: dict[str, Node],
     store: Store,
     dataset: Dataset,
-    recipe: Recipe,
-    parallel: Parallel,
-    checkpoint_seconds: float = 300.0,
+    options: RunOptions,
     asked_to_stop: Callable[[], bool] = lambda: False,
   ):
     self.nodes = nodes
     self.store = store
     self.dataset = dataset
     self.examples = len(dataset.train_labels)
-    self.recipe = recipe
-    self.parallel = parallel
-    self.checkpoint_seconds = checkpoint_seconds
+    self.options = options
+    self.parallel = Parallel.parse(options.parallel)
     self.asked_to_stop = asked_to_stop
     self.done: set[str] = set()
     self.failed: dict[str, str] = {}
@@ -135,7 +131,7 @@ class Runner:
       sum(map(self._work, batch)),
       self.store,
       display,
-      self.checkpoint_seconds,
+      self.options.checkpoint_seconds,
       self.asked_to_stop,
     )
     seeds = [node.spec['seed'] for node in batch]
@@ -214,6 +210,7 @@ class Runner:
         recipe,
         self.dataset,
         dynamic=node.spec.get('dynamic'),
+        deterministic=self.options.deterministic,
         **self.parallel.placement(node.architecture, recipe.batch_size),
       )
     return self._trainers[key]

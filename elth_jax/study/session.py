@@ -14,7 +14,6 @@ from elth_jax.report import summary, write_report
 from elth_jax.study import results
 from elth_jax.study.estimate import describe
 from elth_jax.study.graph import Node, build
-from elth_jax.study.parallel import Parallel
 from elth_jax.study.run import Runner
 from elth_jax.study.spec import StudySpec, read_config
 from elth_jax.study.store import Store, StoreError
@@ -62,9 +61,7 @@ def run(
     nodes,
     store,
     dataset,
-    spec.recipe,
-    Parallel.parse(options.parallel),
-    options.checkpoint_seconds,
+    options,
     asked_to_stop,
   )
   new = [name for name in nodes if name not in runner.done]

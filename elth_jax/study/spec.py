@@ -140,11 +140,13 @@ class RunOptions:
       many at once; see `Parallel.parse`.
     checkpoint_seconds: how often the state of a training run is saved.
     dry_run: list what would run, and stop.
+    deterministic: refuse a GPU's kernels whose results vary from run to run.
   """
 
   parallel: str = 'auto'
   checkpoint_seconds: float = 300.0
   dry_run: bool = False
+  deterministic: bool = False
 
   def __post_init__(self):
     Parallel.parse(self.parallel)

@@ -30,6 +30,7 @@ class Programs:
     devices: a multiple of `share`.
     per_device: tickets on each device; 1 if devices share tickets.
     share: how many devices share a ticket.
+    deterministic: refuse kernels whose results vary from run to run.
 
   Attributes:
     lanes: how many tickets are trained at once; fewer may be given.
@@ -44,6 +45,7 @@ class Programs:
     devices: Sequence[jax.Device],
     per_device: int,
     share: int,
+    deterministic: bool = False,
   ):
     self.lanes = len(devices) // share * per_device
     self.share = share
@@ -53,6 +55,10 @@ class Programs:
       (AxisType.Auto, AxisType.Auto),
       devices=devices,
     )
+    options = {}
+    if deterministic and jax.default_backend() == 'gpu':
+      options['xla_gpu_deterministic_ops'] = True
+    jit = functools.partial(jax.jit, compiler_options=options)
     on_mesh = functools.partial(_spread, mesh=mesh, alone=per_device == 1)
     own = PartitionSpec(TICKETS)
     parts = PartitionSpec(TICKETS, None, EXAMPLES)
@@ -62,13 +68,11 @@ class Programs:
       NamedSharding(mesh, own),
       NamedSharding(mesh, parts),
     )
-    self._segment = jax.jit(
+    self._segment = jit(
       on_mesh(segment, 3, (own, own, parts, shared, shared)), donate_argnums=0
     )
-    self._evaluate = jax.jit(
-      on_mesh(evaluation, 3, (own, own, own, tests, tests))
-    )
-    self._statistics = jax.jit(
+    self._evaluate = jit(on_mesh(evaluation, 3, (own, own, own, tests, tests)))
+    self._statistics = jit(
       on_mesh(statistics, 3, (own, own, own, shared, shared))
     )
     everywhere = NamedSharding(mesh, shared)

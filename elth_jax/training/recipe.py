@@ -25,6 +25,8 @@ class Recipe:
     rewind_epochs: ... after this many epochs.
     flip: whether images are flipped left to right at random.
     crop_padding: zeros padded on each side before a random crop.
+    dtype: of activations and products: `float32` or `bfloat16`. Parameters,
+      BN and the optimiser stay float32.
   """
 
   optimizer: Literal['sgd', 'adam'] = 'sgd'
@@ -40,10 +42,13 @@ class Recipe:
   rewind_epochs: int = 0
   flip: bool = True
   crop_padding: int = 4
+  dtype: Literal['float32', 'bfloat16'] = 'float32'
 
   def __post_init__(self):
     if self.optimizer not in ('sgd', 'adam'):
       raise ValueError(f'optimizer is {self.optimizer!r}; give sgd or adam')
+    if self.dtype not in ('float32', 'bfloat16'):
+      raise ValueError(f'dtype is {self.dtype!r}; give float32 or bfloat16')
     for name in ('learning_rate', 'batch_size', 'epochs', 'drop_factor'):
       if getattr(self, name) <= 0:
         raise ValueError(f'{name} is {getattr(self, name)}; it must be above 0')

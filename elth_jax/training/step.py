@@ -40,7 +40,7 @@ def make_step(
 
   def step(state: TrainState, batch: PyTree, images, labels):
     chosen, truth, weights = load_batch(recipe, images, labels, batch)
-    chosen = dataset.normalize(chosen)
+    chosen = dataset.normalize(chosen).astype(recipe.dtype)
     masks, own = state.masks, state.dynamic
     if method.masks:
       masks, own = method.masks(state.step, state.params, masks, own)
@@ -110,7 +110,10 @@ def make_segment(step: Callable, steps_per_epoch: int) -> Callable:
 
 
 def make_evaluation(
-  module: nn.Module, dataset: Dataset, across: str | None = None
+  module: nn.Module,
+  recipe: Recipe,
+  dataset: Dataset,
+  across: str | None = None,
 ) -> Callable:
   """The function (params, batch_stats, masks, batches) -> metrics."""
 
@@ -133,7 +136,7 @@ def make_evaluation(
 
 
 def make_statistics(
-  module: nn.Module, dataset: Dataset, batch_size: int
+  module: nn.Module, recipe: Recipe, dataset: Dataset
 ) -> Callable:
   """The function (params, batch_stats, masks, images, labels) -> batch_stats.
 
@@ -143,13 +146,13 @@ def make_statistics(
   def statistics(params, batch_stats, masks, images, labels):
     del labels
     params = apply_masks(params, masks)
-    size = min(batch_size, images.shape[0])
+    size = min(recipe.batch_size, images.shape[0])
 
     def body(i, stats):
       batch = lax.dynamic_slice_in_dim(images, i * size, size)
       _, new = module.apply(
         {'params': params, 'batch_stats': stats},
-        dataset.normalize(batch),
+        dataset.normalize(batch).astype(recipe.dtype),
         None,
         train=True,
         mutable='batch_stats',
@@ -162,6 +165,7 @@ def make_statistics(
 
 
 def _metrics(logits, labels, weights) -> Metrics:
+  logits = logits.astype(jnp.float32)
   losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
   correct = (logits.argmax(-1) == labels).astype(jnp.float32)
   return {

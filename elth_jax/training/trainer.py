@@ -47,6 +47,8 @@ class Trainer:
     form: how convolutions are computed; by default as the backend likes it.
     dynamic: settings of a method that changes masks while training, for
       `dynamic.make_dynamic`.
+    deterministic: refuse kernels whose results vary from run to run (some are
+      there on GPUs).
     share: whether devices may share a ticket; by default, if steps are long
       enough. Only networks made of this library's layers alone can be shared,
       since others would not add up their sums over a batch.
@@ -65,6 +67,7 @@ class Trainer:
     form: Form | None = None,
     dynamic: Mapping[str, Any] | None = None,
     share: bool | None = None,
+    deterministic: bool = False,
   ):
     examples = len(dataset.train_labels)
     self.architecture = architecture
@@ -73,10 +76,11 @@ class Trainer:
     self.examples = examples
     self.devices = list(devices or jax.local_devices())
     self.per_device = per_device
+    self.deterministic = deterministic
     self.lanes = len(self.devices) * per_device
     self.total_steps = recipe.total_steps(examples)
     self.steps_per_epoch = recipe.steps_per_epoch(examples)
-    self._form = form or default_form()
+    self._form = form or default_form(per_device)
     self._share = self._worth_sharing() if share is None else share
     self._share = self._share and architecture.is_own and per_device == 1
     self._optimizer = make_optimizer(recipe, recipe.schedule(examples))
@@ -110,12 +114,13 @@ class Trainer:
     )
     return Programs(
       make_segment(step, self.steps_per_epoch),
-      make_evaluation(module, self.dataset, across),
-      make_statistics(module, self.dataset, self.recipe.batch_size),
+      make_evaluation(module, self.recipe, self.dataset, across),
+      make_statistics(module, self.recipe, self.dataset),
       self.dataset,
       self.devices[: len(self.devices) // share * share],
       self.per_device,
       share,
+      self.deterministic,
     )
 
   def _worth_sharing(self) -> bool:
