@@ -7,6 +7,7 @@ from elth_jax import lottery
 from elth_jax.cost import train_flops
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.masks import apply_masks, collapsed, layer_densities, sparsity
+from elth_jax.phases import phase
 from elth_jax.study.analyse import compare_masks, connect
 from elth_jax.study.graph import Node
 from elth_jax.study.make import make_ticket, signed
@@ -88,7 +89,8 @@ class Runner:
           ready.append(node)
         else:
           self._leave_if_asked()
-          self._derive(node)
+          with phase('tickets' if node.makes_ticket else 'analysis'):
+            self._derive(node)
           self.done.add(node.name)
     return ready
 
@@ -138,7 +140,8 @@ class Runner:
     states, evaluations = fit(trainer, starts, seeds, watch.stop, watch)
     for node, state, evaluation in zip(batch, states, evaluations, strict=True):
       diverged_at = watch.diverged.get(node.name)
-      self._publish(node, state, evaluation, diverged_at)
+      with phase('publish'):
+        self._publish(node, state, evaluation, diverged_at)
       if diverged_at is None:
         self.done.add(node.name)
         display.finish(node.name, f'accuracy {evaluation.accuracy:.4f}')

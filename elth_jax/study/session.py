@@ -1,5 +1,6 @@
 """One start of a study: check, list or run, then write what it found."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
@@ -10,12 +11,13 @@ from ml_collections import ConfigDict
 
 from elth_jax import datasets
 from elth_jax.datasets.dataset import Dataset
+from elth_jax.phases import peak_memory, phase
 from elth_jax.report import summary, write_report
-from elth_jax.study import results
+from elth_jax.study import profile, results
 from elth_jax.study.estimate import describe
 from elth_jax.study.graph import Node, build
 from elth_jax.study.run import Runner
-from elth_jax.study.spec import StudySpec, read_config
+from elth_jax.study.spec import RunOptions, StudySpec, read_config
 from elth_jax.study.store import Store, StoreError
 
 
@@ -57,24 +59,37 @@ def run(
     return True
   store = Store(workdir)
   _accept(store, spec, nodes)
-  runner = Runner(
-    nodes,
-    store,
-    dataset,
-    options,
-    asked_to_stop,
-  )
+  with profile.into(store) if options.profile else contextlib.nullcontext():
+    return _run(spec, options, nodes, dataset, store, asked_to_stop, command)
+
+
+def _run(
+  spec: StudySpec,
+  options: RunOptions,
+  nodes: dict[str, Node],
+  dataset: Dataset,
+  store: Store,
+  asked_to_stop: Callable[[], bool],
+  command: str,
+) -> bool:
+  runner = Runner(nodes, store, dataset, options, asked_to_stop)
   new = [name for name in nodes if name not in runner.done]
-  print(f'{len(nodes) - len(new)} of {len(nodes)} nodes are done in {workdir}')
+  done = len(nodes) - len(new)
+  print(f'{done} of {len(nodes)} nodes are done in {store.root}')
   try:
     runner.run()
   finally:  # what is finished is worth reading, whatever stops the rest
     rows = results.collect(nodes, store)
     store.write('results.csv', results.to_csv(rows))
   if new or not (store.root / 'report.html').is_file():
-    write_report(store, spec, nodes, rows, runner.failed, command)
+    with phase('report'):
+      write_report(store, spec, nodes, rows, runner.failed, command)
   print(summary.to_text(rows))
   print(f'report: {store.root / "report.html"}')
+  print(
+    'peak memory: '
+    + ', '.join(f'{of} {b / 2**30:.2f} GiB' for of, b in peak_memory().items())
+  )
   for name, why in runner.failed.items():
     print(f'FAILED {name}: {why}')
   return not runner.failed

@@ -140,12 +140,14 @@ class RunOptions:
       many at once; see `Parallel.parse`.
     checkpoint_seconds: how often the state of a training run is saved.
     dry_run: list what would run, and stop.
+    profile: write where time goes, and a trace of the first seconds.
     deterministic: refuse a GPU's kernels whose results vary from run to run.
   """
 
   parallel: str = 'auto'
   checkpoint_seconds: float = 300.0
   dry_run: bool = False
+  profile: bool = False
   deterministic: bool = False
 
   def __post_init__(self):

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+from elth_jax.phases import phase
 from elth_jax.study.graph import Node
 from elth_jax.study.progress import ProgressDisplay
 from elth_jax.study.store import Store
@@ -66,8 +67,9 @@ class BatchWatch:
     asked = self.asked_to_stop()
     overdue = time.monotonic() - self.saved > self.checkpoint_seconds
     if (asked or overdue) and segment.step < self.stop:
-      for node, state in zip(self.nodes, segment.states(), strict=True):
-        checkpoint.save(self.store.partial(node), state)
+      with phase('checkpoint'):
+        for node, state in zip(self.nodes, segment.states(), strict=True):
+          checkpoint.save(self.store.partial(node), state)
       self.saved = time.monotonic()
       if asked:
         raise StudyStopped

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
+from elth_jax.phases import phase
 from elth_jax.training.sampling import draw_epoch
 from elth_jax.training.state import TrainState, unstack
 from elth_jax.training.trainer import Trainer
@@ -71,13 +72,15 @@ def fit(
   while step < stop:
     epoch = step // an_epoch
     until = min(stop, (epoch + 1) * an_epoch, step + limit)
-    batches = [
-      draw_epoch(trainer.recipe, trainer.examples, seed, epoch)
-      for seed in seeds
-    ]
+    with phase('input'):
+      batches = [
+        draw_epoch(trainer.recipe, trainer.examples, seed, epoch)
+        for seed in seeds
+      ]
     began = time.perf_counter()
-    state, metrics = programs.run(state, [until] * count, batches)
-    metrics = jax.tree.map(lambda m: np.asarray(m)[:count], metrics)
+    with phase('step'):
+      state, metrics = programs.run(state, [until] * count, batches)
+      metrics = jax.tree.map(lambda m: np.asarray(m)[:count], metrics)
     seconds = time.perf_counter() - began
     done, step = until - step, until
     # the first dispatch compiles, so it says nothing of the pace
@@ -93,7 +96,8 @@ def fit(
         states=functools.partial(unstack, state, count),
       )
     )
-  totals = jax.tree.map(np.asarray, programs.evaluate(state))
+  with phase('evaluation'):
+    totals = jax.tree.map(np.asarray, programs.evaluate(state))
   evaluations = [
     Evaluation(
       loss=float(totals['loss'][i] / totals['count'][i]),

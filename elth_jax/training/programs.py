@@ -75,8 +75,7 @@ class Programs:
     self._statistics = jit(
       on_mesh(statistics, 3, (own, own, own, shared, shared))
     )
-    everywhere = NamedSharding(mesh, shared)
-    self._train = _put((dataset.train_images, dataset.train_labels), everywhere)
+    self._train = _train_images(dataset, tuple(devices))
     self._test = _put(_test_batches(dataset, share), NamedSharding(mesh, tests))
 
   def place(self, states: Sequence[TrainState]) -> TrainState:
@@ -162,6 +161,18 @@ def _spread(function, own: int, specs, *, mesh, alone: bool):
 
 def _put(tree: PyTree, sharding: NamedSharding) -> PyTree:
   return jax.device_put(tree, jax.tree.map(lambda _: sharding, tree))
+
+
+@functools.lru_cache(maxsize=2)
+def _train_images(
+  dataset: Dataset, devices: tuple[jax.Device, ...]
+) -> tuple[jax.Array, jax.Array]:
+  """Training images and labels on every device, once for all programs."""
+  mesh = jax.make_mesh(
+    (len(devices),), ('devices',), (AxisType.Auto,), devices=devices
+  )
+  everywhere = NamedSharding(mesh, PartitionSpec())
+  return _put((dataset.train_images, dataset.train_labels), everywhere)
 
 
 def _test_batches(

@@ -1,0 +1,45 @@
+"""The option `profile`: where a study's time goes, and a trace of its start."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import jax
+
+from elth_jax.phases import listening
+from elth_jax.study.store import Store
+
+TRACED_SECONDS = 5.0  # every operation of a CPU is an event: gigabytes a minute
+
+
+@contextlib.contextmanager
+def into(store: Store) -> Iterator[None]:
+  """Writes `profile/phases.txt` and a trace beside it, and prints the phases.
+
+  The trace is for Perfetto (ui.perfetto.dev) or xprof; Python's own calls are
+  left out of it. Phases are written also if the study is stopped.
+  """
+  folder = store.root / 'profile'
+  options = jax.profiler.ProfileOptions()
+  options.python_tracer_level = 0
+  jax.profiler.start_trace(folder, profiler_options=options)
+  ended = threading.Event()
+
+  def end_trace() -> None:
+    if not ended.is_set():
+      ended.set()
+      jax.profiler.stop_trace()
+
+  timer = threading.Timer(TRACED_SECONDS, end_trace)
+  timer.daemon = True
+  timer.start()
+  with listening() as clock:
+    try:
+      yield
+    finally:
+      timer.cancel()
+      end_trace()
+      text = clock.table()
+      store.write('profile/phases.txt', text + '\n')
+      print(text)
+      print(f'trace and phases: {folder}')
