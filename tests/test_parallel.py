@@ -1,0 +1,42 @@
+import jax
+import pytest
+
+from elth_jax.families import architecture
+from elth_jax.study.parallel import Parallel
+
+NET = architecture('resnet8', (8, 8, 3), 3, 2)
+
+
+@pytest.mark.parametrize(
+  ('text', 'lanes', 'devices', 'share'),
+  [
+    ('auto', 2, 2, None),
+    ('tickets', 2, 2, False),
+    ('batch', 1, 2, True),
+    ('1', 1, 2, None),
+    ('5', 5, 2, None),
+  ],
+)
+def test_ways_to_run_tickets(text, lanes, devices, share):
+  parallel = Parallel.parse(text)
+  placed = parallel.placement(NET, 8)
+  assert parallel.lanes(NET, 8) == lanes
+  assert (len(placed['devices']), placed['share']) == (devices, share)
+  assert len(placed['devices']) * placed['per_device'] >= lanes
+
+
+def test_memory_limits_tickets_on_an_accelerator(monkeypatch):
+  class Device:
+    def memory_stats(self):
+      return {'bytes_limit': 2 * 4 * 4 * NET.outputs() * 8 * 3}  # half: three
+
+  monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
+  monkeypatch.setattr(jax, 'local_devices', lambda: [Device(), Device()])
+  assert Parallel.parse('auto').lanes(NET, 8) == 2 * 3
+  assert Parallel.parse('auto').lanes(NET, 8000) == 2  # at least one on each
+
+
+@pytest.mark.parametrize('text', ['', '0', '-1', 'all', '1.5'])
+def test_other_words_are_refused(text):
+  with pytest.raises(ValueError, match='auto, tickets, batch or a number'):
+    Parallel.parse(text)
