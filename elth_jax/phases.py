@@ -80,9 +80,9 @@ def listening() -> Iterator[Clock]:
   clock = Clock()
   token = _clock.set(clock)
 
-  def compiled(event: str, seconds: float, **_) -> None:
+  def compiled(event: str, duration_secs: float, **_) -> None:
     if event in COMPILING:
-      clock.add('compile', seconds)
+      clock.add('compile', duration_secs)
 
   jax.monitoring.register_event_duration_secs_listener(compiled)
   try:
