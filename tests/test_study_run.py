@@ -2,9 +2,12 @@
 
 import csv
 import dataclasses
+import gc
 import json
 import re
+import shutil
 
+import jax
 import numpy as np
 import pytest
 
@@ -155,8 +158,6 @@ def test_a_study_runs_again_from_its_config_file(finished, monkeypatch):
 
 
 def test_more_work_is_added_and_a_change_is_refused(finished, tmp_path):
-  import shutil
-
   workdir = shutil.copytree(finished, tmp_path / 'copy')
   with pytest.raises(StoreError, match=r'recipe.l2 was 0.0001, now 0.01'):
     session.run(config(recipe=dataclasses.replace(RECIPE, l2=0.01)), workdir)
@@ -201,6 +202,21 @@ def test_results_do_not_depend_on_how_many_run_at_once(finished, tmp_path):
     assert float(a['test_loss']) == pytest.approx(float(b['test_loss']), 1e-4)
 
 
+def test_memory_does_not_grow_with_the_number_of_nodes(tmp_path):
+  def peak(levels):
+    sizes = []
+
+    def look():
+      gc.collect()
+      sizes.append(sum(array.nbytes for array in jax.live_arrays()))
+
+    levels = {'levels': levels, 'compare_levels': (levels,)}
+    session.run(config(**levels), tmp_path / str(levels), look)
+    return max(sizes) - min(sizes)
+
+  assert peak(3) == peak(1) > 0
+
+
 def test_a_diverged_run_fails_alone(tmp_path, capsys):
   recipe = dataclasses.replace(RECIPE, learning_rate=1e30, rewind_step=0)
   hot = config(recipe=recipe, methods=('imp',), replicates=1)
@@ -213,8 +229,6 @@ def test_a_diverged_run_fails_alone(tmp_path, capsys):
 
 
 def test_damage_is_noticed_and_named(finished, tmp_path):
-  import shutil
-
   workdir = shutil.copytree(finished, tmp_path / 'copy')
   result = workdir / 'runs' / 'mlp3-r0-dense' / 'result.json'
   result.write_text(result.read_text().replace('0', '1'))
