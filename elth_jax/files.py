@@ -3,8 +3,11 @@
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
+
+ASIDE = '.aside'  # ends the name of what is not whole yet
 
 
 def write_atomically(path: Path | str, data: bytes | str) -> None:
@@ -13,7 +16,7 @@ def write_atomically(path: Path | str, data: bytes | str) -> None:
   path.parent.mkdir(parents=True, exist_ok=True)
   if isinstance(data, str):
     data = data.encode()
-  handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+  handle, aside = tempfile.mkstemp(ASIDE, f'.{path.name}.', path.parent)
   try:
     with os.fdopen(handle, 'wb') as file:
       file.write(data)
@@ -25,16 +28,30 @@ def write_atomically(path: Path | str, data: bytes | str) -> None:
     with contextlib.suppress(OSError):
       os.unlink(aside)
     raise
-  sync_folder(path.parent)
+  sync(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-  """Makes renames in `folder` durable where the system allows it."""
-  handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+  """Makes a file's bytes, or renames in a folder, durable."""
+  handle = os.open(path, os.O_RDONLY)
   try:
     os.fsync(handle)
   finally:
     os.close(handle)
+
+
+def remove_folder(folder: Path) -> None:
+  """Removes a folder that may be there; nobody sees it half removed."""
+  aside = folder.with_name(f'.{folder.name}{ASIDE}')
+  shutil.rmtree(aside, ignore_errors=True)
+  with contextlib.suppress(FileNotFoundError):
+    os.replace(folder, aside)
+  shutil.rmtree(aside, ignore_errors=True)
+
+
+def files_below(folder: Path) -> list[Path]:
+  """All files in a folder and its folders, in a fixed order."""
+  return sorted(path for path in folder.rglob('*') if path.is_file())
 
 
 def sha256(path: Path) -> str:

@@ -3,7 +3,9 @@
 import os
 import shlex
 import signal
+import socket
 import sys
+import threading
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -18,25 +20,42 @@ flags.DEFINE_string(
 )
 flags.mark_flags_as_required(['config', 'workdir'])
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# SIGUSR1 is what cluster managers send before they end a job
+STOP_SIGNALS = ('SIGTERM', 'SIGINT', 'SIGUSR1')  # Windows has no SIGUSR1
 
 
 class StopRequest:
-  """Notes the first signal, and leaves at once on the second."""
+  """Notes the first signal, and leaves at once on the second.
+
+  A thread of its own hears signals while the main one compiles or trains.
+
+  Attributes:
+    signal: the number of the signal that came, or `None`.
+  """
 
   def __init__(self):
     self.signal: int | None = None
-    for number in STOP_SIGNALS:
-      signal.signal(number, self._note)
+    hear, tell = socket.socketpair()
+    tell.setblocking(False)
+    self._tell = tell  # kept open
+    signal.set_wakeup_fd(tell.fileno(), warn_on_full_buffer=False)
+    for name in STOP_SIGNALS:
+      if hasattr(signal, name):
+        signal.signal(getattr(signal, name), lambda number, frame: None)
+    threading.Thread(target=self._listen, args=(hear,), daemon=True).start()
 
-  def _note(self, number, frame):
-    del frame
+  def _listen(self, hear: socket.socket) -> None:
+    while heard := hear.recv(1):
+      self._note(heard[0])
+
+  def _note(self, number: int) -> None:
     if self.signal is not None:
       os._exit(128 + number)
     self.signal = number
     print(
       'stopping at the next step that is safe; once more leaves now',
       file=sys.stderr,
+      flush=True,
     )
 
   def __bool__(self) -> bool:
@@ -52,7 +71,9 @@ def main(argv) -> None:
 
   from elth_jax.compilation import keep_compiled
   from elth_jax.datasets.tfds import DatasetMissingError
+  from elth_jax.manifest import DamagedError
   from elth_jax.study import session
+  from elth_jax.study.lock import BusyError
   from elth_jax.study.store import StoreError
   from elth_jax.study.watch import StudyStopped
 
@@ -69,6 +90,8 @@ def main(argv) -> None:
   except (
     session.ConfigError,
     StoreError,
+    BusyError,
+    DamagedError,
     DatasetMissingError,
     OSError,
   ) as error:

@@ -1,25 +1,20 @@
 """Tickets: a network's rewound weights, its masks, and where they came from."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from elth_jax import masks as masks_lib
+from elth_jax import ticket_file
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.tables import Units
 from elth_jax.files import write_atomically
 from elth_jax.trees import PyTree, check_same_leaves, flatten, unflatten
 
-FORMAT = 'elth_jax.ticket/1'
-METADATA = 'elth_jax'  # the one key of the file's metadata
 COLLECTIONS = ('params', 'batch_stats', 'masks')
 
 
@@ -74,49 +69,34 @@ class Ticket:
     return masks_lib.sparsity(self.masks)
 
   def save(self, path: Path | str) -> None:
-    """Writes the ticket to one safetensors file, whole or not at all."""
-    tensors = self._tensors()
+    """Writes the ticket to one safetensors file, whole or not at all.
+
+    Raises:
+      ValueError: if the provenance is no JSON.
+    """
     about = {
-      'format': FORMAT,
       'architecture': dict(self.architecture),
       'provenance': dict(self.provenance),
     }
-    about['sha256'] = _digest(tensors, about)
-    # one key: safetensors writes several in no fixed order
-    metadata = {METADATA: json.dumps(about, sort_keys=True)}
-    write_atomically(path, safetensors.numpy.save(tensors, metadata))
+    write_atomically(path, ticket_file.encode(self._tensors(), about))
 
   @classmethod
   def load(cls, path: Path | str):
-    """Reads a ticket; nothing in the file is executed.
+    """Reads a ticket; the file may come from anybody.
+
+    Sizes are bounded and hashes checked before anything is allocated; nothing
+    in the file is executed, imported or used as a path.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if the file is damaged, is no ticket, or contradicts itself.
+      ValueError: if the file is damaged, is no ticket, exceeds the limits of
+        `ticket_file`, or contradicts itself.
     """
-    if not Path(path).is_file():
-      raise FileNotFoundError(f'no ticket file at {path}')
+    tensors, about = ticket_file.read(path)
     try:
-      with safetensors.safe_open(path, framework='numpy') as file:
-        about = json.loads((file.metadata() or {}).get(METADATA, '{}'))
-        if about.get('format') != FORMAT:
-          raise ValueError(
-            f'its format is {about.get("format")!r}, not {FORMAT!r}'
-          )
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
-      if about.pop('sha256', None) != _digest(tensors, about):
-        raise ValueError('its content does not match its SHA-256')
       return cls._from_tensors(tensors, about)
-    except (
-      safetensors.SafetensorError,
-      ValueError,
-      LookupError,
-      TypeError,
-      AttributeError,
-    ) as e:
-      raise ValueError(
-        f'{path} is not a sound ticket file: {e}; fetch or make it again'
-      ) from e
+    except (ValueError, LookupError, TypeError) as error:
+      raise ticket_file.unsound(path, error) from error
 
   def transform(
     self,
@@ -183,6 +163,9 @@ class Ticket:
     if stray:
       raise ValueError(f'masks without weights: {sorted(stray)}')
     masks = {name: parts['masks'].get(name) for name in parts['params']}
+    for name in ('architecture', 'provenance'):
+      if not isinstance(about[name], dict):
+        raise ValueError(f'its {name} is no JSON object')
     return cls(
       architecture=about['architecture'],
       params=unflatten(parts['params']),
@@ -199,12 +182,3 @@ def _host(leaf: Any) -> np.ndarray:
   array = np.array(leaf)
   array.flags.writeable = False
   return array
-
-
-def _digest(tensors: Mapping[str, np.ndarray], about: Mapping) -> str:
-  digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-  for name in sorted(tensors):
-    tensor = tensors[name]
-    digest.update(f'{name} {tensor.dtype} {tensor.shape}'.encode())
-    digest.update(tensor.tobytes())
-  return digest.hexdigest()

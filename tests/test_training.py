@@ -202,13 +202,13 @@ def test_a_resumed_run_is_the_run_that_never_stopped(
 ):
   _, sparse = tickets
   whole, evaluations = fit(trainer, [trainer.start(sparse, 2)], [3], 9)
-  assert checkpoint.latest_step(tmp_path) is None
-  for stop in (4, 5):
+  assert checkpoint.steps(tmp_path) == []
+  for stop in (3, 4, 5):
     (half,), _ = fit(trainer, [trainer.start(sparse, 2)], [3], stop)
     checkpoint.save(tmp_path, half)
-  assert [path.name for path in tmp_path.iterdir()] == ['step-5']
+  assert checkpoint.steps(tmp_path) == [4, 5]  # the last two
   like = trainer.start(sparse, 2)
-  state = checkpoint.restore(tmp_path, checkpoint.latest_step(tmp_path), like)
+  state = checkpoint.restore(tmp_path, checkpoint.steps(tmp_path)[-1], like)
   resumed, again = fit(trainer, [state], [3], 9)
   chex.assert_trees_all_equal(resumed, whole)
   assert again == evaluations

@@ -28,6 +28,8 @@ from elth_jax.trees import (
   named_leaves,
 )
 
+LARGEST = 2**20  # pixels a side, classes, channels
+
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
@@ -50,8 +52,12 @@ class Architecture:
 
   def __post_init__(self):
     sizes = (*self.input_shape, self.classes, self.width)
-    if not self.depths or not all(type(n) is int and n > 0 for n in sizes):
-      raise ValueError(f'{self}: sizes must be positive whole numbers')
+    if not self.depths or not all(
+      type(n) is int and 0 < n <= LARGEST for n in sizes
+    ):
+      raise ValueError(
+        f'{self}: sizes must be positive whole numbers, at most {LARGEST}'
+      )
 
   @property
   def family(self) -> Family:
@@ -158,10 +164,15 @@ class Architecture:
     """The inverse of `to_json`; `ValueError` on anything else."""
     fields = {field.name for field in dataclasses.fields(cls)}
     if values.keys() != fields:
-      raise ValueError(f'architecture has fields {sorted(values)}')
-    height, width, channels = values['input_shape']
+      raise ValueError(f'architecture has fields {sorted(map(str, values))}')
+    name, shape = values['name'], values['input_shape']
+    if not isinstance(name, str) or not isinstance(shape, list | tuple):
+      raise ValueError(f'architecture {name!r:.80} of images {shape!r:.80}')
+    if len(shape) != 3:
+      raise ValueError(f'architecture {name!r}: images of shape {shape!r:.80}')
+    height, width, channels = shape
     return cls(
-      name=values['name'],
+      name=name,
       input_shape=(height, width, channels),
       classes=values['classes'],
       width=values['width'],
@@ -232,7 +243,7 @@ def _without_trailing(rule: str, have, want, trailing: int) -> str:
 
 @functools.lru_cache
 def _split_name(name: str) -> tuple[Family, tuple[int, ...]]:
-  match = re.fullmatch(r'([a-z_]+)(\d{1,6}(?:-\d{1,6})*)', str(name))
+  match = re.fullmatch(r'([a-z_]+)(\d{1,4}(?:-\d{1,4})*)', str(name))
   if name in FAMILIES:
     raise ValueError(f'network {name!r} has no depth; write it as in resnet20')
   if not match or match[1] not in FAMILIES:

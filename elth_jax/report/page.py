@@ -5,7 +5,7 @@ import io
 import json
 import platform
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import jax
 import jinja2
@@ -22,6 +22,7 @@ from elth_jax.report.summary import pretty
 from elth_jax.study.graph import Node
 from elth_jax.study.spec import StudySpec
 from elth_jax.study.store import Store
+from elth_jax.study.watch import StudyStopped
 from elth_jax.ticket import Ticket
 from elth_jax.versions import versions
 
@@ -41,7 +42,9 @@ def write_report(
   nodes: Mapping[str, Node],
   rows: Sequence[summary.Row],
   failed: Mapping[str, str],
+  notes: Sequence[str] = (),
   command: str = '',
+  asked_to_stop: Callable[[], bool] = lambda: False,
 ) -> None:
   """Writes all figures as SVG and PNG, and one page that holds them.
 
@@ -51,22 +54,28 @@ def write_report(
     nodes: the study's graph.
     rows: the rows of results.csv.
     failed: name of a node -> why it failed.
+    notes: what was damaged or has changed since the study began.
     command: how to run the study again, where there is a command.
+    asked_to_stop: looked at before each figure.
+
+  Raises:
+    StudyStopped: if asked to stop; the next start writes the report.
   """
   found = summary.cells(rows)
   groups = {
-    'Accuracy against sparsity': list(_accuracies(spec, found)),
-    'The transformations': list(_transformations(nodes, store, failed)),
-    'Sparsity by layer': list(_layers(nodes, store, failed)),
-    'Between two trainings of one ticket': list(
-      _connectivity(nodes, store, failed)
-    ),
-    'Masks compared': list(_overlaps(nodes, store, failed)),
+    'Accuracy against sparsity': _accuracies(spec, found),
+    'The transformations': _transformations(nodes, store, failed),
+    'Sparsity by layer': _layers(nodes, store, failed),
+    'Between two trainings of one ticket': _connectivity(nodes, store, failed),
+    'Masks compared': _overlaps(nodes, store, failed),
   }
-  drawn = {
-    title: [(item, _save(store, item)) for item in group]
-    for title, group in groups.items()
-  }
+  drawn: dict[str, list] = {}
+  for title, group in groups.items():
+    drawn[title] = []
+    for item in group:
+      if asked_to_stop():
+        raise StudyStopped
+      drawn[title].append((item, _save(store, item)))
   environment = jinja2.Environment(
     loader=jinja2.PackageLoader('elth_jax.report', '.'), autoescape=True
   )
@@ -77,6 +86,7 @@ def write_report(
     tables=summary.tables(found),
     claims=summary.claims(found),
     failed=failed,
+    notes=notes,
     collapsed=_collapsed(nodes, store, failed),
     costs=amortise(rows, max(spec.compare_levels)),
     runs=len(rows),

@@ -1,4 +1,4 @@
-"""Makes the tickets of a study that need no training, and signs all."""
+"""Makes the tickets of a study that need no training, and signs them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,6 +11,9 @@ from elth_jax.study.graph import Node
 from elth_jax.study.store import Store
 from elth_jax.ticket import Ticket
 from elth_jax.versions import versions
+
+# from the run that a ticket goes back to
+INHERITED = ('dataset', 'examples', 'normalization', 'recipe', 'seed')
 
 
 def make_ticket(
@@ -33,7 +36,7 @@ def make_ticket(
     )
   else:
     ticket = METHODS[node.spec['method']].make(tickets, _setting(node, dataset))
-  return signed(ticket, node, nodes)
+  return ticket
 
 
 def _setting(node: Node, dataset: Dataset) -> Setting:
@@ -51,14 +54,37 @@ def _setting(node: Node, dataset: Dataset) -> Setting:
   )
 
 
-def signed(ticket: Ticket, node: Node, nodes: Mapping[str, Node]) -> Ticket:
-  """The ticket with its provenance: node, settings, parents, versions."""
+def sign(
+  ticket: Ticket, node: Node, nodes: Mapping[str, Node], store: Store
+) -> Ticket:
+  """The ticket with its provenance, as plain JSON values.
+
+  The family and its depths; dataset, recipe, seed and rewind step of the run
+  that it goes back to; the node's own settings; for every parent its node and
+  the hash of what it made; versions.
+  """
+  origin = _origin(node, nodes)
+  depths = node.architecture.depths
   provenance = {
+    'family': node.architecture.family.name,
+    'depths': depths,
+    **{name: origin.spec[name] for name in INHERITED},
+    'rewind_step': origin.spec['stop'],
     **ticket.provenance,
     **node.spec['about'],
     **{k: v for k, v in node.spec.items() if k != 'about'},
     'node': node.key,
     'parents': {r: nodes[name].key for r, name in node.parents.items()},
+    'hashes': {r: store.digest(nodes[n]) for r, n in node.parents.items()},
     'versions': versions(),
   }
   return dataclasses.replace(ticket, provenance=provenance)
+
+
+def _origin(node: Node, nodes: Mapping[str, Node]) -> Node:
+  """The dense run whose weights a ticket goes back to."""
+  while node.kind != 'rewind':
+    roles = ('rewind', 'source', *node.parents)
+    role = next(role for role in roles if role in node.parents)
+    node = nodes[node.parents[role]]
+  return node

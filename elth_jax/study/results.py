@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from elth_jax.cost import train_flops
@@ -45,7 +45,9 @@ def row_of(node: Node, result: Mapping[str, Any]) -> dict[str, Any]:
   }
 
 
-def collect(nodes: Mapping[str, Node], store: Store) -> list[dict[str, Any]]:
+def collect(
+  nodes: Mapping[str, Node], store: Store, done: Collection[str]
+) -> list[dict[str, Any]]:
   """The rows of all finished training runs, in the order of the graph.
 
   A run that diverged has no accuracy and no row.
@@ -53,7 +55,7 @@ def collect(nodes: Mapping[str, Node], store: Store) -> list[dict[str, Any]]:
   results = {
     name: store.result(node)
     for name, node in nodes.items()
-    if node.kind == 'train' and store.finished(node)
+    if node.kind == 'train' and name in done
   }
   spent = {name: found['train_flops'] for name, found in results.items()}
   rows = []

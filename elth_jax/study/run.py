@@ -1,21 +1,25 @@
 """Runs a study: every node once, alike ones side by side."""
 
 import json
+import math
 from collections.abc import Callable
 
 from elth_jax import lottery
 from elth_jax.cost import train_flops
 from elth_jax.datasets.dataset import Dataset
+from elth_jax.manifest import DamagedError
 from elth_jax.masks import apply_masks, collapsed, layer_densities, sparsity
 from elth_jax.phases import phase
 from elth_jax.study.analyse import compare_masks, connect
 from elth_jax.study.graph import Node
-from elth_jax.study.make import make_ticket, signed
+from elth_jax.study.make import make_ticket, sign
 from elth_jax.study.parallel import Parallel
 from elth_jax.study.progress import ProgressDisplay
+from elth_jax.study.recovery import Recovery
 from elth_jax.study.spec import RunOptions
 from elth_jax.study.store import Store
 from elth_jax.study.watch import BatchWatch, StudyStopped
+from elth_jax.ticket import Ticket
 from elth_jax.training import checkpoint
 from elth_jax.training.loop import Evaluation, fit
 from elth_jax.training.recipe import Recipe
@@ -49,31 +53,38 @@ class Runner:
     self.options = options
     self.parallel = Parallel.parse(options.parallel)
     self.asked_to_stop = asked_to_stop
-    self.done: set[str] = set()
+    self.recovery = Recovery(nodes, store)
+    self.done = self.recovery.done
     self.failed: dict[str, str] = {}
     for node in nodes.values():
-      self._note_if_finished(node)
+      if node.name in self.done and node.kind in ('train', 'twin'):
+        self._note_divergence(node, self.store.result(node)['diverged_at'])
     self._trainers: dict[tuple, Trainer] = {}
 
-  def _note_if_finished(self, node: Node) -> None:
-    if self.store.finished(node):
-      self.done.add(node.name)
-      if node.kind in ('train', 'twin'):
-        diverged_at = self.store.result(node)['diverged_at']
-        if diverged_at is not None:
-          self.failed[node.name] = f'diverged by step {diverged_at}'
+  def _note_divergence(self, node: Node, step: int | None) -> None:
+    if step is not None:
+      self.failed[node.name] = f'diverged at step {step}'
 
   def run(self) -> None:
     """Does all that is not done; `StudyStopped` when asked to stop.
 
     A run that diverges fails alone, with what depends on it: see `failed`.
+    What turns out to be damaged when it is used is made again.
     """
     runs = [node for node in self.nodes.values() if node.trains]
     left = [node for node in runs if node.name not in self.done]
+    self.store.trim_log({node.name: self._resumed_step(node) for node in left})
     work = sum(map(self._work, left))
     with ProgressDisplay(len(runs), len(runs) - len(left), work) as display:
-      while ready := self._make_tickets_and_list_ready():
-        self._train(self._pick(ready), display)
+      while True:
+        try:
+          ready = self._make_tickets_and_list_ready()
+          if not ready:
+            self.store.end_batches()
+            return
+          self._train(self._pick(ready), display)
+        except DamagedError as error:
+          self.recovery.repair(error)
 
   def _make_tickets_and_list_ready(self) -> list[Node]:
     """Makes every ticket that can be made; the runs that can start."""
@@ -105,23 +116,33 @@ class Runner:
       self.store.publish_run(node, result)
     else:
       ticket = make_ticket(node, self.nodes, self.store, self.dataset)
-      self.store.publish_ticket(node, ticket)
+      self._publish_ticket(node, ticket)
+
+  def _publish_ticket(self, node: Node, ticket: Ticket) -> None:
+    signed = sign(ticket, node, self.nodes, self.store)
+    self.store.publish_ticket(node, signed)
 
   def _pick(self, ready: list[Node]) -> list[Node]:
     """The next batch: alike in all that is compiled, and at one step.
 
-    Batches that fill the lanes go first, since what is left over may find
-    company when more is ready.
+    What an earlier start began goes first, and as it was begun, so that the
+    same runs share devices in the same way. Then batches that fill the lanes,
+    since what is left over may find company when more is ready.
     """
+    started = [node for node in ready if node.name in self.recovery.batch]
     groups: dict[tuple, list[Node]] = {}
-    for node in ready:
+    for node in started or ready:
       step = self._resumed_step(node)
       alike = (*_compiled(node), node.spec['stop'], step)
       groups.setdefault(alike, []).append(node)
     lanes = {key: self._lanes(group[0]) for key, group in groups.items()}
     full = [key for key, group in groups.items() if len(group) >= lanes[key]]
     chosen = (full or list(groups))[0]
-    return groups[chosen][: lanes[chosen]]
+    batch = groups[chosen][: lanes[chosen]]
+    if not started:
+      self.recovery.batch = [node.name for node in batch]
+      self.store.start_batch(self.recovery.batch)
+    return batch
 
   def _train(self, batch: list[Node], display: ProgressDisplay) -> None:
     self._leave_if_asked()
@@ -137,17 +158,21 @@ class Runner:
       self.asked_to_stop,
     )
     seeds = [node.spec['seed'] for node in batch]
-    states, evaluations = fit(trainer, starts, seeds, watch.stop, watch)
+    together = len(self.recovery.batch)
+    states, evaluations = fit(
+      trainer, starts, seeds, watch.stop, watch, together
+    )
     for node, state, evaluation in zip(batch, states, evaluations, strict=True):
       diverged_at = watch.diverged.get(node.name)
+      if diverged_at is None and not math.isfinite(evaluation.loss):
+        diverged_at = watch.stop
       with phase('publish'):
         self._publish(node, state, evaluation, diverged_at)
+      self._note_divergence(node, diverged_at)
       if diverged_at is None:
         self.done.add(node.name)
-        display.finish(node.name, f'accuracy {evaluation.accuracy:.4f}')
-      else:
-        self.failed[node.name] = f'diverged by step {diverged_at}'
-        display.finish(node.name, self.failed[node.name])
+      accuracy = f'accuracy {evaluation.accuracy:.4f}'
+      display.finish(node.name, self.failed.get(node.name, accuracy))
 
   def _publish(
     self,
@@ -161,7 +186,7 @@ class Runner:
         ticket = lottery.dense_ticket(
           node.architecture, state.params, state.batch_stats
         )
-        self.store.publish_ticket(node, signed(ticket, node, self.nodes))
+        self._publish_ticket(node, ticket)
       return
     steps, examples = node.spec['stop'] - node.spec['start'], self.examples
     recipe = Recipe(**node.spec['recipe'])
@@ -185,7 +210,7 @@ class Runner:
     self.store.publish_run(node, result, trained)
 
   def _start(self, node: Node, trainer: Trainer) -> TrainState:
-    """Where a run starts: its ticket, or its last checkpoint."""
+    """Where a run starts: its ticket, or its last good checkpoint."""
     if node.kind == 'rewind':
       fresh = node.architecture.init(node.spec['seed'])
       ticket = lottery.dense_ticket(
@@ -196,12 +221,14 @@ class Runner:
     keep = ticket.provenance.get('keep', 0)
     seed = node.spec['seed']
     state = trainer.start(ticket, node.spec['start'], keep, seed)
+    step = self.recovery.step(node)
+    if step is None:
+      return state
     folder = self.store.partial(node)
-    step = checkpoint.latest_step(folder)
-    return state if step is None else checkpoint.restore(folder, step, state)
+    return checkpoint.restore(folder, step, state, node.key)
 
   def _resumed_step(self, node: Node) -> int:
-    saved = checkpoint.latest_step(self.store.partial(node))
+    saved = self.recovery.step(node)
     return node.spec['start'] if saved is None else saved
 
   def _trainer(self, node: Node) -> Trainer:

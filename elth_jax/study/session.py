@@ -13,9 +13,10 @@ from elth_jax import datasets
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.phases import peak_memory, phase
 from elth_jax.report import summary, write_report
-from elth_jax.study import profile, results
+from elth_jax.study import history, outputs, profile, results
 from elth_jax.study.estimate import describe
 from elth_jax.study.graph import Node, build
+from elth_jax.study.lock import owned
 from elth_jax.study.run import Runner
 from elth_jax.study.spec import RunOptions, StudySpec, read_config
 from elth_jax.study.store import Store, StoreError
@@ -45,6 +46,8 @@ def run(
   Raises:
     ConfigError: if the config is wrong, before anything runs.
     StoreError: if the workdir cannot be used for this config.
+    lock.BusyError: if another process works in it.
+    manifest.DamagedError: if something is damaged that cannot be made again.
     datasets.tfds.DatasetMissingError: if the data is not there.
     StudyStopped: if asked to stop; all that was done is safe.
   """
@@ -58,9 +61,14 @@ def run(
     print(describe(nodes, spec, dataset))
     return True
   store = Store(workdir)
-  _accept(store, spec, nodes)
-  with profile.into(store) if options.profile else contextlib.nullcontext():
-    return _run(spec, options, nodes, dataset, store, asked_to_stop, command)
+  with owned(store.root):
+    store.sweep()
+    notes = _accept(store, spec, nodes)
+    notes += history.note_start(store, command)
+    with profile.into(store) if options.profile else contextlib.nullcontext():
+      return _run(
+        spec, options, nodes, dataset, store, asked_to_stop, command, notes
+      )
 
 
 def _run(
@@ -71,25 +79,36 @@ def _run(
   store: Store,
   asked_to_stop: Callable[[], bool],
   command: str,
+  notes: list[str],
 ) -> bool:
   runner = Runner(nodes, store, dataset, options, asked_to_stop)
-  new = [name for name in nodes if name not in runner.done]
-  done = len(nodes) - len(new)
-  print(f'{done} of {len(nodes)} nodes are done in {store.root}')
+  recovery = runner.recovery
+  for note in (*notes, *recovery.notes):
+    print(f'NOTE {note}')
+  print(f'{len(runner.done)} of {len(nodes)} nodes are done in {store.root}')
   try:
     runner.run()
   finally:  # what is finished is worth reading, whatever stops the rest
-    rows = results.collect(nodes, store)
-    store.write('results.csv', results.to_csv(rows))
-  if new or not (store.root / 'report.html').is_file():
+    rows = results.collect(nodes, store, runner.done)
+    text = results.to_csv(rows)
+    if not store.holds('results.csv', text):
+      store.write('results.csv', text)
+  made = {name: store.digest(nodes[name]) for name in sorted(runner.done)}
+  if not recovery.earlier.covers(made, runner.failed):
     with phase('report'):
-      write_report(store, spec, nodes, rows, runner.failed, command)
+      notes += recovery.notes
+      write_report(
+        store, spec, nodes, rows, runner.failed, notes, command, asked_to_stop
+      )
+    outputs.close(store, made, runner.failed)
   print(summary.to_text(rows))
   print(f'report: {store.root / "report.html"}')
   print(
     'peak memory: '
     + ', '.join(f'{of} {b / 2**30:.2f} GiB' for of, b in peak_memory().items())
   )
+  for note in recovery.notes:
+    print(f'DAMAGED {note}')
   for name, why in runner.failed.items():
     print(f'FAILED {name}: {why}')
   return not runner.failed
@@ -110,17 +129,27 @@ def suitable_cpu_devices() -> int:
   return min(cores, 8)
 
 
-def _accept(store: Store, spec: StudySpec, nodes: Mapping[str, Node]) -> None:
-  """Writes the config, unless an earlier one forbids it.
+def _accept(
+  store: Store, spec: StudySpec, nodes: Mapping[str, Node]
+) -> list[str]:
+  """Writes the config, unless an earlier one forbids it; what to say of it.
 
   A change is accepted if every node of the earlier study is still there,
   determined by the same things: then it only adds work.
   """
-  config = dataclasses.asdict(spec)
-  earlier = store.read_config()
-  if earlier is not None and earlier != _as_json(config):
-    former = StudySpec.from_config(earlier)
-    before = build(former, _load_dataset(former))
+  config = _as_json(dataclasses.asdict(spec))
+  earlier, notes = outputs.read_config(store, config)
+  if earlier == config and not notes:
+    return []
+  if earlier is not None:
+    try:
+      former = StudySpec.from_config(earlier)
+      before = build(former, _load_dataset(former))
+    except ValueError as error:
+      raise StoreError(
+        f'{store.root / outputs.CONFIG}: {error}; restore it, or remove it to '
+        'have what is finished compared with the config given'
+      ) from error
     changed = [
       name
       for name, node in before.items()
@@ -129,10 +158,11 @@ def _accept(store: Store, spec: StudySpec, nodes: Mapping[str, Node]) -> None:
     if changed:
       raise StoreError(
         f'{store.root} holds a study with other settings: '
-        f'{_differences(earlier, _as_json(config))}; give another --workdir, '
+        f'{_differences(earlier, config)}; give another --workdir, '
         'or change only what adds runs'
       )
-  store.write_config(config)
+  outputs.write_config(store, config)
+  return notes
 
 
 def _as_json(value: Any) -> Any:

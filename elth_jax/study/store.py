@@ -3,22 +3,30 @@
 config.json            what was asked for
 tickets/<node>.safetensors
 runs/<node>/           result.json, trained.safetensors, manifest.json
+partial/batch.json     the runs that are being trained together
 partial/<node>/        checkpoints of a training run that is not finished
+damaged/               what was found damaged, under the same names
+manifest.json          hashes of the study's own files; see `outputs`
 """
 
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import safetensors.numpy
 
-from elth_jax.files import sha256, sync_folder, write_atomically
+from elth_jax import manifest, ticket_file
+from elth_jax.files import ASIDE, remove_folder, sync, write_atomically
+from elth_jax.manifest import DamagedError
 from elth_jax.study.graph import Node
 from elth_jax.ticket import Ticket
 from elth_jax.trees import PyTree, flatten, unflatten
+from elth_jax.versions import versions
+
+RESULT, TRAINED = 'result.json', 'trained.safetensors'
 
 
 class StoreError(Exception):
@@ -27,6 +35,9 @@ class StoreError(Exception):
 
 class Store:
   """Reads and writes one workdir.
+
+  Whatever is read is compared with the hash that was written with it;
+  `DamagedError` names a file that is not what it was.
 
   Raises:
     StoreError: if the folder cannot be made or written to.
@@ -45,31 +56,38 @@ class Store:
         'give another --workdir'
       ) from error
 
+  def sweep(self) -> None:
+    """Removes what was being written when an earlier process ended."""
+    for pattern in ('.', 'runs', 'tickets', 'figures', 'partial', 'partial/*'):
+      for path in self.root.glob(f'{pattern}/.*{ASIDE}'):
+        if path.is_dir():
+          shutil.rmtree(path)
+        else:
+          path.unlink()
+
   def finished(self, node: Node) -> bool:
-    """Whether the node's product is there.
+    """Whether the node's product is there, and whole.
 
     Raises:
       StoreError: if what is there was made from something else.
+      DamagedError: if it is damaged.
     """
-    if not node.makes_ticket:
-      manifest = self._folder(node) / 'manifest.json'
-      if not manifest.is_file():
-        return False
-      key = json.loads(manifest.read_text())['key']
-    else:
-      if not self.ticket_path(node).is_file():
-        return False
-      key = self.ticket(node).provenance.get('node')
-    if key != node.key:
+    if not self.product(node).exists():
+      return False
+    if self._about(node)['node'] != node.key:
       raise StoreError(
         f'{self.root} holds another {node.name}, made from other settings; '
         'give another --workdir'
       )
     return True
 
+  def product(self, node: Node) -> Path:
+    """Where the node's product is: a ticket's file, or a folder."""
+    return self.ticket_path(node) if node.makes_ticket else self._folder(node)
+
   def publish_ticket(self, node: Node, ticket: Ticket) -> None:
     ticket.save(self.ticket_path(node))
-    self._forget_partial(node)
+    self.forget_partial(node)
 
   def publish_run(
     self,
@@ -84,85 +102,158 @@ class Store:
       result: what it found, as JSON values.
       variables: `params` and `batch_stats` of a trained network.
     """
-    folder = self._folder(node)
-    aside = folder.with_name(f'.{folder.name}.aside')
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    if variables is not None:
-      tensors = safetensors.numpy.save(flatten(variables))
-      write_atomically(aside / 'trained.safetensors', tensors)
-    write_atomically(aside / 'result.json', _json(result))
-    hashes = {
-      path.name: {'sha256': sha256(path), 'bytes': path.stat().st_size}
-      for path in sorted(aside.iterdir())
+    about = {
+      'node': node.key,
+      'kind': node.kind,
+      'spec': node.spec,
+      'parents': node.parents,
+      'versions': versions(),
     }
-    about = {'key': node.key, 'kind': node.kind, 'spec': node.spec}
-    manifest = {**about, 'parents': node.parents, 'files': hashes}
-    write_atomically(aside / 'manifest.json', _json(manifest))
-    os.replace(aside, folder)
-    sync_folder(folder.parent)
-    self._forget_partial(node)
+
+    def fill(aside: Path) -> None:
+      if variables is not None:
+        content = safetensors.numpy.save(flatten(variables))
+        (aside / TRAINED).write_bytes(content)
+      (aside / RESULT).write_text(manifest.to_json(result))
+
+    manifest.publish(self._folder(node), about, fill)
+    self.forget_partial(node)
 
   def result(self, node: Node) -> dict[str, Any]:
     """What a finished run or analysis reported."""
-    return json.loads(self._checked(node, 'result.json').read_text())
+    return json.loads(manifest.read_file(self._folder(node), RESULT))
 
   def trained(self, node: Node) -> dict[str, PyTree]:
     """`params` and `batch_stats` at the end of a finished training run."""
-    path = self._checked(node, 'trained.safetensors')
-    found = unflatten(safetensors.numpy.load_file(path))
-    return {'batch_stats': {}, **found}
+    content = manifest.read_file(self._folder(node), TRAINED)
+    return {'batch_stats': {}, **unflatten(safetensors.numpy.load(content))}
 
   def ticket(self, node: Node) -> Ticket:
-    return Ticket.load(self.ticket_path(node))
+    path = self.ticket_path(node)
+    try:
+      return Ticket.load(path)
+    except (FileNotFoundError, ValueError) as error:
+      raise DamagedError(path, f'cannot be used: {_why(error)}') from error
 
   def ticket_path(self, node: Node) -> Path:
     name = node.name.removesuffix('-ticket')
     return self.root / 'tickets' / f'{name}.safetensors'
 
+  def digest(self, node: Node) -> str:
+    """The SHA-256 of what a finished node made: its ticket or its weights."""
+    if node.makes_ticket:
+      return self._about(node)['sha256']
+    files = manifest.read(self._folder(node))['files']
+    return files[TRAINED if TRAINED in files else RESULT]['sha256']
+
   def partial(self, node: Node) -> Path:
     """The folder for checkpoints of a training run."""
     return self.root / 'partial' / node.name
 
+  def forget_partial(self, node: Node) -> None:
+    """Removes the checkpoints of a run that is finished."""
+    remove_folder(self.partial(node))
+
+  def start_batch(self, names: Sequence[str]) -> None:
+    """Notes which runs are trained together from now on."""
+    manifest.write_sealed(self._batch, {'runs': list(names)})
+
+  def started_batch(self) -> list[str]:
+    """The runs of the last `start_batch`; some of them may be finished."""
+    if not self._batch.is_file():
+      return []
+    return manifest.read_sealed(self._batch)['runs']
+
+  def end_batches(self) -> None:
+    """Forgets the last batch, since nothing is left to train."""
+    self._batch.unlink(missing_ok=True)
+
+  def set_aside(self, path: Path) -> Path:
+    """Moves what is damaged below `damaged/`; returns where it is now."""
+    below = path.relative_to(self.root)
+    aside, number = self.root / 'damaged' / below, 1
+    while aside.exists():
+      number += 1
+      aside = aside.with_name(f'{below.name}.{number}')
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(path, aside)
+    sync(aside.parent)
+    sync(path.parent)
+    return aside
+
   def log(self, **values: Any) -> None:
     """Adds one line to metrics.jsonl."""
-    with (self.root / 'metrics.jsonl').open('a') as file:
+    with self._log.open('a') as file:
       file.write(json.dumps(values) + '\n')
+
+  def sync_log(self) -> None:
+    """Makes all lines durable, as a checkpoint that follows them will be."""
+    if self._log.is_file():
+      sync(self._log)
+
+  def trim_log(self, steps: Mapping[str, int]) -> None:
+    """Drops lines of steps that are done again, and a line cut short.
+
+    Args:
+      steps: for each run that goes on, the step from which it does.
+    """
+    if not self._log.is_file():
+      return
+    kept, dropped = [], False
+    with self._log.open() as file:
+      for line in file:
+        if _is_kept(line, steps):
+          kept.append(line)
+        else:
+          dropped = True
+    if dropped:
+      write_atomically(self._log, ''.join(kept))
 
   def write(self, name: str, text: str | bytes) -> None:
     """Writes one of the study's own files, whole."""
     write_atomically(self.root / name, text)
 
-  def read_config(self) -> dict[str, Any] | None:
-    """The config of an earlier start, or `None`."""
-    path = self.root / 'config.json'
-    if not path.is_file():
-      return None
-    try:
-      return json.loads(path.read_text())
-    except ValueError as error:
-      raise StoreError(f'{path} is damaged ({error}); restore it') from error
+  def holds(self, name: str, text: str) -> bool:
+    """Whether one of the study's own files has exactly this text."""
+    path = self.root / name
+    return path.is_file() and path.read_bytes() == text.encode()
 
-  def write_config(self, config: Mapping[str, Any]) -> None:
-    self.write('config.json', _json(config))
+  def has_results(self) -> bool:
+    """Whether anything was finished here."""
+    folders = (self.root / 'tickets', self.root / 'runs')
+    return any(any(folder.glob('[!.]*')) for folder in folders)
+
+  @property
+  def _log(self) -> Path:
+    return self.root / 'metrics.jsonl'
+
+  @property
+  def _batch(self) -> Path:
+    return self.root / 'partial' / 'batch.json'
 
   def _folder(self, node: Node) -> Path:
     return self.root / 'runs' / node.name
 
-  def _forget_partial(self, node: Node) -> None:
-    shutil.rmtree(self.partial(node), ignore_errors=True)
-
-  def _checked(self, node: Node, name: str) -> Path:
-    folder = self._folder(node)
-    manifest = json.loads((folder / 'manifest.json').read_text())
-    path = folder / name
-    if not path.is_file() or sha256(path) != manifest['files'][name]['sha256']:
-      raise StoreError(
-        f'{path} is missing or damaged; remove {folder} and run again to '
-        'train it anew'
-      )
-    return path
+  def _about(self, node: Node) -> dict[str, Any]:
+    """What a product says of itself, once all of it was checked."""
+    if not node.makes_ticket:
+      return manifest.check(self._folder(node))['about']
+    path = self.ticket_path(node)
+    try:
+      about = ticket_file.read_about(path)
+      return {'node': about['provenance']['node'], 'sha256': about['sha256']}
+    except (FileNotFoundError, ValueError, LookupError, TypeError) as error:
+      raise DamagedError(path, f'cannot be used: {_why(error)}') from error
 
 
-def _json(values: Mapping[str, Any]) -> str:
-  return json.dumps(values, indent=2, sort_keys=True) + '\n'
+def _is_kept(line: str, steps: Mapping[str, int]) -> bool:
+  try:
+    values = json.loads(line)
+    return values['step'] <= steps.get(values['node'], values['step'])
+  except (ValueError, LookupError, TypeError):
+    return False
+
+
+def _why(error: Exception) -> object:
+  """What is wrong with a ticket's file, without its name."""
+  return error.__cause__ or error

@@ -1,6 +1,5 @@
 """What happens between the dispatches of a batch of training runs."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -29,7 +28,7 @@ class BatchWatch:
     asked_to_stop: if true, states are saved and `StudyStopped` is raised.
 
   Attributes:
-    diverged: name of a run whose loss was not finite -> first step noticed.
+    diverged: name of a run -> the first step whose loss was not finite.
   """
 
   def __init__(
@@ -68,17 +67,23 @@ class BatchWatch:
     overdue = time.monotonic() - self.saved > self.checkpoint_seconds
     if (asked or overdue) and segment.step < self.stop:
       with phase('checkpoint'):
-        for node, state in zip(self.nodes, segment.states(), strict=True):
-          checkpoint.save(self.store.partial(node), state)
+        self._save(segment)
       self.saved = time.monotonic()
       if asked:
         raise StudyStopped
 
+  def _save(self, segment: Segment) -> None:
+    """Checkpoints all runs but diverged ones, which will diverge again."""
+    self.store.sync_log()
+    for node, state in zip(self.nodes, segment.states(), strict=True):
+      if node.name not in self.diverged:
+        checkpoint.save(self.store.partial(node), state, node.key)
+
   def _log(self, segment: Segment) -> None:
     for i, node in enumerate(self.nodes):
       loss = float(segment.loss[i])
-      if not math.isfinite(loss):
-        self.diverged.setdefault(node.name, segment.step)
+      if segment.diverged[i] >= 0:
+        self.diverged.setdefault(node.name, int(segment.diverged[i]))
       self.store.log(
         node=node.name,
         step=segment.step,

@@ -1,50 +1,96 @@
-"""The state of an unfinished training run on disk; the one user of orbax."""
+"""The state of an unfinished training run on disk; the one user of orbax.
+
+orbax loads flipped bits without a word, so every checkpoint has a manifest,
+and the one before the last is kept.
+"""
 
 import logging
-import shutil
 from pathlib import Path
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from elth_jax import manifest
+from elth_jax.files import remove_folder
 from elth_jax.training.state import TrainState
 
 # orbax warns of its own defaults
 logging.getLogger('absl').setLevel(logging.ERROR)
 
+KEPT = 2
+ARRAYS = 'arrays'
 
-def save(folder: Path, state: TrainState) -> None:
-  """Writes the state under its step, and removes earlier ones once it is."""
+
+def save(folder: Path, state: TrainState, of: str = '') -> None:
+  """Publishes the state under its step, then removes all but the last two.
+
+  Args:
+    folder: of the run.
+    state: on the host.
+    of: identifies the run.
+
+  Raises:
+    OSError: if it could not be written; earlier ones are as they were.
+  """
   step = int(state.step)
-  path = (folder / f'step-{step}').absolute()
+  path = folder / f'step-{step}'
   if path.is_dir():
     return
-  with ocp.StandardCheckpointer() as checkpointer:
-    checkpointer.save(path, _leaves(state))
-  for other in folder.glob('step-*'):
-    if other.absolute() != path:
-      shutil.rmtree(other, ignore_errors=True)
+  about = {'of': of, 'step': step}
+  manifest.publish(path, about, lambda aside: _write(aside, state))
+  for old in steps(folder)[:-KEPT]:
+    remove_folder(folder / f'step-{old}')
 
 
-def latest_step(folder: Path) -> int | None:
-  """The step that `save` wrote last, or `None`."""
+def steps(folder: Path) -> list[int]:
+  """The steps that were saved, in order; they may be damaged."""
   names = [path.name.removeprefix('step-') for path in folder.glob('step-*')]
-  return max((int(name) for name in names if name.isdigit()), default=None)
+  return sorted(int(name) for name in names if name.isdecimal())
 
 
-def restore(folder: Path, step: int, like: TrainState) -> TrainState:
+def check(folder: Path, step: int, of: str = '') -> None:
+  """Compares a checkpoint's files with its manifest, which says `of` which run.
+
+  Raises:
+    manifest.DamagedError: naming the file.
+  """
+  path = folder / f'step-{step}'
+  if manifest.check(path)['about'] != {'of': of, 'step': step}:
+    raise manifest.DamagedError(path, 'belongs to another run')
+
+
+def restore(
+  folder: Path, step: int, like: TrainState, of: str = ''
+) -> TrainState:
   """The state that `save` wrote at `step`.
 
   Args:
     folder: what `save` was given.
-    step: from `latest_step`.
+    step: one of `steps` that passes `check`.
     like: a state with the same leaves, e.g. the ticket's start.
+    of: as for `save`.
+
+  Raises:
+    manifest.DamagedError: if its files do not hold such a state.
   """
-  path = (folder / f'step-{step}').absolute()
-  with ocp.StandardCheckpointer() as checkpointer:
-    leaves = checkpointer.restore(path, _leaves(like))
+  path = folder / f'step-{step}'
+  check(folder, step, of)
+  try:
+    with ocp.StandardCheckpointer() as checkpointer:
+      arrays = (path / ARRAYS).absolute()
+      leaves = checkpointer.restore(arrays, _leaves(like))
+  except Exception as error:  # orbax has no error of its own
+    raise manifest.DamagedError(path, f'cannot be restored: {error}') from error
   return jax.tree.unflatten(jax.tree.structure(like), list(leaves.values()))
+
+
+def _write(aside: Path, state: TrainState) -> None:
+  try:
+    with ocp.StandardCheckpointer() as checkpointer:
+      checkpointer.save((aside / ARRAYS).absolute(), _leaves(state))
+  except Exception as error:  # orbax has no error of its own
+    raise OSError(f'checkpoint {aside.parent} not written: {error}') from error
 
 
 def _leaves(state: TrainState) -> dict[str, np.ndarray]:

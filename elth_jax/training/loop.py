@@ -14,6 +14,7 @@ from elth_jax.training.state import TrainState, unstack
 from elth_jax.training.trainer import Trainer
 
 SEGMENT_SECONDS = 3.0  # how long a signal or a progress line may wait
+SECOND_SEGMENT = 8  # steps: the first one compiles, which says nothing of pace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Segment:
     seconds: how long it took.
     loss: mean training loss of the segment, by ticket.
     accuracy: training accuracy of the segment, 0 to 1, by ticket.
+    diverged: the first step of the segment whose loss was not finite, or -1,
+      by ticket.
     states: fetches the tickets' states to the host.
   """
 
@@ -34,6 +37,7 @@ class Segment:
   seconds: float
   loss: np.ndarray
   accuracy: np.ndarray
+  diverged: np.ndarray
   states: Callable[[], list[TrainState]]
 
 
@@ -51,11 +55,12 @@ def fit(
   seeds: Sequence[int],
   stop: int,
   after_segment: Callable[[Segment], None] = lambda segment: None,
+  together: int = 0,
 ) -> tuple[list[TrainState], list[Evaluation]]:
   """Trains tickets of one architecture side by side, then evaluates them.
 
   Results depend neither on which tickets share a batch nor on where segments
-  end.
+  end. Training ends early if every ticket has diverged.
 
   Args:
     trainer: the compiled functions.
@@ -63,13 +68,17 @@ def fit(
     seeds: for each ticket, the seed of its data order and augmentation.
     stop: the step before which training stops.
     after_segment: called after every dispatch; may raise to leave.
+    together: as how many tickets they share devices; by default, as many as
+      there are. Runs that were interrupted go on as they were begun, since
+      another sharing rounds in another way.
   """
   (step,) = {int(state.step) for state in states}
   count = len(states)
-  programs = trainer.programs(count)
+  programs = trainer.programs(together or count)
   state = programs.place(states)
   limit, an_epoch = 1, trainer.steps_per_epoch
-  while step < stop:
+  alive = np.ones(count, bool)
+  while step < stop and alive.any():
     epoch = step // an_epoch
     until = min(stop, (epoch + 1) * an_epoch, step + limit)
     with phase('input'):
@@ -83,9 +92,9 @@ def fit(
       metrics = jax.tree.map(lambda m: np.asarray(m)[:count], metrics)
     seconds = time.perf_counter() - began
     done, step = until - step, until
-    # the first dispatch compiles, so it says nothing of the pace
+    alive &= metrics['diverged'] < 0
     pace = SEGMENT_SECONDS / max(seconds, 1e-6) * done
-    limit = max(1, int(pace)) if limit > 1 or done > 1 else 8
+    limit = max(1, int(pace)) if limit > 1 or done > 1 else SECOND_SEGMENT
     after_segment(
       Segment(
         step=step,
@@ -93,6 +102,7 @@ def fit(
         seconds=seconds,
         loss=metrics['loss'] / metrics['count'],
         accuracy=metrics['correct'] / metrics['count'],
+        diverged=metrics['diverged'],
         states=functools.partial(unstack, state, count),
       )
     )

@@ -96,7 +96,8 @@ class Programs:
       batches: for each ticket, what `draw_epoch` returns for this epoch.
 
     Returns:
-      The new state, and sums over examples by lane (see `step.Metrics`).
+      The new state, and by lane sums over examples and the step of divergence
+      (see `step.make_segment`).
     """
     spare = self.lanes - len(stops)
     all_stops = np.asarray([*stops, *[0] * spare], np.int32)

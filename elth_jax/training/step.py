@@ -92,7 +92,9 @@ def make_segment(step: Callable, steps_per_epoch: int) -> Callable:
   """The function that runs steps of one epoch, up to step `stop`.
 
   The number of steps is data, so one compilation serves every segment: the
-  rewind steps, a start in the middle of an epoch, whole epochs.
+  rewind steps, a start in the middle of an epoch, whole epochs. Beside sums of
+  metrics it returns `diverged`, the first step whose loss was not finite, or
+  -1.
   """
 
   def segment(state: TrainState, stop, batches, images, labels):
@@ -100,11 +102,18 @@ def make_segment(step: Callable, steps_per_epoch: int) -> Callable:
       state, total = carry
       row = state.step % steps_per_epoch
       batch = jax.tree.map(lambda a: a[row], batches)
-      state, metrics = step(state, batch, images, labels)
-      return state, jax.tree.map(jnp.add, total, metrics)
+      new, metrics = step(state, batch, images, labels)
+      sums = jax.tree.map(jnp.add, total['sums'], metrics)
+      bad = (total['diverged'] < 0) & ~jnp.isfinite(metrics['loss'])
+      diverged = jnp.where(bad, state.step, total['diverged'])
+      return new, {'sums': sums, 'diverged': diverged}
 
     zero = {name: jnp.zeros(()) for name in ('loss', 'correct', 'count')}
-    return lax.while_loop(lambda c: c[0].step < stop, body, (state, zero))
+    start = {'sums': zero, 'diverged': jnp.full((), -1, jnp.int32)}
+    state, total = lax.while_loop(
+      lambda c: c[0].step < stop, body, (state, start)
+    )
+    return state, {**total['sums'], 'diverged': total['diverged']}
 
   return segment
 

@@ -1,0 +1,126 @@
+"""What a start finds in its workdir; what is damaged is set aside and named."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from elth_jax.manifest import DamagedError
+from elth_jax.study import outputs
+from elth_jax.study.graph import Node
+from elth_jax.study.store import Store, StoreError
+from elth_jax.training import checkpoint
+
+MOST_REPAIRS = 3  # of one node in one start; then the disk is at fault
+
+
+class Recovery:
+  """Looks at everything that earlier starts left, before any of it is used.
+
+  Args:
+    nodes: the study.
+    store: its workdir.
+
+  Attributes:
+    earlier: the state of the study's own files.
+    done: names of nodes whose product is there and whole.
+    notes: one line for everything that was damaged or lost, and what is done
+      about it.
+  """
+
+  def __init__(self, nodes: Mapping[str, Node], store: Store):
+    self.nodes = nodes
+    self.store = store
+    self.notes: list[str] = []
+    self.earlier = outputs.inspect(store.root)
+    self._steps: dict[str, int | None] = {}
+    self._repairs: dict[str, int] = {}
+    self._damaged: set[str] = set()
+    for error in self.earlier.damaged:
+      self._set_aside(error.path, error, 'it is written anew')
+    self.done = {name for name in nodes if self._finished(nodes[name])}
+    self._note_missing()
+    self.batch = self._batch()
+
+  def step(self, node: Node) -> int | None:
+    """The step of the last good checkpoint of a run, or `None`."""
+    if node.name not in self._steps:
+      self._steps[node.name] = self._last_good_step(node)
+    return self._steps[node.name]
+
+  def repair(self, error: DamagedError) -> Node:
+    """Sets aside what was found damaged in use, and the node that made it.
+
+    Raises:
+      DamagedError: the same, if it is no node's product.
+      StoreError: if that node's product was damaged again and again.
+    """
+    for node in self.nodes.values():
+      product = self.store.product(node)
+      if product == error.path or product in error.path.parents:
+        self._repairs[node.name] = self._repairs.get(node.name, 0) + 1
+        if self._repairs[node.name] > MOST_REPAIRS:
+          raise StoreError(
+            f'{error}, for the {self._repairs[node.name]}th time: is the disk '
+            'sound? Copy the workdir to another one and continue there'
+          ) from error
+        self._set_aside(product, error, f'{node.name} is made again')
+        self.done.discard(node.name)
+        self._steps.pop(node.name, None)
+        return node
+    raise error
+
+  def _finished(self, node: Node) -> bool:
+    try:
+      finished = self.store.finished(node)
+    except DamagedError as error:
+      product = self.store.product(node)
+      self._set_aside(product, error, f'{node.name} is made again')
+      self._damaged.add(node.name)
+      return False
+    if finished and self.store.partial(node).exists():
+      self.store.forget_partial(node)
+    return finished
+
+  def _note_missing(self) -> None:
+    """Products that others were made from, or that were once there."""
+    known = dict.fromkeys(self.earlier.nodes)
+    for name in self.done:
+      known |= dict.fromkeys(self.nodes[name].parents.values())
+    for name in known:
+      if name in self.nodes and name not in self.done | self._damaged:
+        path = self.store.product(self.nodes[name])
+        self.notes.append(f'{path} is missing; {name} is made again')
+
+  def _last_good_step(self, node: Node) -> int | None:
+    folder = self.store.partial(node)
+    steps = checkpoint.steps(folder)
+    while steps:
+      step = steps.pop()
+      try:
+        checkpoint.check(folder, step, node.key)
+        return step
+      except DamagedError as error:
+        before = (
+          f'{node.name} goes on from step {steps[-1]}'
+          if steps
+          else f'{node.name} starts again, since no good checkpoint is left'
+        )
+        self._set_aside(folder / f'step-{step}', error, before)
+    return None
+
+  def _batch(self) -> list[str]:
+    try:
+      return self.store.started_batch()
+    except DamagedError as error:
+      self._set_aside(
+        error.path,
+        error,
+        'runs may be grouped in another way, so that results agree to rounding',
+      )
+      return []
+
+  def _set_aside(self, path: Path, error: DamagedError, then: str) -> None:
+    if path.exists():
+      aside = self.store.set_aside(path)
+      self.notes.append(f'{error}; it is now {aside}; {then}')
+    else:
+      self.notes.append(f'{error}; {then}')
