@@ -76,7 +76,7 @@ def prepare(net, recipe, dataset, form, devices: int, per_device: int):
 
   def run() -> float:
     states = [trainer.start(ticket, 0)] * trainer.lanes
-    programs = trainer.programs(trainer.lanes)
+    programs = trainer.programs(share=1)
     state = jax.block_until_ready(programs.place(states))
     began = time.perf_counter()
     done = programs.run(

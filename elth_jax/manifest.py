@@ -85,7 +85,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 def write_sealed(path: Path, values: Mapping[str, Any]) -> None:
   """Writes JSON values with a hash of themselves."""
-  write_atomically(path, to_json({**values, 'sha256': _hash(values)}))
+  write_atomically(path, to_json(with_hash(values)))
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -100,12 +100,27 @@ def read_sealed(path: Path) -> dict[str, Any]:
   try:
     values = json.loads(content)
     whole = to_json(values).encode() == content
-    own = values.pop('sha256')
-  except (ValueError, LookupError, AttributeError, RecursionError):
+    values = without_hash(values)
+  except (ValueError, RecursionError):
     raise DamagedError(path, 'is damaged') from None
-  if not whole or own != _hash(values):
-    raise DamagedError(path, 'does not match its own hash')
+  if not whole:
+    raise DamagedError(path, 'is not as it was written')
   return values
+
+
+def with_hash(values: Mapping[str, Any]) -> dict[str, Any]:
+  """JSON values and a hash of themselves."""
+  return {**values, 'sha256': _hash(values)}
+
+
+def without_hash(values: Any) -> dict[str, Any]:
+  """What `with_hash` was given; `ValueError` if it does not match the hash."""
+  if not isinstance(values, dict) or 'sha256' not in values:
+    raise ValueError('no hash')
+  rest = {name: value for name, value in values.items() if name != 'sha256'}
+  if values['sha256'] != _hash(rest):
+    raise ValueError('another hash')
+  return rest
 
 
 def check(folder: Path) -> dict[str, Any]:

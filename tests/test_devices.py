@@ -44,7 +44,7 @@ for some in ([0], [0, 1, 2]):
         found[f'{len(some)}/{n}/stats/{name}'] = leaf
       found[f'{len(some)}/{n}/loss'] = evaluation.loss
 found['devices'] = jax.local_device_count()
-found['share'] = trainer.programs(1).share
+found['share'] = trainer.share(1)
 np.savez(sys.argv[1], **found)
 """
 
@@ -77,9 +77,9 @@ def test_one_and_eight_devices_agree(tmp_path):
 
 def test_only_long_steps_and_own_layers_are_shared(net, recipe, dataset):
   two = jax.local_devices()[:2]
-  assert Trainer(net, recipe, dataset, two, share=True).programs(1).share == 2
-  assert Trainer(net, recipe, dataset, two, share=True).programs(2).share == 1
-  assert Trainer(net, recipe, dataset, two).programs(1).share == 1  # short
+  assert Trainer(net, recipe, dataset, two, share=True).share(1) == 2
+  assert Trainer(net, recipe, dataset, two, share=True).share(2) == 1
+  assert Trainer(net, recipe, dataset, two).share(1) == 1  # short
 
 
 class Plain(nn.Module):
@@ -101,4 +101,4 @@ def test_layers_of_others_are_never_shared(recipe, dataset, monkeypatch):
   net = architecture('plain1', dataset.image_shape, dataset.classes)
   assert not net.is_own
   two = jax.local_devices()[:2]
-  assert Trainer(net, recipe, dataset, two, share=True).programs(1).share == 1
+  assert Trainer(net, recipe, dataset, two, share=True).share(1) == 1

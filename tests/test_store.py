@@ -31,7 +31,7 @@ def test_a_run_is_published_whole(tmp_path, node):
   store = Store(tmp_path)
   assert not store.finished(node)
   store.partial(node).mkdir(parents=True)
-  store.publish_run(node, RESULT, TRAINED)
+  store.publish_run(node, RESULT, {}, TRAINED)
   assert store.finished(node) and not store.partial(node).exists()
   again = Store(tmp_path)
   assert again.result(node) == RESULT
@@ -57,15 +57,15 @@ def test_a_failure_at_any_file_operation_publishes_nothing(
 
     monkeypatch.setattr(os, name, failing)
   with pytest.raises(OSError, match='No space'):
-    store.publish_run(node, RESULT, TRAINED)
+    store.publish_run(node, RESULT, {}, TRAINED)
   monkeypatch.undo()
   assert not store.finished(node)
-  store.publish_run(node, RESULT, TRAINED)
+  store.publish_run(node, RESULT, {}, TRAINED)
   assert store.finished(node) and store.result(node) == RESULT
 
 
 def test_products_of_other_settings_are_refused(tmp_path, node):
   store = Store(tmp_path)
-  store.publish_run(node, RESULT, TRAINED)
+  store.publish_run(node, RESULT, {}, TRAINED)
   with pytest.raises(StoreError, match='another mlp3-r0-dense'):
     store.finished(dataclasses.replace(node, key='other'))

@@ -194,7 +194,7 @@ def later(state):
 
 def test_too_many_tickets(trainer, tickets):
   with pytest.raises(ValueError, match='3 tickets for 2 lanes'):
-    trainer.programs(3).place([trainer.start(tickets[0], 0)] * 3)
+    trainer.programs(1).place([trainer.start(tickets[0], 0)] * 3)
 
 
 def test_a_resumed_run_is_the_run_that_never_stopped(

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from elth_jax.manifest import with_hash, without_hash
 from elth_jax.study.store import Store
 from elth_jax.versions import code, versions
 
@@ -35,7 +36,7 @@ def note_start(store: Store, command: str) -> list[str]:
     'ground': ground,
   }
   with path.open('a') as file:
-    file.write(json.dumps(line) + '\n')
+    file.write(json.dumps(with_hash(line)) + '\n')
   changed = [
     f'{name} was {before[name]}, now {value}'
     for name, value in ground.items()
@@ -49,11 +50,18 @@ def note_start(store: Store, command: str) -> list[str]:
   ]
 
 
+def starts(text: str) -> list[dict[str, Any] | None]:
+  """One entry a line; `None` for a line that is damaged or was cut short."""
+  found: list[dict[str, Any] | None] = []
+  for line in text.removesuffix('\n').split('\n') if text else ():
+    try:
+      found.append(without_hash(json.loads(line)))
+    except ValueError:
+      found.append(None)
+  return found
+
+
 def _last(text: str) -> dict[str, Any]:
   """The ground of the last line that is whole."""
-  for line in reversed(text.splitlines()):
-    try:
-      return dict(json.loads(line)['ground'])
-    except (ValueError, LookupError, TypeError):
-      continue
-  return {}
+  whole = [start for start in starts(text) if start]
+  return whole[-1]['ground'] if whole else {}

@@ -38,7 +38,19 @@ def owned(root: Path) -> Iterator[None]:
     write_atomically(root / OWNER, json.dumps(owner) + '\n')
     yield
   finally:
+    (root / OWNER).unlink(missing_ok=True)
     lock.release()
+
+
+def is_busy(root: Path) -> bool:
+  """Whether somebody works in a workdir; writes nothing."""
+  if not (root / LOCK).is_file():
+    return False
+  try:
+    with filelock.FileLock(root / LOCK, timeout=0):
+      return False
+  except filelock.Timeout:
+    return True
 
 
 def _owner(root: Path) -> str:

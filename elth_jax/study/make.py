@@ -75,7 +75,7 @@ def sign(
     **{k: v for k, v in node.spec.items() if k != 'about'},
     'node': node.key,
     'parents': {r: nodes[name].key for r, name in node.parents.items()},
-    'hashes': {r: store.digest(nodes[n]) for r, n in node.parents.items()},
+    'hashes': store.digests(nodes, node),
     'versions': versions(),
   }
   return dataclasses.replace(ticket, provenance=provenance)

@@ -24,6 +24,11 @@ FILES = (CONFIG, 'results.csv', 'report.html', 'metrics.jsonl')
 def write_config(store: Store, config: Mapping[str, Any]) -> None:
   """Writes the config, and opens the study."""
   store.write(CONFIG, manifest.to_json(config))
+  reopen(store)
+
+
+def reopen(store: Store) -> None:
+  """Says that there is work to do: files other than the config may change."""
   manifest.seal(store.root, {}, [store.root / CONFIG])
 
 
@@ -94,13 +99,6 @@ class Earlier:
   failed: Mapping[str, str]
   damaged: tuple[DamagedError, ...]
   closed: bool
-
-  def covers(self, nodes: Mapping[str, str], failed: Mapping[str, str]) -> bool:
-    """Whether the report is there, whole, and of exactly these nodes."""
-    return self.closed and (dict(self.nodes), dict(self.failed)) == (
-      dict(nodes),
-      dict(failed),
-    )
 
 
 def inspect(root: Path) -> Earlier:

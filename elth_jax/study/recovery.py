@@ -1,5 +1,6 @@
 """What a start finds in its workdir; what is damaged is set aside and named."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,7 +39,21 @@ class Recovery:
       self._set_aside(error.path, error, 'it is written anew')
     self.done = {name for name in nodes if self._finished(nodes[name])}
     self._note_missing()
-    self.batch = self._batch()
+
+  def digests(self) -> dict[str, str]:
+    """Every finished node -> hash of what it made."""
+    made = sorted(self.done)
+    return {name: self.store.digest(self.nodes[name]) for name in made}
+
+  def covers(self, failed: Mapping[str, str]) -> bool:
+    """Whether the report of an earlier start is whole and says it all."""
+    earlier = self.earlier
+    return (
+      earlier.closed
+      and not self.notes
+      and dict(earlier.failed) == dict(failed)
+      and dict(earlier.nodes) == self.digests()
+    )
 
   def step(self, node: Node) -> int | None:
     """The step of the last good checkpoint of a run, or `None`."""
@@ -68,6 +83,10 @@ class Recovery:
         return node
     raise error
 
+  def _note(self, note: str) -> None:
+    self.notes.append(note)
+    print(f'NOTE {note}', file=sys.stderr)
+
   def _finished(self, node: Node) -> bool:
     try:
       finished = self.store.finished(node)
@@ -88,7 +107,7 @@ class Recovery:
     for name in known:
       if name in self.nodes and name not in self.done | self._damaged:
         path = self.store.product(self.nodes[name])
-        self.notes.append(f'{path} is missing; {name} is made again')
+        self._note(f'{path} is missing; {name} is made again')
 
   def _last_good_step(self, node: Node) -> int | None:
     folder = self.store.partial(node)
@@ -107,20 +126,9 @@ class Recovery:
         self._set_aside(folder / f'step-{step}', error, before)
     return None
 
-  def _batch(self) -> list[str]:
-    try:
-      return self.store.started_batch()
-    except DamagedError as error:
-      self._set_aside(
-        error.path,
-        error,
-        'runs may be grouped in another way, so that results agree to rounding',
-      )
-      return []
-
   def _set_aside(self, path: Path, error: DamagedError, then: str) -> None:
     if path.exists():
       aside = self.store.set_aside(path)
-      self.notes.append(f'{error}; it is now {aside}; {then}')
+      self._note(f'{error}; it is now {aside}; {then}')
     else:
-      self.notes.append(f'{error}; {then}')
+      self._note(f'{error}; {then}')

@@ -50,6 +50,9 @@ class Runner:
     self.store = store
     self.dataset = dataset
     self.examples = len(dataset.train_labels)
+    self.replicates = 1 + max(
+      node.spec['about']['replicate'] for node in nodes.values()
+    )
     self.options = options
     self.parallel = Parallel.parse(options.parallel)
     self.asked_to_stop = asked_to_stop
@@ -80,7 +83,6 @@ class Runner:
         try:
           ready = self._make_tickets_and_list_ready()
           if not ready:
-            self.store.end_batches()
             return
           self._train(self._pick(ready), display)
         except DamagedError as error:
@@ -110,13 +112,17 @@ class Runner:
     if node.kind == 'connect':
       run = self.nodes[node.parents['one']]
       result = connect(node, self.nodes, self.store, self._trainer(run))
-      self.store.publish_run(node, result)
+      self._publish_run(node, result)
     elif node.kind == 'overlap':
       result = compare_masks(node, self.nodes, self.store)
-      self.store.publish_run(node, result)
+      self._publish_run(node, result)
     else:
       ticket = make_ticket(node, self.nodes, self.store, self.dataset)
       self._publish_ticket(node, ticket)
+
+  def _publish_run(self, node: Node, result, variables=None) -> None:
+    hashes = self.store.digests(self.nodes, node)
+    self.store.publish_run(node, result, hashes, variables)
 
   def _publish_ticket(self, node: Node, ticket: Ticket) -> None:
     signed = sign(ticket, node, self.nodes, self.store)
@@ -125,24 +131,33 @@ class Runner:
   def _pick(self, ready: list[Node]) -> list[Node]:
     """The next batch: alike in all that is compiled, and at one step.
 
-    What an earlier start began goes first, and as it was begun, so that the
-    same runs share devices in the same way. Then batches that fill the lanes,
-    since what is left over may find company when more is ready.
+    Batches that fill the lanes go first, since what is left over may find
+    company when more is ready.
     """
-    started = [node for node in ready if node.name in self.recovery.batch]
     groups: dict[tuple, list[Node]] = {}
-    for node in started or ready:
-      step = self._resumed_step(node)
-      alike = (*_compiled(node), node.spec['stop'], step)
+    for node in ready:
+      step, share = self._resumed_step(node), self._share(node)
+      alike = (*_compiled(node), node.spec['stop'], step, share)
       groups.setdefault(alike, []).append(node)
-    lanes = {key: self._lanes(group[0]) for key, group in groups.items()}
+    lanes = {
+      key: max(self._lanes(group[0]) // self._share(group[0]), 1)
+      for key, group in groups.items()
+    }
     full = [key for key, group in groups.items() if len(group) >= lanes[key]]
     chosen = (full or list(groups))[0]
-    batch = groups[chosen][: lanes[chosen]]
-    if not started:
-      self.recovery.batch = [node.name for node in batch]
-      self.store.start_batch(self.recovery.batch)
-    return batch
+    return groups[chosen][: lanes[chosen]]
+
+  def _share(self, node: Node) -> int:
+    """How many devices share a run.
+
+    As many as suit it beside its replicates, which are ready together: what it
+    runs beside, and so what is left after a kill, must not change how it
+    rounds.
+    """
+    lanes, replicates = self._lanes(node), self.replicates
+    place = node.spec['about']['replicate']
+    together = min(lanes, replicates - place // lanes * lanes)
+    return self._trainer(node).share(together)
 
   def _train(self, batch: list[Node], display: ProgressDisplay) -> None:
     self._leave_if_asked()
@@ -158,10 +173,8 @@ class Runner:
       self.asked_to_stop,
     )
     seeds = [node.spec['seed'] for node in batch]
-    together = len(self.recovery.batch)
-    states, evaluations = fit(
-      trainer, starts, seeds, watch.stop, watch, together
-    )
+    share = self._share(batch[0])
+    states, evaluations = fit(trainer, starts, seeds, watch.stop, watch, share)
     for node, state, evaluation in zip(batch, states, evaluations, strict=True):
       diverged_at = watch.diverged.get(node.name)
       if diverged_at is None and not math.isfinite(evaluation.loss):
@@ -207,7 +220,7 @@ class Runner:
       'params': apply_masks(state.params, state.masks),
       'batch_stats': state.batch_stats,
     }
-    self.store.publish_run(node, result, trained)
+    self._publish_run(node, result, trained)
 
   def _start(self, node: Node, trainer: Trainer) -> TrainState:
     """Where a run starts: its ticket, or its last good checkpoint."""

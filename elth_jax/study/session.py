@@ -18,7 +18,7 @@ from elth_jax.study.estimate import describe
 from elth_jax.study.graph import Node, build
 from elth_jax.study.lock import owned
 from elth_jax.study.run import Runner
-from elth_jax.study.spec import RunOptions, StudySpec, read_config
+from elth_jax.study.spec import StudySpec, read_config
 from elth_jax.study.store import Store, StoreError
 
 
@@ -64,28 +64,21 @@ def run(
   with owned(store.root):
     store.sweep()
     notes = _accept(store, spec, nodes)
-    notes += history.note_start(store, command)
+    changes = history.note_start(store, command)
     with profile.into(store) if options.profile else contextlib.nullcontext():
-      return _run(
-        spec, options, nodes, dataset, store, asked_to_stop, command, notes
-      )
+      runner = Runner(nodes, store, dataset, options, asked_to_stop)
+      runner.recovery.notes[:0] = notes
+      return _run(runner, spec, changes, command)
 
 
 def _run(
-  spec: StudySpec,
-  options: RunOptions,
-  nodes: dict[str, Node],
-  dataset: Dataset,
-  store: Store,
-  asked_to_stop: Callable[[], bool],
-  command: str,
-  notes: list[str],
+  runner: Runner, spec: StudySpec, changes: list[str], command: str
 ) -> bool:
-  runner = Runner(nodes, store, dataset, options, asked_to_stop)
-  recovery = runner.recovery
-  for note in (*notes, *recovery.notes):
-    print(f'NOTE {note}')
+  """Does what is left, and reports; whether every run succeeded."""
+  nodes, store, recovery = runner.nodes, runner.store, runner.recovery
   print(f'{len(runner.done)} of {len(nodes)} nodes are done in {store.root}')
+  if not recovery.covers(runner.failed):
+    outputs.reopen(store)
   try:
     runner.run()
   finally:  # what is finished is worth reading, whatever stops the rest
@@ -93,22 +86,28 @@ def _run(
     text = results.to_csv(rows)
     if not store.holds('results.csv', text):
       store.write('results.csv', text)
-  made = {name: store.digest(nodes[name]) for name in sorted(runner.done)}
-  if not recovery.earlier.covers(made, runner.failed):
+  if not recovery.covers(runner.failed):
+    notes = (*changes, *recovery.notes)
     with phase('report'):
-      notes += recovery.notes
       write_report(
-        store, spec, nodes, rows, runner.failed, notes, command, asked_to_stop
+        store,
+        spec,
+        nodes,
+        rows,
+        runner.failed,
+        notes,
+        command,
+        runner.asked_to_stop,
       )
-    outputs.close(store, made, runner.failed)
+    outputs.close(store, recovery.digests(), runner.failed)
   print(summary.to_text(rows))
   print(f'report: {store.root / "report.html"}')
   print(
     'peak memory: '
     + ', '.join(f'{of} {b / 2**30:.2f} GiB' for of, b in peak_memory().items())
   )
-  for note in recovery.notes:
-    print(f'DAMAGED {note}')
+  for note in (*changes, *recovery.notes):
+    print(f'NOTE {note}')
   for name, why in runner.failed.items():
     print(f'FAILED {name}: {why}')
   return not runner.failed

@@ -3,7 +3,6 @@
 config.json            what was asked for
 tickets/<node>.safetensors
 runs/<node>/           result.json, trained.safetensors, manifest.json
-partial/batch.json     the runs that are being trained together
 partial/<node>/        checkpoints of a training run that is not finished
 damaged/               what was found damaged, under the same names
 manifest.json          hashes of the study's own files; see `outputs`
@@ -12,7 +11,7 @@ manifest.json          hashes of the study's own files; see `outputs`
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +38,20 @@ class Store:
   Whatever is read is compared with the hash that was written with it;
   `DamagedError` names a file that is not what it was.
 
+  Args:
+    workdir: the study's folder.
+    writable: whether it is made and will be written to.
+
   Raises:
     StoreError: if the folder cannot be made or written to.
   """
 
-  def __init__(self, workdir: Path | str):
+  def __init__(self, workdir: Path | str, writable: bool = True):
     self.root = Path(workdir)
+    if writable:
+      self._make()
+
+  def _make(self) -> None:
     try:
       self.root.mkdir(parents=True, exist_ok=True)
       probe = self.root / '.writable'
@@ -52,7 +59,7 @@ class Store:
       probe.unlink()
     except OSError as error:
       raise StoreError(
-        f'workdir {workdir} cannot be written to: {error.strerror}; '
+        f'workdir {self.root} cannot be written to: {error.strerror}; '
         'give another --workdir'
       ) from error
 
@@ -74,7 +81,7 @@ class Store:
     """
     if not self.product(node).exists():
       return False
-    if self._about(node)['node'] != node.key:
+    if self.about(node).get('node') != node.key:
       raise StoreError(
         f'{self.root} holds another {node.name}, made from other settings; '
         'give another --workdir'
@@ -93,6 +100,7 @@ class Store:
     self,
     node: Node,
     result: Mapping[str, Any],
+    hashes: Mapping[str, str],
     variables: Mapping[str, PyTree] | None = None,
   ) -> None:
     """Writes the run's folder aside with its manifest, then renames it.
@@ -100,6 +108,7 @@ class Store:
     Args:
       node: what was done.
       result: what it found, as JSON values.
+      hashes: role of a parent -> hash of what it made.
       variables: `params` and `batch_stats` of a trained network.
     """
     about = {
@@ -107,6 +116,7 @@ class Store:
       'kind': node.kind,
       'spec': node.spec,
       'parents': node.parents,
+      'hashes': dict(hashes),
       'versions': versions(),
     }
 
@@ -139,12 +149,31 @@ class Store:
     name = node.name.removesuffix('-ticket')
     return self.root / 'tickets' / f'{name}.safetensors'
 
+  def digests(self, nodes: Mapping[str, Node], node: Node) -> dict[str, str]:
+    """Role -> hash of what each parent of a node made."""
+    return {r: self.digest(nodes[name]) for r, name in node.parents.items()}
+
   def digest(self, node: Node) -> str:
     """The SHA-256 of what a finished node made: its ticket or its weights."""
     if node.makes_ticket:
-      return self._about(node)['sha256']
+      return self.about(node)['sha256']
     files = manifest.read(self._folder(node))['files']
     return files[TRAINED if TRAINED in files else RESULT]['sha256']
+
+  def about(self, node: Node) -> dict[str, Any]:
+    """What a product says of itself, once all of it was checked.
+
+    Raises:
+      DamagedError: if it is damaged.
+    """
+    if not node.makes_ticket:
+      return manifest.check(self._folder(node))['about']
+    path = self.ticket_path(node)
+    try:
+      about = ticket_file.read_about(path)
+      return {**about['provenance'], 'sha256': about['sha256']}
+    except (FileNotFoundError, ValueError, LookupError, TypeError) as error:
+      raise DamagedError(path, f'cannot be used: {_why(error)}') from error
 
   def partial(self, node: Node) -> Path:
     """The folder for checkpoints of a training run."""
@@ -153,20 +182,6 @@ class Store:
   def forget_partial(self, node: Node) -> None:
     """Removes the checkpoints of a run that is finished."""
     remove_folder(self.partial(node))
-
-  def start_batch(self, names: Sequence[str]) -> None:
-    """Notes which runs are trained together from now on."""
-    manifest.write_sealed(self._batch, {'runs': list(names)})
-
-  def started_batch(self) -> list[str]:
-    """The runs of the last `start_batch`; some of them may be finished."""
-    if not self._batch.is_file():
-      return []
-    return manifest.read_sealed(self._batch)['runs']
-
-  def end_batches(self) -> None:
-    """Forgets the last batch, since nothing is left to train."""
-    self._batch.unlink(missing_ok=True)
 
   def set_aside(self, path: Path) -> Path:
     """Moves what is damaged below `damaged/`; returns where it is now."""
@@ -227,23 +242,8 @@ class Store:
   def _log(self) -> Path:
     return self.root / 'metrics.jsonl'
 
-  @property
-  def _batch(self) -> Path:
-    return self.root / 'partial' / 'batch.json'
-
   def _folder(self, node: Node) -> Path:
     return self.root / 'runs' / node.name
-
-  def _about(self, node: Node) -> dict[str, Any]:
-    """What a product says of itself, once all of it was checked."""
-    if not node.makes_ticket:
-      return manifest.check(self._folder(node))['about']
-    path = self.ticket_path(node)
-    try:
-      about = ticket_file.read_about(path)
-      return {'node': about['provenance']['node'], 'sha256': about['sha256']}
-    except (FileNotFoundError, ValueError, LookupError, TypeError) as error:
-      raise DamagedError(path, f'cannot be used: {_why(error)}') from error
 
 
 def _is_kept(line: str, steps: Mapping[str, int]) -> bool:

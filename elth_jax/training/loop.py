@@ -55,7 +55,7 @@ def fit(
   seeds: Sequence[int],
   stop: int,
   after_segment: Callable[[Segment], None] = lambda segment: None,
-  together: int = 0,
+  share: int = 0,
 ) -> tuple[list[TrainState], list[Evaluation]]:
   """Trains tickets of one architecture side by side, then evaluates them.
 
@@ -68,13 +68,12 @@ def fit(
     seeds: for each ticket, the seed of its data order and augmentation.
     stop: the step before which training stops.
     after_segment: called after every dispatch; may raise to leave.
-    together: as how many tickets they share devices; by default, as many as
-      there are. Runs that were interrupted go on as they were begun, since
-      another sharing rounds in another way.
+    share: how many devices share a ticket; by default, as suits their number.
+      Another one rounds in another way.
   """
   (step,) = {int(state.step) for state in states}
   count = len(states)
-  programs = trainer.programs(together or count)
+  programs = trainer.programs(share or trainer.share(count))
   state = programs.place(states)
   limit, an_epoch = 1, trainer.steps_per_epoch
   alive = np.ones(count, bool)

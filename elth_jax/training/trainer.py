@@ -91,11 +91,14 @@ class Trainer:
       )
     self._programs: dict[int, Programs] = {}
 
-  def programs(self, tickets: int) -> Programs:
-    """The compiled functions that suit a number of tickets."""
-    share = 1
-    if self._share:
-      share = max(len(self.devices) // max(tickets, 1), 1)
+  def share(self, tickets: int) -> int:
+    """How many devices share one of so many tickets."""
+    if not self._share:
+      return 1
+    return max(len(self.devices) // max(tickets, 1), 1)
+
+  def programs(self, share: int) -> Programs:
+    """The compiled functions for tickets of `share` devices each."""
     if share not in self._programs:
       self._programs[share] = self._make_programs(share)
     return self._programs[share]
@@ -157,7 +160,7 @@ class Trainer:
     """
     found: list[float] = []
     start = self.start(ticket, 0)
-    programs = self.programs(self.lanes)
+    programs = self.programs(share=1)
     for first in range(0, len(networks), self.lanes):
       some = networks[first : first + self.lanes]
       states = [
