@@ -98,6 +98,25 @@ class Ticket:
     except (ValueError, LookupError, TypeError) as error:
       raise ticket_file.unsound(path, error) from error
 
+  def save_pretrained(self, folder: Path | str) -> None:
+    """Writes the ticket and a card into a folder; see `hub`."""
+    from elth_jax import hub
+
+    hub.save_pretrained(self, folder)
+
+  @classmethod
+  def from_pretrained(cls, name: Path | str, **options: Any):
+    """The ticket in a folder or in a repository; see `hub.from_pretrained`."""
+    from elth_jax import hub
+
+    return hub.from_pretrained(name, **options)
+
+  def push_to_hub(self, repository: str, **options: Any) -> str:
+    """Uploads the ticket and its card; see `hub.push_to_hub`."""
+    from elth_jax import hub
+
+    return hub.push_to_hub(self, repository, **options)
+
   def transform(
     self,
     target: str,

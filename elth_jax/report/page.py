@@ -250,7 +250,7 @@ def _layers(nodes, store: Store, failed) -> Iterator[NamedFigure]:
         figures.layer_sparsity(
           {
             f'{name}: {ticket.sparsity:.2%} in all': layer_densities(
-              _in_network_order(ticket.masks)
+              in_network_order(ticket.masks)
             )
             for name, ticket in tickets.items()
           },
@@ -261,7 +261,7 @@ def _layers(nodes, store: Store, failed) -> Iterator[NamedFigure]:
       )
 
 
-def _in_network_order(masks):
+def in_network_order(masks):
   """Stem first, stages in order, head last."""
 
   def place(name: str) -> tuple:

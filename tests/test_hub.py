@@ -1,0 +1,106 @@
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from elth_jax import Ticket
+from elth_jax.report.card import write_card
+
+hub = pytest.importorskip('huggingface_hub')
+
+
+@pytest.fixture
+def ticket(tickets):
+  return tickets[1].derive(
+    architecture={'name': 'resnet8', 'width': 2},
+    provenance={'method': 'imp', 'dataset': 'tiny', 'recipe': {'epochs': 3}},
+  )
+
+
+def same(one, other):
+  assert one.architecture == other.architecture
+  assert one.provenance == other.provenance
+  np.testing.assert_array_equal(
+    one.masks['stem']['kernel'], other.masks['stem']['kernel']
+  )
+
+
+def test_a_folder_holds_the_ticket_and_its_card(ticket, tmp_path):
+  ticket.save_pretrained(tmp_path / 'a')
+  same(Ticket.from_pretrained(tmp_path / 'a'), ticket)
+  names = {path.name for path in (tmp_path / 'a').iterdir()}
+  assert names == {'ticket.safetensors', 'README.md', 'sparsity.png'}
+  card = (tmp_path / 'a' / 'README.md').read_text()
+  assert '# Ticket of resnet8 at 50.' in card
+  assert '| `dataset` | `tiny` |' in card and '{"epochs": 3}' in card
+  assert '](sparsity.png)' in card
+  code = card.split('```python\n')[1].split('```')[0]
+  assert 'ticket.safetensors' in code
+
+
+def test_a_card_shows_what_a_ticket_says_as_text(ticket, tmp_path):
+  hostile = ticket.derive(
+    architecture={'name': 'x](http://evil)<script>'},
+    provenance={'note`|\n# title': '`</code>\n\n![x](y)|<script>`'},
+  )
+  write_card(hostile, tmp_path)
+  card = (tmp_path / 'README.md').read_text()
+  rows = [line for line in card.splitlines() if 'script' in line]
+  assert len(rows) == 3  # the title, and two cells
+  for row in rows[1:]:
+    assert row.count('|') == 3 and row.count('`') == 4
+  assert '<' not in rows[0] and '(' not in rows[0]
+  assert [line for line in card.splitlines() if line.startswith('# ')] == [
+    rows[0]
+  ]
+
+
+def test_push_and_pull(ticket, tmp_path, monkeypatch):
+  class Api:
+    def __init__(self, token):
+      assert token == 'secret'
+
+    def create_repo(self, name, private, exist_ok):
+      assert (name, private, exist_ok) == ('me/ticket', True, True)
+
+    def upload_folder(self, repo_id, folder_path, revision, commit_message):
+      shutil.copytree(folder_path, tmp_path / repo_id)
+      return hub.CommitInfo(
+        commit_url='https://huggingface.co/me/ticket/commit/1',
+        commit_message=commit_message,
+        commit_description='',
+        oid='1',
+      )
+
+  def download(name, file, revision):
+    assert revision == 'v1'
+    return str(tmp_path / name / file)
+
+  monkeypatch.setattr(hub, 'HfApi', Api)
+  monkeypatch.setattr(hub, 'hf_hub_download', download)
+  url = ticket.push_to_hub('me/ticket', private=True, token='secret')
+  assert url == 'https://huggingface.co/me/ticket/commit/1'
+  same(Ticket.from_pretrained('me/ticket', revision='v1'), ticket)
+
+
+@pytest.mark.parametrize(
+  'name', ['none', '../up', 'a/../b', '/nowhere', 'a/b/c']
+)
+def test_what_is_no_repository_is_a_missing_folder(name):
+  with pytest.raises(FileNotFoundError, match='no folder'):
+    Ticket.from_pretrained(name)
+
+
+def test_the_extra_is_named(monkeypatch):
+  monkeypatch.setitem(sys.modules, 'huggingface_hub', None)
+  with pytest.raises(ImportError, match=r"pip install 'elth_jax\[hub\]'"):
+    Ticket.from_pretrained('user/ticket')
+
+
+def test_a_card_of_a_real_ticket_is_json_in_cells(ticket, tmp_path):
+  write_card(ticket, tmp_path)
+  rows = (tmp_path / 'README.md').read_text().splitlines()
+  (row,) = [row for row in rows if row.startswith('| `recipe`')]
+  assert json.loads(row.split('`')[3]) == {'epochs': 3}
