@@ -70,7 +70,7 @@ def main(argv) -> None:
   import jax
 
   from elth_jax.compilation import keep_compiled
-  from elth_jax.datasets.tfds import DatasetMissingError
+  from elth_jax.datasets import DatasetError
   from elth_jax.manifest import DamagedError
   from elth_jax.study import session
   from elth_jax.study.lock import BusyError
@@ -92,7 +92,7 @@ def main(argv) -> None:
     StoreError,
     BusyError,
     DamagedError,
-    DatasetMissingError,
+    DatasetError,
     OSError,
   ) as error:
     sys.exit(f'elth_jax: {error}')

@@ -1,5 +1,7 @@
+import dataclasses
 import json
 import os
+import shutil
 
 import jax.numpy as jnp
 import numpy as np
@@ -52,8 +54,6 @@ def test_normalization_of_imagenet_is_for_colours():
   ],
 )
 def test_impossible_data(change, message):
-  import dataclasses
-
   with pytest.raises(ValueError, match=message):
     dataclasses.replace(make_dataset(), **change)
 
@@ -66,34 +66,98 @@ def test_missing_data_says_what_to_do(tmp_path, monkeypatch):
     datasets.load('mnist')
 
 
-def test_arrays_come_from_the_cache_unless_it_is_partial(tmp_path, monkeypatch):
-  folder = tmp_path / 'data' / 'mnist' / '3.0.1'
-  folder.mkdir(parents=True)
-  splits = [{'name': n, 'shardLengths': ['3']} for n in ('train', 'test')]
-  (folder / 'dataset_info.json').write_text(json.dumps({'splits': splits}))
+@pytest.fixture
+def little(tmp_path, monkeypatch):
+  """A data set of three examples a split, and what `decode` was asked for."""
   monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'data'))
   monkeypatch.setenv('ELTH_JAX_CACHE', str(tmp_path / 'cache'))
-  decoded = []
+  folder = tmp_path / 'data' / 'little' / '1.0.0'
+  folder.mkdir(parents=True)
+  splits = [{'name': n, 'shardLengths': ['2', '1']} for n in ('train', 'test')]
+  (folder / 'dataset_info.json').write_text(json.dumps({'splits': splits}))
+  images = np.arange(48, dtype=np.uint8).reshape(3, 4, 4, 1)
+  labels = np.arange(3, dtype=np.int32)
+  asked = []
 
-  def decode(folder, split, expected):
-    decoded.append(split)
-    return np.zeros((3, 28, 28, 1), np.uint8), np.arange(3, dtype=np.int32)
+  def decode(folder, split):
+    asked.append(split)
+    return images.copy(), labels.copy()
 
-  monkeypatch.setattr(tfds, '_decode', decode)
-  one, other = datasets.load('mnist'), datasets.load('mnist')
-  assert decoded == ['train', 'test']
-  np.testing.assert_array_equal(one.train_labels, other.train_labels)
-  np.save(tmp_path / 'cache' / 'mnist-3.0.1-test-labels.npy', np.arange(2))
-  datasets.load('mnist')
-  assert decoded == ['train', 'test', 'test']
-  images = tmp_path / 'cache' / 'mnist-3.0.1-train-images.npy'
-  for damaged in (images.read_bytes()[:-9], b'', b'no array'):
+  monkeypatch.setattr(tfds, 'decode', decode)
+  content = datasets.dataset.content_hash(images[::-1], labels[::-1])
+  prepared = tfds.Prepared(
+    name='little',
+    version='1.0.0',
+    classes=3,
+    mean=(0.5,),
+    std=(0.5,),
+    examples={'train': 3, 'test': 3},
+    content={'train': content, 'test': content},
+  )
+  return prepared, folder, asked
+
+
+def test_arrays_come_from_the_cache_unless_it_is_damaged(little, tmp_path):
+  prepared, _, asked = little
+  one, other = prepared.load(), prepared.load()
+  assert asked == ['train', 'test']
+  assert one.sha256 == other.sha256
+  images = tmp_path / 'cache' / 'little-1.0.0' / 'train_images.npy'
+  whole = images.read_bytes()
+  for damaged in (whole[:-9], b'', whole[:-1] + b'?'):
     images.write_bytes(damaged)
-    decoded.clear()
-    np.testing.assert_array_equal(
-      datasets.load('mnist').train_images, one.train_images
-    )
-    assert decoded == ['train']
+    asked.clear()
+    assert prepared.load().sha256 == one.sha256
+    assert asked == ['train', 'test']
+    assert images.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'examples': {'train': 4, 'test': 3}}, 'train has 3 examples, not 4'),
+    (
+      {'content': {'train': '0' * 64, 'test': '0' * 64}},
+      'train holds other images or labels than the published little 1.0.0',
+    ),
+  ],
+)
+def test_foreign_data_is_refused(little, tmp_path, change, message):
+  prepared, _, _ = little
+  with pytest.raises(datasets.DatasetError, match=message):
+    dataclasses.replace(prepared, **change).load()
+  assert not (tmp_path / 'cache' / 'little-1.0.0').exists()
+
+
+@pytest.mark.parametrize('info', ['{', '{}', '[]', '{"splits": [1]}'])
+def test_a_damaged_description_is_named(little, info):
+  prepared, folder, _ = little
+  (folder / 'dataset_info.json').write_text(info)
+  with pytest.raises(datasets.DatasetError, match=r'info\.json does not'):
+    prepared.load()
+
+
+def test_records_that_cannot_be_read_are_named(little, monkeypatch):
+  prepared, folder, _ = little
+  monkeypatch.undo()
+  monkeypatch.setenv('TFDS_DATA_DIR', str(folder.parent.parent))
+  with pytest.raises(datasets.DatasetError, match='cannot be read as array'):
+    prepared.load()
+
+
+def test_the_hash_of_a_data_set_is_of_its_order_too():
+  dataset = make_dataset()
+  turned = dataclasses.replace(
+    dataset,
+    train_images=dataset.train_images[::-1],
+    train_labels=dataset.train_labels[::-1],
+  )
+  assert dataset.sha256 == make_dataset().sha256 != turned.sha256
+  one, other = (
+    datasets.dataset.content_hash(d.train_images, d.train_labels)
+    for d in (dataset, turned)
+  )
+  assert one == other
 
 
 @pytest.mark.slow
@@ -110,3 +174,19 @@ def test_real_data(name, tmp_path, monkeypatch):
   pixels = dataset.train_images.reshape(-1, dataset.image_shape[-1]) / 255
   np.testing.assert_allclose(pixels.mean(0), dataset.mean, atol=1e-3)
   np.testing.assert_allclose(pixels.std(0), dataset.std, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings('ignore')  # tensorflow-datasets' own
+def test_truncated_real_data_is_refused(tmp_path, monkeypatch):
+  data_dir = os.environ.get('TFDS_DATA_DIR')
+  if not data_dir:
+    pytest.skip('real data: set TFDS_DATA_DIR to prepared CIFAR-10 and MNIST')
+  shutil.copytree(f'{data_dir}/mnist', tmp_path / 'data' / 'mnist')
+  monkeypatch.setenv('ELTH_JAX_CACHE', str(tmp_path / 'cache'))
+  monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path / 'data'))
+  for records in (tmp_path / 'data').rglob('*train*array_record*'):
+    content = records.read_bytes()
+    records.write_bytes(content[: len(content) // 2])
+  with pytest.raises(datasets.DatasetError):
+    datasets.load('mnist')

@@ -6,13 +6,14 @@ A data set is one entry of `DATASETS`: a function that returns a `Dataset`.
 from collections.abc import Callable
 
 from elth_jax.datasets import digits, tfds
-from elth_jax.datasets.dataset import Dataset
+from elth_jax.datasets.dataset import Dataset, DatasetError
 from elth_jax.names import unknown
+
+__all__ = ['DATASETS', 'Dataset', 'DatasetError', 'load']
 
 DATASETS: dict[str, Callable[[], Dataset]] = {
   'digits': digits.load,
-  'cifar10': tfds.cifar10,
-  'mnist': tfds.mnist,
+  **{data.name: data.load for data in (tfds.CIFAR10, tfds.MNIST)},
 }
 
 
@@ -21,7 +22,8 @@ def load(name: str) -> Dataset:
 
   Raises:
     ValueError: if the name is unknown.
-    tfds.DatasetMissingError: if the data is not here; says what to do.
+    DatasetError: if the data is not here, or not the published data; says what
+      to do.
   """
   if name not in DATASETS:
     raise ValueError(unknown('dataset', name, DATASETS))

@@ -1,6 +1,8 @@
 """A data set in memory."""
 
 import dataclasses
+import functools
+import hashlib
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,10 @@ import numpy as np
 
 # Per channel, of images scaled to 0..1
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class DatasetError(Exception):
+  """Data that cannot be used; says why, and what to do."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,6 +65,17 @@ class Dataset:
     _, height, width, channels = self.train_images.shape
     return height, width, channels
 
+  @functools.cached_property
+  def sha256(self) -> str:
+    """A hash of images and labels in their order, in hexadecimal."""
+    digest = hashlib.sha256()
+    for split in ('train', 'test'):
+      for kind in ('images', 'labels'):
+        array = getattr(self, f'{split}_{kind}')
+        digest.update(f'{array.dtype} {array.shape}'.encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
   def normalize(self, images: jax.Array | np.ndarray) -> jax.Array:
     """uint8 NHWC images as float32 of mean 0 and deviation 1 by channel."""
     scale = 1 / (255 * np.asarray(self.std, np.float32))
@@ -92,3 +109,17 @@ class Dataset:
       train_images=self.train_images[:examples],
       train_labels=self.train_labels[:examples],
     )
+
+
+def content_hash(images: np.ndarray, labels: np.ndarray) -> str:
+  """A hash of labelled images, whatever their order: a sum of SHA-256s.
+
+  Args:
+    images: uint8 (examples, height, width, channels).
+    labels: integers below 256 (examples,).
+  """
+  total = 0
+  for image, label in zip(images, labels, strict=True):
+    digest = hashlib.sha256(image.tobytes() + bytes([label])).digest()
+    total += int.from_bytes(digest, 'little')
+  return f'{total % 2**256:064x}'

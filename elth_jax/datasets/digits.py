@@ -10,18 +10,28 @@ from typing import Any
 import numpy as np
 from sklearn.datasets import load_digits
 
-from elth_jax.datasets.dataset import Dataset
+from elth_jax.datasets.dataset import Dataset, DatasetError, content_hash
 from elth_jax.randomness import generator
 
 TEST_SHARE = 0.2
+CONTENT = '91f0cb7f6a6044e32c104d5b4065e74c06b08be4b54900ca39673cd75ea78060'
 
 
 def load() -> Dataset:
-  """1,437 training and 360 test images; the same stratified split always."""
+  """1,437 training and 360 test images; the same stratified split always.
+
+  Raises:
+    DatasetError: if scikit-learn ships other images.
+  """
   digits: Any = load_digits()
   # pixels are counts from 0 to 16
   images = np.round(digits.images * (255 / 16)).astype(np.uint8)[..., None]
   labels = digits.target.astype(np.int32)
+  if content_hash(images, labels) != CONTENT:
+    raise DatasetError(
+      'the digits of scikit-learn are not the published ones; install another '
+      'version of scikit-learn'
+    )
   test = _stratified(labels)
   train = images[~test]
   return Dataset(

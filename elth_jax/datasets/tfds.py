@@ -1,37 +1,135 @@
 """Data sets that tensorflow-datasets has prepared, read without TensorFlow.
 
-Decoded arrays are cached beside other caches of the user, so that a second
-start takes a second.
+Nothing is downloaded or unpacked here. What was prepared is counted and hashed
+image by image, so that truncated or foreign data is refused. Decoded arrays are
+cached with a manifest beside other caches of the user, so that a second start
+takes a second.
 """
 
+import dataclasses
 import io
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 
-from elth_jax.datasets.dataset import Dataset
-from elth_jax.files import cache_dir, write_atomically
+from elth_jax import manifest
+from elth_jax.datasets.dataset import Dataset, DatasetError, content_hash
+from elth_jax.files import cache_dir, remove_folder, sha256
 
-# Per channel, of images scaled to 0..1
-CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 SPLITS = ('train', 'test')
 
 
-class DatasetMissingError(Exception):
+class DatasetMissingError(DatasetError):
   """Prepared data that is not on this machine; says how to get it."""
 
 
-def cifar10() -> Dataset:
-  """CIFAR-10: 50,000 and 10,000 colour images of 32x32."""
-  return _dataset('cifar10', '3.0.2', 10, CIFAR_MEAN, CIFAR_STD)
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+  """One data set of tensorflow-datasets.
+
+  Attributes:
+    name: in tensorflow-datasets, and in a config.
+    version: the one that is read.
+    classes: the number of classes.
+    mean: per channel, of images scaled to 0..1.
+    std: likewise.
+    examples: by split.
+    content: by split, the `content_hash` of the published data.
+  """
+
+  name: str
+  version: str
+  classes: int
+  mean: tuple[float, ...]
+  std: tuple[float, ...]
+  examples: Mapping[str, int]
+  content: Mapping[str, str]
+
+  def load(self) -> Dataset:
+    """The data, from the cache or else decoded.
+
+    Raises:
+      DatasetMissingError: if it was not prepared on this machine.
+      DatasetError: if it is not the published data.
+    """
+    folder = data_dir() / self.name / self.version
+    info = folder / 'dataset_info.json'
+    if not info.is_file():
+      raise DatasetMissingError(
+        f'{self.name} {self.version} is not prepared in {data_dir()}; either '
+        'point TFDS_DATA_DIR at a folder that has it, or prepare it once with\n'
+        f"  pip install '.[tfds]' && tfds build {self.name} "
+        f'--data_dir={data_dir()} --file_format=array_record'
+      )
+    cache = cache_dir() / f'{self.name}-{self.version}'
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(cache.with_name(f'.{cache.name}.lock')):
+      about = {'prepared': sha256(info)}
+      arrays = _cached(cache, about)
+      if arrays is None:
+        arrays = self._decode(folder)
+        remove_folder(cache)
+        manifest.publish(cache, about, lambda aside: _save(aside, arrays))
+    return Dataset(
+      name=self.name,
+      classes=self.classes,
+      mean=self.mean,
+      std=self.std,
+      **arrays,
+    )
+
+  def _decode(self, folder: Path) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    for split in SPLITS:
+      expected = self.examples[split]
+      named = _examples(folder, split)
+      images, labels = (None, None)
+      if named == expected:
+        images, labels = decode(folder, split)
+      if images is None or len(images) != expected:
+        found = named if images is None else len(images)
+        raise DatasetError(
+          f'{folder}: {split} has {found} examples, not {expected}; prepare it '
+          'again'
+        )
+      if content_hash(images, labels) != self.content[split]:
+        raise DatasetError(
+          f'{folder}: {split} holds other images or labels than the published '
+          f'{self.name} {self.version}; prepare it again'
+        )
+      arrays[f'{split}_images'], arrays[f'{split}_labels'] = images, labels
+    return arrays
 
 
-def mnist() -> Dataset:
-  """MNIST: 60,000 and 10,000 grey images of 28x28."""
-  return _dataset('mnist', '3.0.1', 10, (0.1307,), (0.3081,))
+CIFAR10 = Prepared(
+  'cifar10',
+  '3.0.2',
+  10,
+  (0.4914, 0.4822, 0.4465),
+  (0.2470, 0.2435, 0.2616),
+  {'train': 50_000, 'test': 10_000},
+  {
+    'train': '9e403a645a1c174a6fe79109361fd279a61fa5fcf4c083e0f2b0f714b519ea2b',
+    'test': '68811822c78471fdca4aab8533d2d4f04deb8e2f86f57e3c232b3c5b583736cc',
+  },
+)
+MNIST = Prepared(
+  'mnist',
+  '3.0.1',
+  10,
+  (0.1307,),
+  (0.3081,),
+  {'train': 60_000, 'test': 10_000},
+  {
+    'train': 'a54cf4a384d3bb5af45eb56f81d42637e1ceab547035c08a3103f93ce94ebcc8',
+    'test': '19a3cdcb4cf1a5cf9b28e7e6372dceeadb74bac75e40dccbdd32560f55504c7e',
+  },
+)
 
 
 def data_dir() -> Path:
@@ -40,78 +138,61 @@ def data_dir() -> Path:
   return Path(os.environ.get('TFDS_DATA_DIR', default)).expanduser()
 
 
-def _dataset(name, version, classes, mean, std) -> Dataset:
-  folder = data_dir() / name / version
-  if not (folder / 'dataset_info.json').is_file():
-    raise DatasetMissingError(
-      f'{name} {version} is not prepared in {data_dir()}; either point '
-      'TFDS_DATA_DIR at a folder that has it, or prepare it once with\n'
-      "  pip install '.[tfds]' && tfds build "
-      f'{name} --data_dir={data_dir()} --file_format=array_record'
-    )
-  arrays = {}
-  for split in SPLITS:
-    arrays[f'{split}_images'], arrays[f'{split}_labels'] = _split(folder, split)
-  return Dataset(name=name, classes=classes, mean=mean, std=std, **arrays)
+def decode(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+  """Images and labels of a split, read by tensorflow-datasets.
 
-
-def _split(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-  """One split's images and labels, from the cache or else decoded."""
-  expected = _examples(folder, split)
-  stem = f'{folder.parent.name}-{folder.name}-{split}'
-  paths = [cache_dir() / f'{stem}-{kind}.npy' for kind in ('images', 'labels')]
-  cached = [_read_array(path) for path in paths]
-  if all(array is not None and len(array) == expected for array in cached):
-    return cached[0], cached[1]
-  images, labels = _decode(folder, split, expected)
-  for path, array in zip(paths, (images, labels), strict=True):
-    write_atomically(path, _npy(array))
-  return images, labels
-
-
-def _examples(folder: Path, split: str) -> int:
-  info = json.loads((folder / 'dataset_info.json').read_text())
-  for entry in info['splits']:
-    if entry['name'] == split:
-      return sum(map(int, entry['shardLengths']))
-  raise DatasetMissingError(
-    f'{folder} has no split {split!r}; prepare it again'
-  )
-
-
-def _decode(folder: Path, split: str, expected: int):
+  Raises:
+    DatasetError: if the files cannot be read.
+  """
   import tensorflow_datasets as tfds
 
   try:
     builder: Any = tfds.builder_from_directory(str(folder))
     source = builder.as_data_source(split)
-  except Exception as error:
-    raise DatasetMissingError(
+    examples = [source[i] for i in range(len(source))]
+    images = [np.asarray(example['image'], np.uint8) for example in examples]
+    labels = [int(example['label']) for example in examples]
+    return np.stack(images), np.asarray(labels, np.int32)
+  except Exception as error:  # its errors have no common class
+    raise DatasetError(
       f'{folder} cannot be read as array_record data: {error}; prepare it '
       'again with --file_format=array_record'
     ) from error
-  if len(source) != expected:
-    raise DatasetMissingError(
-      f'{folder}: {split} has {len(source)} records, not {expected}; '
-      'prepare it again'
-    )
-  examples = (source[i] for i in range(expected))
-  pairs = [
-    (np.asarray(e['image'], np.uint8), int(e['label'])) for e in examples
-  ]
-  images, labels = zip(*pairs, strict=True)
-  return np.stack(images), np.asarray(labels, np.int32)
 
 
-def _read_array(path: Path) -> Any:
-  """A cached array; `None` if there is none or its file is damaged."""
+def _examples(folder: Path, split: str) -> int:
+  """How many examples the prepared data says that it has."""
   try:
-    return np.load(path, allow_pickle=False)
-  except (FileNotFoundError, EOFError, ValueError):
+    info = json.loads((folder / 'dataset_info.json').read_bytes())
+    (entry,) = (entry for entry in info['splits'] if entry['name'] == split)
+    return sum(map(int, entry['shardLengths']))
+  except (ValueError, LookupError, TypeError) as error:
+    raise DatasetError(
+      f'{folder}/dataset_info.json does not describe {split!r}; prepare it '
+      'again'
+    ) from error
+
+
+def _cached(
+  cache: Path, about: Mapping[str, str]
+) -> dict[str, np.ndarray] | None:
+  """The arrays; `None` if there are none, or damaged, or of other data."""
+  try:
+    if manifest.check(cache)['about'] != about:
+      return None
+  except manifest.DamagedError:
     return None
+  return {
+    f'{split}_{kind}': np.load(
+      cache / f'{split}_{kind}.npy', allow_pickle=False
+    )
+    for split in SPLITS
+    for kind in ('images', 'labels')
+  }
 
 
-def _npy(array: np.ndarray) -> bytes:
-  buffer = io.BytesIO()
-  np.save(buffer, array, allow_pickle=False)
-  return buffer.getvalue()
+def _save(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+  for name, array in arrays.items():
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    (folder / f'{name}.npy').write_bytes(buffer.getvalue())

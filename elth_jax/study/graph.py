@@ -88,6 +88,7 @@ class _Builder:
     self.data = {
       'dataset': dataset.name,
       'examples': self.examples,
+      'sha256': dataset.sha256,
       'normalization': [list(dataset.mean), list(dataset.std)],
     }
     self.training = {'recipe': dataclasses.asdict(spec.recipe), **self.data}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from elth_jax import datasets, manifest, ticket_file
-from elth_jax.datasets.tfds import DatasetMissingError
+from elth_jax.datasets import DatasetError
 from elth_jax.files import ASIDE, files_below
 from elth_jax.manifest import DamagedError
 from elth_jax.study import history, outputs
@@ -105,7 +105,7 @@ def _compare_with_config(root: Path, health: Health, sound: set[Path]) -> None:
     if spec.imagenet_normalization:
       data = data.with_imagenet_normalization()
     nodes = build(spec, data)
-  except (DatasetMissingError, ValueError) as error:
+  except (DatasetError, ValueError) as error:
     health.remarks.append(f'what is left to do is unknown here: {error}')
     return
   store = Store(root, writable=False)

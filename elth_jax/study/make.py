@@ -13,7 +13,7 @@ from elth_jax.ticket import Ticket
 from elth_jax.versions import versions
 
 # from the run that a ticket goes back to
-INHERITED = ('dataset', 'examples', 'normalization', 'recipe', 'seed')
+INHERITED = ('dataset', 'examples', 'sha256', 'normalization', 'recipe', 'seed')
 
 
 def make_ticket(

@@ -48,7 +48,7 @@ def run(
     StoreError: if the workdir cannot be used for this config.
     lock.BusyError: if another process works in it.
     manifest.DamagedError: if something is damaged that cannot be made again.
-    datasets.tfds.DatasetMissingError: if the data is not there.
+    datasets.DatasetError: if the data is not there, or not the published data.
     StudyStopped: if asked to stop; all that was done is safe.
   """
   try:

@@ -12,6 +12,8 @@ from elth_jax.names import unknown
 from elth_jax.study.parallel import Parallel
 from elth_jax.training.recipe import Recipe
 
+MOST = 1000  # levels or replicates; more is a slip
+
 
 @dataclasses.dataclass(frozen=True)
 class Analyses:
@@ -107,8 +109,10 @@ class StudySpec:
         f'{self.methods}, so there is nothing to analyse'
       )
     for name in ('levels', 'replicates'):
-      if getattr(self, name) < 1:
-        raise ValueError(f'{name} is {getattr(self, name)}; give at least 1')
+      if not 1 <= getattr(self, name) <= MOST:
+        raise ValueError(
+          f'{name} is {getattr(self, name)}; give at least 1, at most {MOST}'
+        )
     if not 0 < self.prune_fraction < 1:
       raise ValueError(
         f'prune_fraction is {self.prune_fraction}; give a share between 0 and 1'
