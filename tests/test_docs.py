@@ -33,6 +33,15 @@ def test_the_readme(tmp_path, monkeypatch):
   assert (tmp_path / 'resnet32.safetensors').is_file()
 
 
+def test_safety(tmp_path, monkeypatch):
+  (example,) = examples('docs/safety.md')
+  monkeypatch.chdir(tmp_path)
+  net = architecture('resnet8', (8, 8, 1), 10, 2)
+  dense_ticket(net, **net.init(0)).save('ticket.safetensors')
+  exec(example, {})
+  assert (tmp_path / 'my-ticket' / 'README.md').is_file()
+
+
 def test_the_transformations(capsys, dataset, recipe):
   """Also trains the page's own family, which is not built of our layers."""
   explained, encoder, registered = examples('docs/transformations.md')

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from elth_jax import doctor
+
 SMALL = [
   '--config=configs/digits_mlp.py',
   '--config.width=6',
@@ -68,6 +70,56 @@ def test_a_study_from_the_command_line_killed_and_continued(tmp_path):
   assert run(*SMALL, f'--workdir={workdir}').returncode == 0
   one, other = (tmp_path / n / 'results.csv' for n in ('whole', 'killed'))
   assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='needs POSIX signals')
+def test_signals_while_it_compiles_and_a_full_disk(tmp_path):
+  import resource
+
+  workdir = tmp_path / 'workdir'
+  arguments = [*SMALL, f'--workdir={workdir}', '--compilation_cache=off']
+
+  def full_disk():  # nothing may grow beyond 12 kB: a ticket does
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+
+  done = subprocess.run(
+    command(*arguments),
+    capture_output=True,
+    text=True,
+    timeout=300,
+    preexec_fn=full_disk,
+  )
+  assert done.returncode == 1
+  lines = [line for line in done.stderr.splitlines() if 'elth_jax:' in line]
+  assert len(lines) == 1 and 'File too large' in lines[0]
+  assert 'Traceback' not in done.stderr
+  assert doctor.main([str(workdir)]) == 0
+
+  process = subprocess.Popen(
+    command(*arguments), stderr=subprocess.PIPE, text=True
+  )
+  deadline = time.monotonic() + 120
+  while not (workdir / '.owner.json').is_file():  # compiling comes next
+    assert time.monotonic() < deadline and process.poll() is None
+    time.sleep(0.01)
+  process.send_signal(signal.SIGUSR1)
+  assert process.stderr
+  said = process.stderr.readline()
+  process.send_signal(signal.SIGUSR1)
+  rest = process.communicate(timeout=60)[1]
+  assert process.returncode == 128 + signal.SIGUSR1, said + rest
+  assert 'once more leaves now' in said + rest
+  assert run(*arguments).returncode == 0
+  assert doctor.main([str(workdir)]) == 0
+
+
+def test_importing_installs_no_handler():
+  code = (
+    'import signal\nbefore = [signal.getsignal(n) for n in range(1, 32)]\n'
+    'import elth_jax, elth_jax.study.session, elth_jax.ticket\n'
+    'assert before == [signal.getsignal(n) for n in range(1, 32)]\n'
+  )
+  subprocess.run([sys.executable, '-c', code], check=True, timeout=120)
 
 
 @pytest.mark.parametrize(

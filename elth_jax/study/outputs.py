@@ -17,7 +17,7 @@ from elth_jax.manifest import DamagedError
 from elth_jax.study.store import Store
 
 CONFIG = 'config.json'
-FOLDERS = ('figures', 'profile')
+FIGURES = 'figures'
 FILES = (CONFIG, 'results.csv', 'report.html', 'metrics.jsonl')
 
 
@@ -43,8 +43,7 @@ def close(
     failed: node -> why it failed.
   """
   files = [store.root / name for name in FILES]
-  for folder in FOLDERS:
-    files += files_below(store.root / folder)
+  files += files_below(store.root / FIGURES)
   about = {'nodes': dict(nodes), 'failed': dict(failed)}
   manifest.seal(store.root, about, [path for path in files if path.is_file()])
 

@@ -61,14 +61,17 @@ def run(
     print(describe(nodes, spec, dataset))
     return True
   store = Store(workdir)
-  with owned(store.root):
-    store.sweep()
-    notes = _accept(store, spec, nodes)
-    changes = history.note_start(store, command)
-    with profile.into(store) if options.profile else contextlib.nullcontext():
+  profiled = (
+    profile.into(store) if options.profile else contextlib.nullcontext()
+  )
+  with owned(store.root), profiled:
+    with phase('recovery'):
+      store.sweep()
+      notes = _accept(store, spec, nodes)
+      changes = history.note_start(store, command)
       runner = Runner(nodes, store, dataset, options, asked_to_stop)
       runner.recovery.notes[:0] = notes
-      return _run(runner, spec, changes, command)
+    return _run(runner, spec, changes, command)
 
 
 def _run(

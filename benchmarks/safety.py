@@ -1,0 +1,68 @@
+"""What safety costs: checkpoints, hashes and locks in a CIFAR-10 training.
+
+  python benchmarks/safety.py --minutes=8
+
+Trains a ResNet-20 of the paper's size on images of CIFAR's size, as a study
+does, at the default interval of checkpoints, then starts the finished study
+again. Prints the share of the first start's time that went into checkpoints
+(their hashes included), publishing, and all that a start checks and locks.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import jax
+import measure
+
+from elth_jax import datasets
+from elth_jax.phases import listening
+from elth_jax.study import session
+from elth_jax.study.config import base_config
+from elth_jax.training.recipe import Recipe
+
+SAFETY = ('checkpoint', 'publish', 'recovery')
+
+
+def main() -> None:
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument('--minutes', type=float, default=8.0)
+  parser.add_argument('--images', type=int, default=2560)
+  arguments = parser.parse_args()
+  jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
+  dataset = measure.noise(32, arguments.images, 1000)
+  datasets.DATASETS[dataset.name] = lambda: dataset
+  epochs = max(
+    1, round(arguments.minutes * 60 * IMAGES_A_SECOND / arguments.images)
+  )
+  config = base_config(
+    dataset=dataset.name,
+    sources=('resnet20',),
+    targets=('resnet20',),
+    methods=('imp',),
+    levels=1,
+    compare_levels=(1,),
+    replicates=1,
+    recipe=Recipe(rewind_step=0, batch_size=128, epochs=epochs, drop_epochs=()),
+  )
+  with tempfile.TemporaryDirectory() as folder:
+    for start in ('first', 'second'):
+      began = time.perf_counter()
+      with listening() as clock:
+        session.run(config, Path(folder) / 'workdir')
+      whole = time.perf_counter() - began
+      safety = {name: clock.seconds.get(name, 0.0) for name in SAFETY}
+      print(clock.table())
+      print(
+        f'{start} start: {sum(safety.values()):.2f} s of {whole:.1f} s, '
+        f'{sum(safety.values()) / whole:.3%}, for '
+        + ', '.join(f'{n} {s:.2f} s' for n, s in safety.items())
+        + f'; {clock.calls.get("checkpoint", 0)} checkpoints'
+      )
+
+
+IMAGES_A_SECOND = 200  # roughly; sets how long it takes, nothing else
+
+if __name__ == '__main__':
+  main()
