@@ -17,6 +17,7 @@ import struct
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import atheris
 
@@ -134,7 +135,7 @@ def value(give, deep: int):
 
 def config(data: bytes) -> None:
   give = atheris.FuzzedDataProvider(data)
-  asked = {
+  asked: dict[str, Any] = {
     'dataset': 'digits',
     'sources': ['resnet8'],
     'targets': ['resnet14'],

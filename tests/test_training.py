@@ -1,6 +1,8 @@
 """Steps, trainer, loop and checkpoints, on one compiled trainer."""
 
 import dataclasses
+import itertools
+import os
 
 import chex
 import jax
@@ -9,6 +11,8 @@ import numpy as np
 import optax
 import pytest
 
+from elth_jax.files import files_below
+from elth_jax.manifest import DamagedError
 from elth_jax.masks import apply_masks
 from elth_jax.training import checkpoint
 from elth_jax.training import loop as loop_lib
@@ -16,6 +20,7 @@ from elth_jax.training.loop import fit
 from elth_jax.training.sampling import draw_epoch, load_batch
 from elth_jax.training.state import stack, start_state, unstack
 from elth_jax.training.trainer import Trainer
+from tests import crash
 
 
 def by_hand(trainer, net, recipe, dataset, ticket, seed, start, stop):
@@ -212,3 +217,45 @@ def test_a_resumed_run_is_the_run_that_never_stopped(
   resumed, again = fit(trainer, [state], [3], 9)
   chex.assert_trees_all_equal(resumed, whole)
   assert again == evaluations
+
+
+def test_a_checkpoint_that_fails_anywhere_is_none(trainer, tickets, tmp_path):
+  """Whichever write fails, orbax's own threads included."""
+  states = [trainer.start(tickets[1], step) for step in (2, 3)]
+  for fails_at in itertools.count(1):
+    folder, operations = tmp_path / str(fails_at), []
+    checkpoint.save(folder, states[0])
+
+    def fail(fails_at=fails_at, operations=operations):
+      operations.append(0)
+      if len(operations) == fails_at:
+        raise OSError(28, 'No space left on device')
+
+    failed = False
+    try:
+      with crash.before_each_write(folder, fail):
+        checkpoint.save(folder, states[1])
+    except OSError as error:
+      failed = True
+      assert 'No space left' in str(error)
+    checkpoint.check(folder, 2)
+    assert 'step-3' not in os.listdir(folder) or not failed
+    checkpoint.save(folder, states[1])
+    checkpoint.check(folder, 3)
+    if len(operations) < fails_at:
+      break
+  assert fails_at > 10
+
+
+def test_a_damaged_checkpoint_is_not_restored(trainer, tickets, tmp_path):
+  state = trainer.start(tickets[1], 2)
+  checkpoint.save(tmp_path, state, 'run')
+  with pytest.raises(DamagedError, match='belongs to another run'):
+    checkpoint.restore(tmp_path, 2, state, 'other')
+  for path in files_below(tmp_path / 'step-2'):
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DamagedError, match=path.name):
+      checkpoint.restore(tmp_path, 2, state, 'run')
+    path.write_bytes(content)
+  checkpoint.restore(tmp_path, 2, state, 'run')

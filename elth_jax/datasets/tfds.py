@@ -87,16 +87,9 @@ class Prepared:
     arrays: dict[str, np.ndarray] = {}
     for split in SPLITS:
       expected = self.examples[split]
-      named = _examples(folder, split)
-      images, labels = (None, None)
-      if named == expected:
-        images, labels = decode(folder, split)
-      if images is None or len(images) != expected:
-        found = named if images is None else len(images)
-        raise DatasetError(
-          f'{folder}: {split} has {found} examples, not {expected}; prepare it '
-          'again'
-        )
+      _check_count(folder, split, _examples(folder, split), expected)
+      images, labels = decode(folder, split)
+      _check_count(folder, split, len(images), expected)
       if content_hash(images, labels) != self.content[split]:
         raise DatasetError(
           f'{folder}: {split} holds other images or labels than the published '
@@ -171,6 +164,13 @@ def _examples(folder: Path, split: str) -> int:
       f'{folder}/dataset_info.json does not describe {split!r}; prepare it '
       'again'
     ) from error
+
+
+def _check_count(folder: Path, split: str, found: int, expected: int) -> None:
+  if found != expected:
+    raise DatasetError(
+      f'{folder}: {split} has {found} examples, not {expected}; prepare it again'
+    )
 
 
 def _cached(

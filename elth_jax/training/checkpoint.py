@@ -15,8 +15,8 @@ from elth_jax import manifest
 from elth_jax.files import remove_folder
 from elth_jax.training.state import TrainState
 
-# orbax warns of its own defaults
-logging.getLogger('absl').setLevel(logging.ERROR)
+# orbax warns of its own defaults, and tells of errors that are raised too
+logging.getLogger('absl').setLevel(logging.CRITICAL)
 
 KEPT = 2
 ARRAYS = 'arrays'
@@ -77,18 +77,26 @@ def restore(
   path = folder / f'step-{step}'
   check(folder, step, of)
   try:
-    with ocp.StandardCheckpointer() as checkpointer:
+    with _checkpointer() as checkpointer:
       arrays = (path / ARRAYS).absolute()
-      leaves = checkpointer.restore(arrays, _leaves(like))
+      leaves = checkpointer.restore(
+        arrays, args=ocp.args.StandardRestore(_leaves(like))
+      )
   except Exception as error:  # orbax has no error of its own
     raise manifest.DamagedError(path, f'cannot be restored: {error}') from error
   return jax.tree.unflatten(jax.tree.structure(like), list(leaves.values()))
 
 
+def _checkpointer() -> ocp.Checkpointer:
+  """One that waits: after a failure, an asynchronous one waits for minutes."""
+  return ocp.Checkpointer(ocp.StandardCheckpointHandler())
+
+
 def _write(aside: Path, state: TrainState) -> None:
   try:
-    with ocp.StandardCheckpointer() as checkpointer:
-      checkpointer.save((aside / ARRAYS).absolute(), _leaves(state))
+    with _checkpointer() as checkpointer:
+      arrays = (aside / ARRAYS).absolute()
+      checkpointer.save(arrays, args=ocp.args.StandardSave(_leaves(state)))
   except Exception as error:  # orbax has no error of its own
     raise OSError(f'checkpoint {aside.parent} not written: {error}') from error
 
