@@ -169,7 +169,8 @@ def _examples(folder: Path, split: str) -> int:
 def _check_count(folder: Path, split: str, found: int, expected: int) -> None:
   if found != expected:
     raise DatasetError(
-      f'{folder}: {split} has {found} examples, not {expected}; prepare it again'
+      f'{folder}: {split} has {found} examples, not {expected}; '
+      'prepare it again'
     )
 
 

@@ -46,7 +46,7 @@ def inspect(root: Path) -> Health:
   if is_busy(root):
     health.remarks.append('a process works here now, so this may soon differ')
   sound: set[Path] = set()
-  for path, error, files in _checks(root):
+  for path, error, files in checks(root):
     health.checked += files
     if error is None:
       sound.add(path)
@@ -60,7 +60,7 @@ def inspect(root: Path) -> Health:
   return health
 
 
-def _checks(root: Path) -> Iterator[tuple[Path, str | None, int]]:
+def checks(root: Path) -> Iterator[tuple[Path, str | None, int]]:
   """(what was checked, what is wrong with it or `None`, how many files)."""
   earlier = outputs.inspect(root)
   own = manifest.NAME if (root / manifest.NAME).is_file() else outputs.CONFIG
