@@ -81,11 +81,13 @@ def main(argv) -> None:
     jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
   try:
     keep_compiled(flags.FLAGS.compilation_cache)
+    given = config_flags.get_override_values(flags.FLAGS['config'])
     succeeded = session.run(
       flags.FLAGS.config,
       flags.FLAGS.workdir,
       asked_to_stop=lambda: bool(stop),
       command=shlex.join(['python', '-m', 'elth_jax.main', *sys.argv[1:]]),
+      given=given,
     )
   except (
     session.ConfigError,

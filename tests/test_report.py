@@ -87,7 +87,7 @@ def test_tables_have_a_column_for_each_level_compared():
 
 
 def test_accuracy_figure_shows_every_method_and_the_dense_line():
-  figure = figures.accuracy('resnet32', summary.cells(ROWS))
+  figure = figures.accuracy(['resnet32'], summary.cells(ROWS))
   (axes,) = figure.axes
   labels = [text.get_text() for text in axes.get_legend().get_texts()]
   assert labels == [

@@ -4,7 +4,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from elth_jax.study.config import base_config
-from elth_jax.study.spec import RunOptions, StudySpec, read_config
+from elth_jax.study.spec import Paper, RunOptions, StudySpec, read_config
 from elth_jax.training.recipe import CIFAR_RESNET
 
 
@@ -27,7 +27,7 @@ def test_a_config_becomes_plain_values_and_has_every_knob():
     for cls in (StudySpec, RunOptions)
     for field in dataclasses.fields(cls)
   }
-  assert set(config().keys()) == fields
+  assert set(config().keys()) == fields | {'scale', 'scales'}
   assert StudySpec.from_config(dataclasses.asdict(spec)) == spec
 
 
@@ -69,3 +69,38 @@ def test_wrong_recipes_name_the_key():
     read_config({**config().to_dict(), 'sparse': {'distribution': 'even'}})
   with pytest.raises(ValueError, match="'dataset' is missing"):
     read_config({'recipe': {}, 'sources': ('a',), 'targets': ('b',)})
+
+
+def test_a_scale_changes_what_it_names_and_nothing_a_person_set():
+  scales = {'small': {'levels': 3, 'recipe': {'epochs': 2, 'batch_size': 8}}}
+  both = config(scales=scales, compare_levels=(2,))
+  spec, _ = read_config(both)
+  assert (spec.levels, spec.recipe.epochs) == (10, 160)
+  assert spec.paper.scale == 'paper'
+  both.scale = 'small'
+  spec, _ = read_config(both)
+  assert (spec.levels, spec.recipe.epochs) == (3, 2)
+  assert spec.recipe.l2 == CIFAR_RESNET.l2 and spec.paper.scale == 'small'
+  both.recipe.epochs = 5
+  spec, _ = read_config(both, {'scale': 'small', 'recipe.epochs': 5})
+  assert (spec.recipe.epochs, spec.recipe.batch_size) == (5, 8)
+  both.scale = 'smal'
+  with pytest.raises(ValueError, match="did you mean 'small'"):
+    read_config(both)
+  with pytest.raises(ValueError, match="unknown config key 'recipe.epoch'"):
+    config(scales={'small': {'recipe': {'epoch': 2}}})
+
+
+@pytest.mark.parametrize(
+  ('paper', 'message'),
+  [
+    ({'claims': ('ett better than snip',)}, 'claim .ett better than snip.'),
+    ({'claims': ('ett ~ snip',)}, 'within 0.5'),
+    ({'claims': ('ett > snip within 1',)}, 'claim'),
+    ({'published': ('resnet32 imp: ninety',)}, 'published'),
+    ({'published': ('resnet32 imp at 10: 922',)}, 'published'),
+  ],
+)
+def test_claims_that_cannot_be_read_are_refused(paper, message):
+  with pytest.raises(ValueError, match=message):
+    config(paper=Paper(**paper))

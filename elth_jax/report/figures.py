@@ -40,22 +40,47 @@ MORE_ETT = ('#D55E00', '#CC79A7', '#E69F00', '#8C510A', '#F0E442')
 STAGE_COLOURS = ('#0072B2', '#009E73', '#D55E00', '#CC79A7', '#E69F00')
 
 
-def accuracy(target: str, found: Sequence[Cell]) -> Figure:
-  """Test accuracy against sparsity on one target, a line for each method.
+def accuracy(targets: Sequence[str], found: Sequence[Cell]) -> Figure:
+  """Test accuracy against sparsity, a line for each method, a panel a target.
 
   Bands, or bars where there is one level only, are one standard deviation over
   replicates. Sparsity is drawn by the logarithm of the weights that remain, as
   IMP's levels fall.
   """
+  labels = {cell.label for cell in found if cell.target in targets}
+  beside = len(labels) > 9 or len(targets) > 1  # the legend
+  width = 6.4 if len(targets) == 1 else 3.9 * min(len(targets), 3)
+  rows = -(-len(targets) // 3)
+  figure = Figure(
+    figsize=(width + (3.2 if beside else 0), (4.8 if beside else 4.2) * rows),
+    layout='constrained',
+  )
+  grid = figure.subplots(rows, min(len(targets), 3), squeeze=False).ravel()
+  handles = {}
+  for axes, target in zip(grid, targets, strict=False):
+    handles |= _accuracy_panel(axes, target, found)
+  for axes in grid[len(targets) :]:
+    axes.set_visible(False)
+  if beside:  # the lines, not over them
+    figure.legend(
+      handles.values(),
+      handles,
+      loc='outside right center',
+      fontsize=7.5,
+      frameon=False,
+    )
+  else:
+    grid[0].legend(fontsize=8, frameon=False, loc='best')
+  return figure
+
+
+def _accuracy_panel(axes, target: str, found: Sequence[Cell]) -> dict:
+  """Draws one target; returns what the legend shows, by label."""
   mine = [cell for cell in found if cell.target == target]
   lines: dict[str, list[Cell]] = {}
   for cell in mine:
     if cell.method != 'dense':
       lines.setdefault(cell.label, []).append(cell)
-  crowded = len(lines) > 8
-  size = (9.6, 4.8) if crowded else (6.4, 4.2)
-  figure = Figure(figsize=size, layout='constrained')
-  axes = figure.subplots()
   others = 0
   etts = [label for label, line in lines.items() if line[0].method == 'ett']
   for label, line in lines.items():
@@ -91,14 +116,9 @@ def accuracy(target: str, found: Sequence[Cell]) -> Figure:
   axes.set_ylabel('test accuracy (%)')
   axes.set_title(pretty(target), fontsize=11)
   axes.grid(alpha=0.25, lw=0.6)
-  if crowded:  # beside the lines, not over them
-    axes.legend(
-      fontsize=7, frameon=False, loc='center left', bbox_to_anchor=(1.01, 0.5)
-    )
-  else:
-    axes.legend(fontsize=8, frameon=False, loc='best')
   axes.spines[['top', 'right']].set_visible(False)
-  return figure
+  handles, labels = axes.get_legend_handles_labels()
+  return dict(zip(labels, handles, strict=True))
 
 
 def _sparsity_axis(axes, found: Sequence[Cell]) -> None:

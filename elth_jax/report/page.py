@@ -12,6 +12,7 @@ import jinja2
 import markupsafe
 from matplotlib.figure import Figure
 
+from elth_jax.claims import Published
 from elth_jax.elastic.plan import Plan
 from elth_jax.masks import layer_densities
 from elth_jax.methods import METHODS
@@ -19,7 +20,9 @@ from elth_jax.names import slug
 from elth_jax.report import analyses, figures, summary
 from elth_jax.report.amortisation import amortise
 from elth_jax.report.summary import pretty
+from elth_jax.report.verdicts import beside, judge_all
 from elth_jax.study.graph import Node
+from elth_jax.study.scale import PAPER
 from elth_jax.study.spec import StudySpec
 from elth_jax.study.store import Store
 from elth_jax.study.watch import StudyStopped
@@ -62,6 +65,7 @@ def write_report(
     StudyStopped: if asked to stop; the next start writes the report.
   """
   found = summary.cells(rows)
+  judgements = judge_all(spec.paper, found)
   groups = {
     'Accuracy against sparsity': _accuracies(spec, found),
     'The transformations': _transformations(nodes, store, failed),
@@ -85,6 +89,8 @@ def write_report(
     groups=drawn,
     tables=summary.tables(found),
     claims=summary.claims(found),
+    judgements=judgements,
+    published=beside(map(Published.parse, spec.paper.published), found),
     failed=failed,
     notes=notes,
     collapsed=_collapsed(nodes, store, failed),
@@ -104,19 +110,26 @@ def write_report(
 
 
 def _title(spec: StudySpec) -> str:
+  if spec.paper.title:
+    scale = 'at its scale' if spec.paper.scale == PAPER else spec.paper.scale
+    return f'{spec.paper.title} ({scale})'
   sources = ', '.join(map(pretty, spec.sources))
   return f'Elastic tickets from {sources} on {spec.dataset}'
 
 
 def _accuracies(spec, found) -> Iterator[NamedFigure]:
-  for target in spec.targets:
-    if any(cell.target == target for cell in found):
-      yield NamedFigure(
-        f'accuracy_{target}',
-        figures.accuracy(target, found),
-        f'{pretty(target)}: test accuracy of the last epoch. Mean over '
-        f'{spec.replicates} replicates, band or bar of one standard deviation.',
-      )
+  targets = [t for t in spec.targets if any(cell.target == t for cell in found)]
+  shown = [(f'accuracy_{target}', [target]) for target in targets]
+  if len(targets) > 1:
+    shown.insert(0, ('accuracy', targets))
+  for name, some in shown:
+    yield NamedFigure(
+      name,
+      figures.accuracy(some, found),
+      f'{", ".join(map(pretty, some))}: test accuracy of the last epoch. Mean '
+      f'over {spec.replicates} replicates, band or bar of one standard '
+      'deviation.',
+    )
 
 
 def _transfers(nodes: Mapping[str, Node]) -> list[Node]:

@@ -27,6 +27,8 @@ class Cell:
     level: of IMP; 0 is dense.
     sparsity: mean share of zeros, 0 to 1.
     accuracy: test accuracy by replicate number, 0 to 1.
+    source: the network that the ticket was found in.
+    order: the rule by which it was transformed, if it was.
   """
 
   target: str
@@ -35,6 +37,8 @@ class Cell:
   level: int
   sparsity: float
   accuracy: Mapping[int, float]
+  source: str = ''
+  order: str = ''
 
   @property
   def mean(self) -> float:
@@ -101,6 +105,8 @@ def cells(rows: Iterable[Row]) -> list[Cell]:
       *identity,
       sparsity=float(np.mean([row['sparsity'] for row in group])),
       accuracy={row['replicate']: row['test_accuracy'] for row in group},
+      source=group[0]['source'],
+      order=group[0]['order'],
     )
     for identity, group in groups.items()
   ]
@@ -109,17 +115,26 @@ def cells(rows: Iterable[Row]) -> list[Cell]:
 def compare(better: Cell, worse: Cell) -> Comparison:
   """The paired difference of two cells over the replicates both have."""
   shared = sorted(better.accuracy.keys() & worse.accuracy.keys())
-  differences = np.array(
+  mean, margin = interval(
     [better.accuracy[r] - worse.accuracy[r] for r in shared]
   )
-  mean, margin = float(np.mean(differences)), math.inf
-  if len(shared) > 1:
-    spread = float(np.std(differences, ddof=1)) / math.sqrt(len(shared))
-    margin = spread * float(stats.t.ppf((1 + CONFIDENCE) / 2, len(shared) - 1))
   verdict: Verdict = 'undecided'
   if abs(mean) > margin:
     verdict = 'supported' if mean > 0 else 'contradicted'
   return Comparison(better, worse, mean, margin, verdict)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+  """Mean, and half the width of its 95% interval by Student's t.
+
+  The width is infinite for a single value.
+  """
+  mean, margin = float(np.mean(values)), math.inf
+  if len(values) > 1:
+    spread = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
+    margin = spread * float(quantile)
+  return mean, margin
 
 
 def claims(found: Sequence[Cell]) -> list[Comparison]:

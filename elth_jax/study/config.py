@@ -1,23 +1,58 @@
-"""Configs for the command line: every knob present, so that each can be set."""
+"""Configs for the command line: every knob present, so that each can be set.
+
+A config may come in several scales: `scale='paper'` is the config as it is
+written, any other one changes the fields that `scales` has under its name.
+"""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.scale import PAPER
 from elth_jax.study.spec import RunOptions, StudySpec, read_config
 from elth_jax.training.recipe import Recipe
 
+# ResNets on a part of CIFAR-10, a quarter as wide: an hour on two cores
+SMALL_CIFAR = {
+  'train_examples': 8_000,
+  'width': 4,  # channels of the first stage; 16 in the paper
+  'levels': 3,
+  'compare_levels': (2, 3),  # 84% and 93.6% sparsity
+  'prune_fraction': 0.6,  # of what is left; 0.2 in the paper
+  'recipe': {
+    'batch_size': 64,
+    'epochs': 6,
+    'drop_epochs': (4, 5),
+    'rewind_step': 0,
+    'rewind_epochs': 1,
+  },
+}
+# the whole network and data, a quarter of the training, every second level
+GPU_CIFAR = {
+  'levels': 5,
+  'compare_levels': (3, 5),  # 73.8% and 89.3% sparsity
+  'prune_fraction': 0.36,  # two levels of the paper in one
+  'recipe': {'epochs': 40, 'drop_epochs': (20, 30), 'rewind_step': 250},
+}
 
-def base_config(recipe: Recipe, **values) -> ConfigDict:
+
+def base_config(
+  recipe: Recipe,
+  scales: Mapping[str, Mapping[str, Any]] | None = None,
+  **values,
+) -> ConfigDict:
   """A config with `recipe`, the given fields, and defaults for the others.
 
   Args:
     recipe: how networks are trained; `--config.recipe.epochs=...` overrides.
+    scales: scale -> the fields that it changes, nested as the config is.
     **values: fields of `StudySpec` and `RunOptions`, by name.
 
   Raises:
-    ValueError: if a field is unknown, missing or of the wrong type.
+    ValueError: if a field is unknown, missing or of the wrong type, at any
+      scale.
   """
   config: dict[str, Any] = {'recipe': recipe}
   for cls in (StudySpec, RunOptions):
@@ -28,5 +63,7 @@ def base_config(recipe: Recipe, **values) -> ConfigDict:
   for name, value in config.items():
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
       config[name] = dataclasses.asdict(value)
-  read_config(config)
+  config |= {'scale': PAPER, 'scales': dict(scales or {})}
+  for scale in (PAPER, *config['scales']):
+    read_config({**config, 'scale': scale})
   return ConfigDict(config)

@@ -31,6 +31,7 @@ def run(
   workdir: Path | str,
   asked_to_stop: Callable[[], bool] = lambda: False,
   command: str = '',
+  given: Mapping[str, Any] | None = None,
 ) -> bool:
   """Runs a study in `workdir`, or what is left of it, and reports.
 
@@ -39,6 +40,7 @@ def run(
     workdir: the study's folder; it is made, or continued.
     asked_to_stop: looked at between dispatches.
     command: how a person would start it again, for the report.
+    given: what a person set beside the config's file; see `read_config`.
 
   Returns:
     Whether every run succeeded; those that diverged are named.
@@ -52,7 +54,7 @@ def run(
     StudyStopped: if asked to stop; all that was done is safe.
   """
   try:
-    spec, options = read_config(config)
+    spec, options = read_config(config, given)
     dataset = _load_dataset(spec)
     nodes = build(spec, dataset)
   except ValueError as error:

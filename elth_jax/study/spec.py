@@ -6,10 +6,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from elth_jax.claims import Claim, Published
 from elth_jax.elastic.rules import check_rule
 from elth_jax.methods import METHODS, Pruning, Sparse
 from elth_jax.names import unknown
 from elth_jax.study.parallel import Parallel
+from elth_jax.study.scale import scaled
 from elth_jax.training.recipe import Recipe
 
 MOST = 1000  # levels or replicates; more is a slip
@@ -47,6 +49,31 @@ class Analyses:
 
 
 @dataclasses.dataclass(frozen=True)
+class Paper:
+  """What a study reproduces.
+
+  Attributes:
+    title: the paper, and its table or figure; empty if it reproduces none.
+    question: what it asks, in a sentence.
+    claims: what the paper claims, as `claims.Claim` reads it.
+    published: the paper's numbers, as `claims.Published` reads them.
+    scale: at which of the config's scales it is run.
+  """
+
+  title: str = ''
+  question: str = ''
+  claims: tuple[str, ...] = ()
+  published: tuple[str, ...] = ()
+  scale: str = 'paper'
+
+  def __post_init__(self):
+    for text in self.claims:
+      Claim.parse(text)
+    for text in self.published:
+      Published.parse(text)
+
+
+@dataclasses.dataclass(frozen=True)
 class StudySpec:
   """One IMP run on each source, and every method on each target.
 
@@ -71,6 +98,7 @@ class StudySpec:
     pruning: options of the baselines that prune by scores.
     sparse: options of methods that change masks while they train.
     analyses: what is looked into at the compared levels.
+    paper: what the study reproduces; changes nothing that is trained.
   """
 
   dataset: str
@@ -91,6 +119,7 @@ class StudySpec:
   pruning: Pruning = Pruning()
   sparse: Sparse = Sparse()
   analyses: Analyses = Analyses()
+  paper: Paper = Paper()
 
   def __post_init__(self):
     for name in ('sources', 'targets', 'methods', 'orders', 'compare_levels'):
@@ -164,8 +193,18 @@ class RunOptions:
 
 def read_config(
   config: Mapping[str, Any] | ConfigDict,
+  given: Mapping[str, Any] | None = None,
 ) -> tuple[StudySpec, RunOptions]:
-  """Splits one config into what a study is and how it is run."""
+  """Splits one config, at its scale, into what a study is and how it is run.
+
+  Args:
+    config: the fields of both, and perhaps `scale` and `scales`.
+    given: dotted name -> value: what a person set, which no scale changes.
+
+  Raises:
+    ValueError: naming a key that is unknown, missing or of the wrong type.
+  """
+  config = scaled(config, given)
   names = {field.name for field in dataclasses.fields(RunOptions)}
   options = {key: value for key, value in config.items() if key in names}
   rest = {key: value for key, value in config.items() if key not in names}

@@ -1,0 +1,59 @@
+"""Scales: one config for the paper's size of a study, and for smaller ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from elth_jax.names import unknown
+
+PAPER = 'paper'
+
+
+def scaled(
+  config: Mapping[str, Any] | ConfigDict, given: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+  """The config at the scale that it names, without the others.
+
+  Args:
+    config: of `base_config`; one without scales is returned as it is.
+    given: dotted name -> value: what a person set, which no scale changes.
+
+  Raises:
+    ValueError: if there is no such scale.
+  """
+  values = _plain(config)
+  scale, scales = values.pop('scale', None), values.pop('scales', {})
+  if scale is None:
+    return values
+  if scale != PAPER:
+    if scale not in scales:
+      raise ValueError(unknown('scale', str(scale), (PAPER, *scales)))
+    _merge(values, scales[scale])
+  for name, value in (given or {}).items():
+    if name not in ('scale', 'scales') and not name.startswith('scales.'):
+      _set(values, name.split('.'), value)
+  _set(values, ['paper', 'scale'], scale)
+  return values
+
+
+def _merge(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
+  for name, value in changes.items():
+    if isinstance(value, Mapping) and isinstance(values.get(name), dict):
+      _merge(values[name], value)
+    else:
+      values[name] = value
+
+
+def _set(values: dict[str, Any], path: list[str], value: Any) -> None:
+  for name in path[:-1]:
+    values = values.setdefault(name, {})
+  values[path[-1]] = value
+
+
+def _plain(values: Any) -> Any:
+  if isinstance(values, ConfigDict):
+    values = values.to_dict()
+  if isinstance(values, Mapping):
+    return {name: _plain(value) for name, value in values.items()}
+  return values
