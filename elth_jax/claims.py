@@ -3,7 +3,8 @@
 A claim: `ett > snip at 10 13 on resnet32`, or `ett[append] ~ ett[interpolate]
 within 0.5`. `>` is more accurate, `~` is as accurate to so many points. A side
 is a method of results.csv, perhaps with its order in brackets and its source:
-`ett[append] from resnet20`. Without levels or targets, all are meant.
+`ett[append] from resnet20`. Without levels or targets, all are meant; `at
+highest` is the last level at which the two were compared.
 
 A published number: `resnet32 ett from resnet20 at 10: 91.38`, test accuracy in
 percent.
@@ -13,7 +14,7 @@ import dataclasses
 import re
 
 SIDE = r'([a-z]\w*)(?:\[([^\]]+)\])?(?: from ([a-z][\w-]*))?'
-LEVELS, TARGETS = r'(?: at ([\d ]+?))?', r'(?: on ([\w\- ]+?))?'
+LEVELS, TARGETS = r'(?: at ([\d ]+?|highest))?', r'(?: on ([\w\- ]+?))?'
 CLAIM = re.compile(
   rf'{SIDE} ([>~]) {SIDE}(?: within (\d+(?:\.\d+)?))?{LEVELS}{TARGETS}'
 )
@@ -55,6 +56,7 @@ class Claim:
     within: for equal sides, how many points they may differ by; else `None`.
     levels: of IMP; empty for all.
     targets: networks; empty for all.
+    highest: only the last level at which both were trained.
   """
 
   text: str
@@ -63,6 +65,7 @@ class Claim:
   within: float | None = None
   levels: tuple[int, ...] = ()
   targets: tuple[str, ...] = ()
+  highest: bool = False
 
   @classmethod
   def parse(cls, text: str) -> 'Claim':
@@ -78,8 +81,9 @@ class Claim:
       Side(*(part or '' for part in match.group(1, 2, 3))),
       Side(*(part or '' for part in match.group(5, 6, 7))),
       None if match[8] is None else float(match[8]),
-      tuple(map(int, (match[9] or '').split())),
+      tuple(int(word) for word in (match[9] or '').split() if word.isdecimal()),
       tuple((match[10] or '').split()),
+      match[9] == 'highest',
     )
 
 

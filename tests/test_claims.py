@@ -1,5 +1,7 @@
 """What papers claim, read from text and tested on invented results."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -80,7 +82,7 @@ def test_verdicts(one, other, text, verdict):
 def test_no_claim_is_supported_that_a_pair_contradicts():
   found = cells(
     ett__append=[0.99, 0.99, 0.98],
-    ett__interpolate=[0.79, 0.78, 0.79],
+    ett__interpolate=[0.78, 0.781, 0.78],
     snip=[0.80, 0.80, 0.80],
   )
   judged = judge(Claim.parse('ett > snip'), found)
@@ -94,6 +96,14 @@ def test_claims_are_of_what_they_name_only():
   assert judge(Claim.parse('imp > snip at 3'), found) is None
   assert judge(Claim.parse('imp > snip on resnet56'), found) is None
   assert judge(Claim.parse('imp > grasp'), found) is None
+
+
+def test_the_highest_level_is_the_last_one_compared():
+  low = cells(imp=[0.9, 0.9, 0.91], snip=[0.8, 0.8, 0.8])
+  high = [dataclasses.replace(cell, level=5) for cell in low]
+  further = [dataclasses.replace(low[0], level=9)]  # without a partner
+  judged = judge(Claim.parse('imp > snip at highest'), [*low, *high, *further])
+  assert [pair.better.level for pair in judged.pairs] == [5]
 
 
 def test_published_numbers_find_ours():

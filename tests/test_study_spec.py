@@ -87,7 +87,7 @@ def test_a_scale_changes_what_it_names_and_nothing_a_person_set():
   both.scale = 'smal'
   with pytest.raises(ValueError, match="did you mean 'small'"):
     read_config(both)
-  with pytest.raises(ValueError, match="unknown config key 'recipe.epoch'"):
+  with pytest.raises(ValueError, match=r"unknown config key 'recipe\.epoch'"):
     config(scales={'small': {'recipe': {'epoch': 2}}})
 
 

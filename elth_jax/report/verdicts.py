@@ -50,6 +50,9 @@ def judge(claim: Claim, found: Sequence[Cell]) -> Judgement | None:
     for other in found
     if _speaks_of(claim, one, other)
   ]
+  if claim.highest:
+    last = max((_level(pair) for pair in pairs), default=0)
+    pairs = [pair for pair in pairs if _level(pair) == last]
   if not pairs:
     return None
   shared = sorted(
@@ -70,6 +73,10 @@ def judge(claim: Claim, found: Sequence[Cell]) -> Judgement | None:
   return Judgement(
     claim, tuple(pairs), mean, margin, _verdict(claim, pairs, mean, margin)
   )
+
+
+def _level(pair: Comparison) -> int:
+  return max(pair.better.level, pair.worse.level)
 
 
 def _verdict(

@@ -1,0 +1,58 @@
+"""E-LTH, figure 6: tickets of five ResNets, each moved to the four others.
+
+  TFDS_DATA_DIR=... python -m elth_jax.main \
+    --config=experiments/elth_figure6.py --workdir=runs/elth_figure6
+
+At the paper's scale: three replicates of the full recipe, 825 trainings of
+160 epochs, so for a cluster or a long time on one accelerator.
+`--config.scale=small`: ResNet-14 and 20, a quarter as wide, on 8,000 images;
+under an hour on two cores. `--config.scale=gpu`: ResNet-20 and 32, 40 epochs.
+"""
+
+from ml_collections import ConfigDict
+
+from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.spec import Paper
+from elth_jax.training.recipe import CIFAR_RESNET
+
+LADDER = ('resnet14', 'resnet20', 'resnet32', 'resnet44', 'resnet56')
+ONE_SHOT = ('magnitude', 'snip', 'grasp')
+
+
+def get_config() -> ConfigDict:
+  return base_config(
+    dataset='cifar10',
+    sources=LADDER,
+    targets=LADDER,
+    methods=('imp', 'ett', 'reinit', 'random', *ONE_SHOT),
+    levels=13,
+    compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
+    replicates=3,
+    imagenet_normalization=True,  # as the published runs did
+    recipe=CIFAR_RESNET,
+    paper=Paper(
+      title='E-LTH, figure 6',
+      question='Does a ticket serve the other depths of its family?',
+      claims=(
+        *(f'ett > {name} at highest' for name in ('reinit', 'random')),
+        *(f'ett > {name} at highest' for name in ONE_SHOT),
+        # a smaller difference in depth is better
+        'ett from resnet44 > ett from resnet14 at highest on resnet56',
+        'ett from resnet32 > ett from resnet14 at highest on resnet44',
+      ),
+      published=(
+        'resnet20 imp at 10: 91.07',
+        'resnet32 imp at 10: 92.22',
+        'resnet32 ett from resnet20 at 10: 91.38',
+      ),
+    ),
+    scales={
+      'small': {
+        **SMALL_CIFAR,
+        'sources': LADDER[:2],
+        'targets': LADDER[:2],
+        'methods': ('imp', 'ett', 'reinit', 'random', 'magnitude', 'snip'),
+      },
+      'gpu': {**GPU_CIFAR, 'sources': LADDER[1:3], 'targets': LADDER[1:3]},
+    },
+  )
