@@ -9,7 +9,7 @@ bandwidth that moving each activation a few times would need
 (`--bandwidth`, in GB/s: 3350 for an H100, 4800 for an H200). A run takes some
 minutes. For accuracy, run a study:
 
-  python -m elth_jax.main --config=configs/cifar10_resnet.py --workdir=DIR \
+  python -m elth_jax.main --config=experiments/elth_figure6.py --workdir=DIR \
     --config.recipe.dtype=bfloat16 --config.parallel=8
 """
 

@@ -1,11 +1,13 @@
 """Every file in configs/ and experiments/ is a study that could run."""
 
+import functools
 import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from elth_jax.claims import Claim
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.study.graph import build
 from elth_jax.study.spec import read_config
@@ -19,6 +21,7 @@ SHAPES = {
 }
 
 
+@functools.cache
 def blank(name, examples):
   shape = SHAPES[name]
   images = np.broadcast_to(np.uint8(0), (examples or shape[0], *shape[1:]))
@@ -33,10 +36,30 @@ def test_configs_build_their_graph_and_say_how_to_run_it(path):
   module = importlib.util.module_from_spec(module_spec)
   module_spec.loader.exec_module(module)
   assert f'--config={path.relative_to(ROOT)}' in module.__doc__
-  spec, _ = read_config(module.get_config())
-  nodes = build(spec, blank(spec.dataset, spec.train_examples))
-  methods = {node.spec['about']['method'] for node in nodes.values()}
-  assert methods == {'dense', *spec.methods}
+  config = module.get_config()
+  for scale in ('paper', *config.scales):
+    config.scale = scale
+    spec, _ = read_config(config)
+    nodes = build(spec, blank(spec.dataset, spec.train_examples))
+    methods = {node.spec['about']['method'] for node in nodes.values()}
+    assert methods - {'imp'} == {'dense', *spec.methods} - {'imp'}
+    if path.parent.name == 'experiments':
+      speaks_of_what_is_trained(spec, nodes)
+
+
+def speaks_of_what_is_trained(spec, nodes):
+  """Every claim has both sides in the study; only `small` may lack some."""
+  runs = [node for node in nodes.values() if node.kind == 'train']
+  ways = {
+    tuple(node.spec['about'].get(k, '') for k in ('method', 'order', 'source'))
+    for node in runs
+  }
+  assert spec.paper.title and spec.paper.question
+  for text in spec.paper.claims:
+    claim = Claim.parse(text)
+    for side in (claim.one, claim.other):
+      known = any(side.matches(*way) for way in ways)
+      assert known or spec.paper.scale != 'paper', (text, side)
 
 
 def test_the_ladder_has_every_pair_of_the_paper():

@@ -1,0 +1,48 @@
+"""E-LTH, figure 1 (VGGs): elastic tickets beside pruning at initialisation.
+
+  TFDS_DATA_DIR=... python -m elth_jax.main \
+    --config=experiments/elth_figure1_vgg.py --workdir=runs/elth_figure1_vgg
+
+A ticket of VGG-13 stretched to VGG-19, beside IMP on VGG-19 itself, one-shot
+pruning and random masks. `--config.scale=small`: VGG-13 to 16, an eighth as
+wide, two replicates.
+"""
+
+from ml_collections import ConfigDict
+
+from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.spec import Paper
+from elth_jax.training.recipe import VGG
+
+ONE_SHOT = ('magnitude', 'snip', 'grasp')
+
+
+def get_config() -> ConfigDict:
+  return base_config(
+    dataset='cifar10',
+    levels=13,
+    compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
+    replicates=3,
+    imagenet_normalization=True,  # as the published runs did
+    sources=('vgg13',),
+    targets=('vgg19',),
+    methods=('imp', 'ett', 'reinit', 'random', *ONE_SHOT),
+    recipe=VGG,
+    paper=Paper(
+      title='E-LTH, figure 1, VGGs',
+      question='Do stretched tickets beat pruning at initialisation?',
+      claims=(
+        *(f'ett > {name} at highest' for name in ONE_SHOT),
+        *(f'ett > {name} at highest' for name in ('reinit', 'random')),
+      ),
+    ),
+    scales={
+      'small': {
+        **SMALL_CIFAR,
+        'width': 8,
+        'replicates': 2,
+        'targets': ('vgg16',),
+      },
+      'gpu': GPU_CIFAR,
+    },
+  )

@@ -1,0 +1,44 @@
+"""E-LTH, figure 3: what in a stretched ticket matters, masks or weights?
+
+  TFDS_DATA_DIR=... python -m elth_jax.main \
+    --config=experiments/elth_figure3.py --workdir=runs/elth_figure3
+
+ResNet-32 to 56: the stretched ticket, its masks over new weights, its weights
+under random masks, both random, and SNIP masks for the replicas alone.
+`--config.scale=small`: ResNet-14 to 20.
+"""
+
+from ml_collections import ConfigDict
+
+from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.spec import Paper
+from elth_jax.training.recipe import CIFAR_RESNET
+
+CONTROLS = ('ett_reinit', 'ett_random_masks', 'ett_all_random')
+
+
+def get_config() -> ConfigDict:
+  return base_config(
+    dataset='cifar10',
+    levels=13,
+    compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
+    replicates=3,
+    imagenet_normalization=True,  # as the published runs did
+    sources=('resnet32',),
+    targets=('resnet56',),
+    methods=('ett', *CONTROLS, 'ett_snip_replicas'),
+    recipe=CIFAR_RESNET,
+    paper=Paper(
+      title='E-LTH, figure 3',
+      question='Do both masks and weights of a stretched ticket matter?',
+      claims=tuple(f'ett > {name} at highest' for name in CONTROLS),
+    ),
+    scales={
+      'small': {
+        **SMALL_CIFAR,
+        'sources': ('resnet14',),
+        'targets': ('resnet20',),
+      },
+      'gpu': {**GPU_CIFAR, 'sources': ('resnet20',), 'targets': ('resnet32',)},
+    },
+  )

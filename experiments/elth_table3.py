@@ -1,0 +1,46 @@
+"""E-LTH, tables 2 and 3 on CIFAR-10: against RigL and DPF, and at what cost.
+
+  TFDS_DATA_DIR=... python -m elth_jax.main \
+    --config=experiments/elth_table3.py --workdir=runs/elth_table3
+
+Elastic tickets from ResNet-20 beside methods that change masks in training.
+The report has the cost of each, search included, in dense trainings.
+`--config.scale=small`: ResNet-14 to 20.
+"""
+
+from ml_collections import ConfigDict
+
+from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.spec import Paper
+from elth_jax.training.recipe import CIFAR_RESNET
+
+CHANGING = ('rigl', 'rigl_x5', 'dpf')
+
+
+def get_config() -> ConfigDict:
+  return base_config(
+    dataset='cifar10',
+    levels=13,
+    compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
+    replicates=3,
+    imagenet_normalization=True,  # as the published runs did
+    sources=('resnet20',),
+    targets=('resnet32', 'resnet56'),
+    methods=('imp', 'ett', *CHANGING),
+    recipe=CIFAR_RESNET,
+    paper=Paper(
+      title='E-LTH, tables 2 and 3, on CIFAR-10',
+      question='Do elastic tickets keep up with sparse training?',
+      claims=tuple(f'ett ~ {name} within 1 at highest' for name in CHANGING),
+      published=('resnet32 ett from resnet20 at 10: 91.38',),
+    ),
+    scales={
+      'small': {
+        **SMALL_CIFAR,
+        'sources': ('resnet14',),
+        'targets': ('resnet20',),
+        'sparse': {'interval': 20, 'dpf_interval': 8},
+      },
+      'gpu': {**GPU_CIFAR, 'targets': ('resnet32',)},
+    },
+  )

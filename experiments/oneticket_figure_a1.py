@@ -1,0 +1,44 @@
+"""OneTicket, figure A1: which kind of random mask hurts most?
+
+  TFDS_DATA_DIR=... python -m elth_jax.main \
+    --config=experiments/oneticket_figure_a1.py --workdir=runs/figure_a1
+
+VGG19 with a global average pool, CIFAR-10: winning tickets beside new weights
+under the same masks, masks permuted within layers, and masks permuted globally.
+Thirty levels of 20%, compared to the sixth and at every third after it, six
+replicates. `--config.scale=small`: an eighth as wide, on 8,000 images.
+"""
+
+from ml_collections import ConfigDict
+
+from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.spec import Paper
+from elth_jax.training.recipe import ONETICKET_VGG19
+
+RANDOM = ('reinit', 'reinit_local', 'reinit_global')
+
+
+def get_config() -> ConfigDict:
+  return base_config(
+    dataset='cifar10',
+    sources=('oneticket_vgg19',),
+    targets=('oneticket_vgg19',),
+    methods=('imp', *RANDOM),
+    levels=30,
+    compare_levels=(1, 2, 3, 4, 5, 6, *range(9, 31, 3)),
+    replicates=6,
+    recipe=ONETICKET_VGG19,
+    paper=Paper(
+      title='OneTicket, figure A1',
+      question='Which kind of random mask hurts most?',
+      claims=(
+        *(f'imp > {name} at highest' for name in RANDOM),
+        'reinit > reinit_global at highest',
+        'reinit_local > reinit_global at highest',
+      ),
+    ),
+    scales={
+      'small': {**SMALL_CIFAR, 'width': 8, 'replicates': 3},
+      'gpu': {**GPU_CIFAR, 'replicates': 3},
+    },
+  )
