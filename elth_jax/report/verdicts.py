@@ -36,10 +36,11 @@ class Judgement:
   verdict: Verdict
 
 
-def judge_all(paper: Paper, found: Sequence[Cell]) -> list[Judgement]:
-  """Tests every claim of a paper that the study can speak of."""
-  judged = [judge(Claim.parse(text), found) for text in paper.claims]
-  return [judgement for judgement in judged if judgement]
+def judge_all(
+  paper: Paper, found: Sequence[Cell]
+) -> list[tuple[str, Judgement | None]]:
+  """Every claim of a paper, tested; `None` where no pair was trained."""
+  return [(text, judge(Claim.parse(text), found)) for text in paper.claims]
 
 
 def judge(claim: Claim, found: Sequence[Cell]) -> Judgement | None:
@@ -124,13 +125,6 @@ def beside(
     )
     for number in published
   ]
-
-
-def overall(judgements: Sequence[Judgement]) -> dict[Verdict, int]:
-  """How many claims got each verdict."""
-  order: tuple[Verdict, ...] = ('supported', 'contradicted', 'undecided')
-  verdicts = [judgement.verdict for judgement in judgements]
-  return {name: verdicts.count(name) for name in order}
 
 
 def _is(side: Side, cell: Cell) -> bool:

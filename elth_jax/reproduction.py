@@ -1,0 +1,220 @@
+"""What was reproduced, claim by claim: a page from finished workdirs.
+
+  python -m elth_jax.reproduction runs/elth_* --into=docs
+
+Writes docs/reproduction.md, with a figure for each study, from the results,
+configs and histories of workdirs whose configs name a paper. Changes nothing in
+them.
+"""
+
+import argparse
+import csv
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+PAGE, FIGURES = 'reproduction.md', 'figures/reproduction'
+NUMBERS = {
+  'level': int,
+  'replicate': int,
+  'sparsity': float,
+  'test_accuracy': float,
+  'train_flops': float,
+}
+HEAD = """# What was reproduced
+
+Written by `python -m elth_jax.reproduction`, from finished studies; nothing
+here is typed by hand. A claim is tested over replicates: for each, the mean
+difference in accuracy over all targets and levels that the claim speaks of,
+then a 95% interval of Student's t. `A > B` is supported if the interval lies
+above 0 and no target and level alone contradicts it, and contradicted if it
+lies below; `A ~ B within d` is supported if it lies within d points, and
+contradicted if it lies outside; all else is undecided. Claims whose sides were
+not trained at a scale are not tested.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+  parser = argparse.ArgumentParser(
+    prog='python -m elth_jax.reproduction', description=__doc__.splitlines()[0]
+  )
+  parser.add_argument('workdirs', nargs='+', type=Path)
+  parser.add_argument('--into', type=Path, default=Path('docs'))
+  options = parser.parse_args(arguments)
+  logging.getLogger('absl').setLevel(logging.ERROR)
+  try:
+    write(options.workdirs, options.into)
+  except (OSError, ValueError) as error:
+    print(f'elth_jax: {error}', file=sys.stderr)
+    return 1
+  print(options.into / PAGE)
+  return 0
+
+
+def write(workdirs: Sequence[Path], into: Path) -> None:
+  """Writes the page and its figures.
+
+  Raises:
+    FileNotFoundError: if a workdir has no config or results.
+    ValueError: if its config is damaged, or names no paper.
+  """
+  from elth_jax.files import write_atomically
+
+  parts = [part for workdir in workdirs for part in _study(workdir, into)]
+  write_atomically(into / PAGE, '\n'.join([HEAD, *parts]))
+
+
+def _study(workdir: Path, into: Path) -> Iterator[str]:
+  """One study as Markdown."""
+  from elth_jax.report import summary
+
+  spec = _spec(workdir)
+  rows = read_rows(workdir / 'results.csv')
+  found = summary.cells(rows)
+  paper = spec.paper
+  yield f'## {paper.title}, scale: {paper.scale}\n'
+  networks = ', '.join(map(summary.pretty, spec.targets))
+  yield (
+    f'{paper.question} {networks} on {spec.dataset}'
+    + (f', {spec.train_examples:,} images' if spec.train_examples else '')
+    + (f', width {spec.width}' if spec.width else '')
+    + f'; {spec.recipe.epochs} epochs, {spec.replicates} replicates, '
+    f'{len(rows)} trained networks, '
+    f'{sum(row["train_flops"] for row in rows):.1e} FLOPs. {_ground(workdir)}\n'
+  )
+  yield from _claims(paper, found)
+  yield from _tables(found)
+  yield from _published(paper, found)
+  yield from _figure(spec, found, into)
+
+
+def _claims(paper, found) -> Iterator[str]:
+  from elth_jax.report.verdicts import judge_all
+
+  if not paper.claims:
+    return
+  yield '| claim | pairs | difference, points | verdict |'
+  yield '| --- | ---: | ---: | --- |'
+  for text, judged in judge_all(paper, found):
+    if judged is None:
+      yield f'| `{text}` | 0 | | not tested |'
+    else:
+      yield (
+        f'| `{text}` | {len(judged.pairs)} | {judged.difference:+.2f} ± '
+        f'{judged.margin:.2f} | **{judged.verdict}** |'
+      )
+  yield ''
+
+
+def _tables(found) -> Iterator[str]:
+  from elth_jax.report import summary
+
+  for target, heads, table in summary.tables(found):
+    yield f'| {summary.pretty(target)}, test accuracy in % | ' + (
+      ' | '.join(heads) + ' |'
+    )
+    yield '| --- |' + ' ---: |' * len(heads)
+    for label, cells in table:
+      texts = ' | '.join(summary.text(cell) for cell in cells)
+      yield f'| {label} | {texts} |'
+    yield ''
+
+
+def _published(paper, found) -> Iterator[str]:
+  from elth_jax.claims import Published
+  from elth_jax.report import summary
+  from elth_jax.report.verdicts import beside
+
+  if not paper.published:
+    return
+  yield '| | level | published, % | ours at this scale, % |'
+  yield '| --- | ---: | ---: | ---: |'
+  for number, cell in beside(map(Published.parse, paper.published), found):
+    origin = (
+      number.side.source and f' from {summary.pretty(number.side.source)}'
+    )
+    yield (
+      f'| {summary.pretty(number.target)}, {number.side.method}{origin} | '
+      f'{number.level} | {number.where or f"{number.accuracy:.2f}"} | '
+      f'{summary.text(cell)} |'
+    )
+  yield ''
+
+
+def _figure(spec, found, into: Path) -> Iterator[str]:
+  import io
+
+  from elth_jax.files import write_atomically
+  from elth_jax.names import slug
+  from elth_jax.report import figures
+
+  png = io.BytesIO()
+  figures.accuracy(spec.targets, found).savefig(png, format='png', dpi=90)
+  name = f'{FIGURES}/{slug(spec.paper.title)}-{slug(spec.paper.scale)}.png'
+  write_atomically(into / name, png.getvalue())
+  yield f'![{spec.paper.title}: accuracy against sparsity]({name})\n'
+
+
+def _spec(workdir: Path):
+  from elth_jax.study.outputs import CONFIG
+  from elth_jax.study.spec import StudySpec
+
+  path = workdir / CONFIG
+  if not path.is_file():
+    raise FileNotFoundError(f'{workdir} is no workdir: it has no {CONFIG}')
+  try:
+    spec = StudySpec.from_config(json.loads(path.read_bytes()))
+  except ValueError as error:
+    raise ValueError(f'{path}: {error}') from error
+  if not spec.paper.title:
+    raise ValueError(f'{path} names no paper; give workdirs of experiments/')
+  return spec
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+  """The rows of a results.csv, with numbers as numbers.
+
+  Raises:
+    FileNotFoundError: if the study has no results yet.
+    ValueError: naming the file, if it is damaged.
+  """
+  try:
+    with path.open(newline='') as file:
+      return [
+        {name: NUMBERS.get(name, str)(value) for name, value in row.items()}
+        for row in csv.DictReader(file)
+      ]
+  except FileNotFoundError:
+    raise FileNotFoundError(f'{path} is missing; run the study first') from None
+  except (ValueError, TypeError) as error:
+    raise ValueError(f'{path} is damaged: {error}') from error
+
+
+def _ground(workdir: Path) -> str:
+  """The command, and with what it ran."""
+  from elth_jax.study import history
+
+  path = workdir / history.NAME
+  starts = history.starts(path.read_text()) if path.is_file() else []
+  whole = [start for start in starts if start]
+  if not whole:
+    return ''
+  last = whole[-1]
+  ground = last['ground']
+  options = [
+    word
+    for word in last['command'].split()
+    if word.startswith('--config') and 'dry_run' not in word
+  ]
+  command = ' '.join(['python -m elth_jax.main', *options])
+  return (
+    f'`{command}`, {ground["devices"]} device(s), jax {ground["jax"]}, '
+    f'{len(starts)} start(s).'
+  )
+
+
+if __name__ == '__main__':
+  sys.exit(main())
