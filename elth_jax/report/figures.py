@@ -36,7 +36,14 @@ OTHERS = (
   ('#B2182B', '3'),
   ('#01665E', '4'),
 )
-MORE_ETT = ('#D55E00', '#CC79A7', '#E69F00', '#8C510A', '#F0E442')
+ETT = (  # one for each source and order, away from all above
+  ('#D55E00', 's'),
+  ('#E69F00', '>'),
+  ('#8C510A', '<'),
+  ('#FB8072', 'P'),
+  ('#B15928', 'h'),
+  ('#FDBF6F', 'X'),
+)
 STAGE_COLOURS = ('#0072B2', '#009E73', '#D55E00', '#CC79A7', '#E69F00')
 
 
@@ -47,8 +54,8 @@ def accuracy(targets: Sequence[str], found: Sequence[Cell]) -> Figure:
   replicates. Sparsity is drawn by the logarithm of the weights that remain, as
   IMP's levels fall.
   """
-  labels = {cell.label for cell in found if cell.target in targets}
-  beside = len(labels) > 9 or len(targets) > 1  # the legend
+  styles = _styles([cell for cell in found if cell.target in targets])
+  beside = len(styles) > 8 or len(targets) > 1  # the legend
   width = 6.4 if len(targets) == 1 else 3.9 * min(len(targets), 3)
   rows = -(-len(targets) // 3)
   figure = Figure(
@@ -58,7 +65,8 @@ def accuracy(targets: Sequence[str], found: Sequence[Cell]) -> Figure:
   grid = figure.subplots(rows, min(len(targets), 3), squeeze=False).ravel()
   handles = {}
   for axes, target in zip(grid, targets, strict=False):
-    handles |= _accuracy_panel(axes, target, found)
+    mine = [cell for cell in found if cell.target == target]
+    handles |= _accuracy_panel(axes, target, mine, styles)
   for axes in grid[len(targets) :]:
     axes.set_visible(False)
   if beside:  # the lines, not over them
@@ -74,21 +82,37 @@ def accuracy(targets: Sequence[str], found: Sequence[Cell]) -> Figure:
   return figure
 
 
-def _accuracy_panel(axes, target: str, found: Sequence[Cell]) -> dict:
+def _styles(found: Sequence[Cell]) -> dict[str, tuple[str, str]]:
+  """Label -> colour and marker, the same in every panel."""
+  styles: dict[str, tuple[str, str]] = {}
+  etts, others = 0, 0
+  for cell in found:
+    if cell.label in styles or cell.method == 'dense':
+      continue
+    if cell.method == 'ett':
+      styles[cell.label] = ETT[etts % len(ETT)]
+      etts += 1
+    elif cell.method in STYLES:
+      styles[cell.label] = STYLES[cell.method]
+    else:
+      styles[cell.label] = OTHERS[others % len(OTHERS)]
+      others += 1
+  return styles
+
+
+def _accuracy_panel(
+  axes,
+  target: str,
+  mine: Sequence[Cell],
+  styles: Mapping[str, tuple[str, str]],
+) -> dict:
   """Draws one target; returns what the legend shows, by label."""
-  mine = [cell for cell in found if cell.target == target]
   lines: dict[str, list[Cell]] = {}
   for cell in mine:
     if cell.method != 'dense':
       lines.setdefault(cell.label, []).append(cell)
-  others = 0
-  etts = [label for label, line in lines.items() if line[0].method == 'ett']
   for label, line in lines.items():
-    colour, marker = STYLES.get(line[0].method) or OTHERS[others % len(OTHERS)]
-    others += line[0].method not in STYLES
-    if label in etts:
-      colour = MORE_ETT[etts.index(label) % len(MORE_ETT)]
-      marker = 's^<>p'[etts.index(label) % 5]
+    colour, marker = styles[label]
     remaining = [1 - cell.sparsity for cell in line]
     means = [100 * cell.mean for cell in line]
     low = [100 * max(cell.mean - cell.std, 0) for cell in line]
