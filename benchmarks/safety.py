@@ -25,6 +25,7 @@ from elth_jax.study.spec import RunOptions
 from elth_jax.training.recipe import Recipe
 
 SAFETY = ('checkpoint', 'publish', 'recovery')
+IMAGES_A_SECOND = 200  # roughly; sets how long it takes, nothing else
 
 
 def main() -> None:
@@ -36,9 +37,7 @@ def main() -> None:
   jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
   dataset = measure.noise(32, arguments.images, 1000)
   datasets.DATASETS[dataset.name] = lambda: dataset
-  epochs = max(
-    1, round(arguments.minutes * 60 * IMAGES_A_SECOND / arguments.images)
-  )
+  images = arguments.minutes * 60 * IMAGES_A_SECOND
   config = base_config(
     dataset=dataset.name,
     sources=('resnet20',),
@@ -48,7 +47,12 @@ def main() -> None:
     compare_levels=(1,),
     replicates=1,
     checkpoint_seconds=arguments.every,
-    recipe=Recipe(rewind_step=0, batch_size=128, epochs=epochs, drop_epochs=()),
+    recipe=Recipe(
+      rewind_step=0,
+      batch_size=128,
+      epochs=max(1, round(images / arguments.images)),
+      drop_epochs=(),
+    ),
   )
   with tempfile.TemporaryDirectory() as folder:
     for start in ('first', 'second'):
@@ -56,50 +60,19 @@ def main() -> None:
       with listening() as clock:
         session.run(config, Path(folder) / 'workdir')
       whole = time.perf_counter() - began
-      safety = {name: clock.seconds.get(name, 0.0) for name in SAFETY}
-      print(clock.table())
+      spent = {name: clock.seconds.get(name, 0.0) for name in SAFETY}
       count = clock.calls.get('checkpoint', 0)
-      at_default = whole / RunOptions().checkpoint_seconds
-      often = safety['checkpoint']
-      usual = sum(safety.values()) - often + often / max(count, 1) * at_default
+      by_default = whole / RunOptions().checkpoint_seconds
+      usual = spent['checkpoint'] / max(count, 1) * by_default
+      usual += spent['publish'] + spent['recovery']
+      print(clock.table())
       print(
-        f'{start} start: {sum(safety.values()) / whole:.3%} of {whole:.1f} s ('
-        + ', '.join(f'{n} {s:.2f} s' for n, s in safety.items())
+        f'{start} start: {sum(spent.values()) / whole:.3%} of {whole:.1f} s ('
+        + ', '.join(f'{name} {s:.2f} s' for name, s in spent.items())
         + f') with {count} checkpoints; {usual / whole:.3%} at the default '
         'interval'
       )
 
-
-IMAGES_A_SECOND / arguments.images)
-  )
-  config = base_config(
-    dataset=dataset.name,
-    sources=('resnet20',),
-    targets=('resnet20',),
-    methods=('imp',),
-    levels=1,
-    compare_levels=(1,),
-    replicates=1,
-    checkpoint_seconds=arguments.every,
-    recipe=Recipe(rewind_step=0, batch_size=128, epochs=epochs, drop_epochs=()),
-  )
-  with tempfile.TemporaryDirectory() as folder:
-    for start in ('first', 'second'):
-      began = time.perf_counter()
-      with listening() as clock:
-        session.run(config, Path(folder) / 'workdir')
-      whole = time.perf_counter() - began
-      safety = {name: clock.seconds.get(name, 0.0) for name in SAFETY}
-      print(clock.table())
-      print(
-        f'{start} start: {sum(safety.values()):.2f} s of {whole:.1f} s, '
-        f'{sum(safety.values()) / whole:.3%}, for '
-        + ', '.join(f'{n} {s:.2f} s' for n, s in safety.items())
-        + f'; {clock.calls.get("checkpoint", 0)} checkpoints'
-      )
-
-
-IMAGES_A_SECOND = 200  # roughly; sets how long it takes, nothing else
 
 if __name__ == '__main__':
   main()
