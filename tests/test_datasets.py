@@ -38,6 +38,22 @@ def test_unknown_names_and_subsets():
     dataset.subset(23)
 
 
+def test_halves_share_no_image_and_have_all_classes():
+  whole = datasets.load('digits')
+  a, b = whole.half(0), whole.half(1)
+  assert (a.name, b.name) == ('digitsa', 'digitsb')
+  counts = [np.bincount(d.train_labels) for d in (whole, a, b)]
+  np.testing.assert_array_equal(counts[1] + counts[2], counts[0])
+  assert np.abs(counts[1] - counts[2]).max() <= 1
+  images = [{i.tobytes() for i in d.train_images} for d in (a, b)]
+  assert not images[0] & images[1]
+  np.testing.assert_array_equal(a.test_images, whole.test_images)
+  assert a.sha256 == datasets.load('digits').half(0).sha256 != b.sha256
+  assert {'cifar10a', 'cifar10b', 'svhn_cropped', 'cifar100'} <= set(
+    datasets.DATASETS
+  )
+
+
 def test_normalization_of_imagenet_is_for_colours():
   colours = make_dataset(channels=3).with_imagenet_normalization()
   assert colours.mean == (0.485, 0.456, 0.406)

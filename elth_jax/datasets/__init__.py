@@ -13,7 +13,10 @@ __all__ = ['DATASETS', 'Dataset', 'DatasetError', 'load']
 
 DATASETS: dict[str, Callable[[], Dataset]] = {
   'digits': digits.load,
-  **{data.name: data.load for data in (tfds.CIFAR10, tfds.MNIST)},
+  **{data.name: data.load for data in tfds.PREPARED},
+  # OneTicket's two data sets of one distribution: half of each class
+  'cifar10a': lambda: tfds.CIFAR10.load().half(0),
+  'cifar10b': lambda: tfds.CIFAR10.load().half(1),
 }
 
 

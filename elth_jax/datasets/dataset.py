@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from elth_jax.randomness import generator
+
 # Per channel, of images scaled to 0..1
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -94,6 +96,24 @@ class Dataset:
         'imagenet_normalization is for colour images'
       )
     return dataclasses.replace(self, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+  def half(self, which: int) -> 'Dataset':
+    """Half of the training images of each class; the test set stays whole.
+
+    The two halves, 0 and 1, share no image, and are the same always. Called by
+    the data set's name and `a` or `b`, as in OneTicket's section 4.1.
+    """
+    order = generator(0, f'{self.name}/halves').permutation(
+      len(self.train_labels)
+    )
+    by_class = order[np.argsort(self.train_labels[order], kind='stable')]
+    rows = np.sort(by_class[which::2])
+    return dataclasses.replace(
+      self,
+      name=f'{self.name}{"ab"[which]}',
+      train_images=self.train_images[rows],
+      train_labels=self.train_labels[rows],
+    )
 
   def subset(self, examples: int | None) -> 'Dataset':
     """The first `examples` training images; the test set stays whole."""
