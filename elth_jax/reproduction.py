@@ -9,6 +9,7 @@ them.
 
 import argparse
 import csv
+import io
 import json
 import logging
 import sys
@@ -88,7 +89,7 @@ def _study(workdir: Path, into: Path) -> Iterator[str]:
   yield from _claims(paper, found)
   yield from _tables(found)
   yield from _published(paper, found)
-  yield from _figure(spec, found, into)
+  yield from _figures(spec, found, into)
 
 
 def _claims(paper, found) -> Iterator[str]:
@@ -144,18 +145,21 @@ def _published(paper, found) -> Iterator[str]:
   yield ''
 
 
-def _figure(spec, found, into: Path) -> Iterator[str]:
-  import io
-
+def _figures(spec, found, into: Path) -> Iterator[str]:
   from elth_jax.files import write_atomically
   from elth_jax.names import slug
-  from elth_jax.report import figures
+  from elth_jax.report import analyses, figures, summary
 
-  png = io.BytesIO()
-  figures.accuracy(spec.targets, found).savefig(png, format='png', dpi=90)
-  name = f'{FIGURES}/{slug(spec.paper.title)}-{slug(spec.paper.scale)}.png'
-  write_atomically(into / name, png.getvalue())
-  yield f'![{spec.paper.title}: accuracy against sparsity]({name})\n'
+  drawn = {'accuracy against sparsity': figures.accuracy(spec.targets, found)}
+  matrix = summary.transfers(found)
+  if len(matrix) > 1:
+    drawn['elastic tickets minus IMP, in points'] = analyses.transfer(matrix)
+  for number, (title, figure) in enumerate(drawn.items(), 1):
+    png = io.BytesIO()
+    figure.savefig(png, format='png', dpi=90)
+    name = f'{slug(spec.paper.title)}-{slug(spec.paper.scale)}-{number}.png'
+    write_atomically(into / FIGURES / name, png.getvalue())
+    yield f'![{spec.paper.title}: {title}]({FIGURES}/{name})\n'
 
 
 def _spec(workdir: Path):

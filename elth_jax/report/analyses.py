@@ -1,5 +1,6 @@
 """The figures of a study's analyses: connectivity, overlap, units alike."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from elth_jax.report.figures import OTHERS, STYLES
-from elth_jax.report.summary import pretty
+from elth_jax.report.summary import Comparison, pretty
 
 
 def connectivity(
@@ -108,4 +109,43 @@ def units(
     axes.tick_params(labelsize=7)
   figure.colorbar(image, ax=list(panels), shrink=0.8)
   figure.suptitle(f'{pretty(target)}, IMP, level {level}', fontsize=11)
+  return figure
+
+
+def transfer(matrix: Mapping[tuple[str, str], Comparison]) -> Figure:
+  """Accuracy of elastic tickets minus that of IMP, source by target.
+
+  Args:
+    matrix: of `summary.transfers`.
+  """
+  sources = list(dict.fromkeys(source for source, _ in matrix))
+  targets = list(dict.fromkeys(target for _, target in matrix))
+  values = np.full((len(sources), len(targets)), np.nan)
+  for (source, target), pair in matrix.items():
+    place = sources.index(source), targets.index(target)
+    values[place] = 100 * pair.difference
+  size = 1.5 * len(targets) + 1.9, 0.75 * len(sources) + 1.2
+  figure = Figure(figsize=size, layout='constrained')
+  axes = figure.subplots()
+  most = max(1.0, float(np.nanmax(np.abs(values))))
+  image = axes.imshow(values, vmin=-most, vmax=most, cmap='RdBu', aspect='auto')
+  for (source, target), pair in matrix.items():
+    deep = abs(100 * pair.difference) > 0.6 * most
+    text = f'{100 * pair.difference:+.2f}'
+    if math.isfinite(pair.margin):
+      text += f'\n± {100 * pair.margin:.2f}'
+    axes.text(
+      targets.index(target),
+      sources.index(source),
+      text,
+      ha='center',
+      va='center',
+      fontsize=8,
+      color='white' if deep else 'black',
+    )
+  axes.set_xticks(range(len(targets)), map(pretty, targets), fontsize=8)
+  axes.set_yticks(range(len(sources)), map(pretty, sources), fontsize=8)
+  axes.set_xlabel('trained')
+  axes.set_ylabel('ticket from')
+  figure.colorbar(image, ax=axes, label='points above IMP')
   return figure

@@ -68,6 +68,7 @@ def write_report(
   judgements = judge_all(spec.paper, found)
   groups = {
     'Accuracy against sparsity': _accuracies(spec, found),
+    'Elastic tickets against IMP': _transfer_matrix(found),
     'The transformations': _transformations(nodes, store, failed),
     'Sparsity by layer': _layers(nodes, store, failed),
     'Between two trainings of one ticket': _connectivity(nodes, store, failed),
@@ -129,6 +130,19 @@ def _accuracies(spec, found) -> Iterator[NamedFigure]:
       f'{", ".join(map(pretty, some))}: test accuracy of the last epoch. Mean '
       f'over {spec.replicates} replicates, band or bar of one standard '
       'deviation.',
+    )
+
+
+def _transfer_matrix(found) -> Iterator[NamedFigure]:
+  matrix = summary.transfers(found)
+  if len(matrix) > 1:
+    level = next(iter(matrix.values())).better.level
+    yield NamedFigure(
+      'transfer_matrix',
+      analyses.transfer(matrix),
+      'Test accuracy of elastic tickets minus that of the one which IMP found '
+      f'in the network itself, in points, at level {level}. Mean over '
+      "replicates, with a 95% interval of Student's t.",
     )
 
 

@@ -154,6 +154,26 @@ def claims(found: Sequence[Cell]) -> list[Comparison]:
   ]
 
 
+def transfers(found: Sequence[Cell]) -> dict[tuple[str, str], Comparison]:
+  """(source, target) -> its elastic ticket against the target's own IMP.
+
+  At the last level at which both were trained; of several orders, the first.
+  """
+  own = {(c.target, c.level): c for c in found if c.method == 'imp'}
+  moved = [
+    cell
+    for cell in found
+    if cell.method == 'ett' and (cell.target, cell.level) in own
+  ]
+  last = max((cell.level for cell in moved), default=0)
+  matrix: dict[tuple[str, str], Comparison] = {}
+  for cell in moved:
+    if cell.level == last:
+      pair = cell.source, cell.target
+      matrix.setdefault(pair, compare(cell, own[cell.target, last]))
+  return matrix
+
+
 def to_text(rows: Sequence[Row]) -> str:
   """Test accuracy in %, mean +- deviation, for a terminal."""
   lines = []
