@@ -118,8 +118,10 @@ def transfer(matrix: Mapping[tuple[str, str], Comparison]) -> Figure:
   Args:
     matrix: of `summary.transfers`.
   """
-  sources = list(dict.fromkeys(source for source, _ in matrix))
-  targets = list(dict.fromkeys(target for _, target in matrix))
+  sources, targets = (
+    sorted({pair[side] for pair in matrix}, key=lambda name: (len(name), name))
+    for side in (0, 1)
+  )
   values = np.full((len(sources), len(targets)), np.nan)
   for (source, target), pair in matrix.items():
     place = sources.index(source), targets.index(target)

@@ -67,7 +67,9 @@ def judge(claim: Claim, found: Sequence[Cell]) -> Judgement | None:
   if not shared:
     return None
   differences = [
-    100 * np.mean([p.better.accuracy[r] - p.worse.accuracy[r] for p in pairs])
+    float(
+      100 * np.mean([p.better.accuracy[r] - p.worse.accuracy[r] for p in pairs])
+    )
     for r in shared
   ]
   mean, margin = interval(differences)
