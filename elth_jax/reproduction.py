@@ -74,12 +74,13 @@ def _study(workdir: Path, into: Path) -> Iterator[str]:
 
   spec = _spec(workdir)
   rows = read_rows(workdir / 'results.csv')
-  found = summary.cells(rows)
+  found = summary.cells([r for r in rows if r['dataset'] == spec.dataset])
   paper = spec.paper
   yield f'## {paper.title}, scale: {paper.scale}\n'
   networks = ', '.join(map(summary.pretty, spec.targets))
   yield (
     f'{paper.question} {networks} on {spec.dataset}'
+    + (f', tickets from {spec.source_dataset}' if spec.source_dataset else '')
     + (f', {spec.train_examples:,} images' if spec.train_examples else '')
     + (f', width {spec.width}' if spec.width else '')
     + f'; {spec.recipe.epochs} epochs, {spec.replicates} replicates, '

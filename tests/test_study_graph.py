@@ -139,7 +139,7 @@ def test_rules_by_direction(dataset):
 
 def test_a_dry_run_lists_nodes_sparsity_and_cost(dataset):
   nodes = build(SPEC, dataset)
-  text = describe(nodes, SPEC, dataset)
+  text = describe(nodes, SPEC)
   lines = text.splitlines()
   listed = [line for line in lines if line.split()[:1] and '-r' in line]
   assert {line.split()[0] for line in listed} == nodes.keys()
@@ -157,3 +157,29 @@ def test_a_dry_run_lists_nodes_sparsity_and_cost(dataset):
   assert f'{len(nodes)} nodes, {runs} of them training runs' in lines[-1]
   spans = [duration(seconds) for seconds in (5, 300, 7200, 864_000)]
   assert spans == ['5 seconds', '5 minutes', '2 hours', '10 days']
+
+
+def test_sources_of_another_data_set_are_found_there(dataset):
+  other = dataclasses.replace(dataset, name='other')
+  spec = dataclasses.replace(
+    SPEC, sources=('mlp2', 'mlp3'), targets=('mlp3',), source_dataset='other'
+  )
+  nodes = build(spec, dataset, other)
+  runs = [node for node in nodes.values() if node.trains]
+  away = {n.name for n in runs if n.spec['dataset'] == 'other'}
+  assert away and all('-on-other-' in name for name in away)
+  assert {n.spec['about']['method'] for n in runs if n.name in away} <= {
+    'dense',
+    'imp',
+  }
+  made = [n for n in nodes.values() if n.kind == 'make']
+  etts = [n for n in made if n.spec['method'] == 'ett']
+  assert {n.spec['about']['source'] for n in etts} == {'mlp2', 'mlp3'}
+  for node in etts:
+    (parent,) = node.parents.values()
+    assert '-on-other-' in parent
+    assert node.spec['about']['source_dataset'] == 'other'
+  alone = build(dataclasses.replace(spec, source_dataset=''), dataset)
+  kept = [n for n in runs if n.spec['about']['method'] in ('imp', 'random')]
+  kept = [node for node in kept if node.name not in away]
+  assert kept and all(alone[n.name].key == n.key for n in kept)

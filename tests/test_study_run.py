@@ -244,3 +244,44 @@ def test_a_dry_run_writes_nothing(tmp_path, capsys):
   assert session.run(config(dry_run=True), tmp_path / 'none')
   assert not (tmp_path / 'none').exists()
   assert 'training runs' in capsys.readouterr().out
+
+
+def test_a_ticket_of_one_data_set_is_trained_on_another(tmp_path, monkeypatch):
+  def other():
+    elsewhere = make_dataset(train=30, size=8, channels=3)
+    return dataclasses.replace(elsewhere, name='other')
+
+  monkeypatch.setitem(datasets.DATASETS, 'other', other)
+  cross = config(
+    sources=('mlp2', 'mlp3'),
+    source_dataset='other',
+    methods=('imp', 'ett', 'random'),
+  )
+  assert session.run(cross, tmp_path)
+  rows = rows_of(tmp_path)
+  assert {row['dataset'] for row in rows} == {'tiny', 'other'}
+  moved = [row for row in rows if row['method'] == 'ett']
+  assert {(r['source'], r['order']) for r in moved} == {
+    ('mlp2', 'append'),
+    ('mlp3', 'squeeze'),
+  }
+  assert {r['source_dataset'] for r in moved} == {'other'}
+  assert all(row['dataset'] == 'tiny' for row in moved)
+  name = 'mlp3-r0-ett-squeeze-from-mlp3-on-other-level02'
+  ticket = Ticket.load(tmp_path / 'tickets' / f'{name}.safetensors')
+  source = Ticket.load(
+    tmp_path / 'tickets' / 'mlp3-on-other-r0-imp-level02.safetensors'
+  )
+  np.testing.assert_array_equal(
+    ticket.masks['head']['kernel'], source.masks['head']['kernel']
+  )
+  assert source.provenance['dataset'] == 'other'
+  page = (tmp_path / 'report.html').read_text()
+  assert 'ETT from MLP-3 on other' in page
+  with pytest.raises(session.ConfigError, match='give two with as many'):
+    monkeypatch.setitem(
+      datasets.DATASETS,
+      'other',
+      lambda: dataclasses.replace(make_dataset(), name='other', classes=4),
+    )
+    session.run(cross, tmp_path / 'classes')

@@ -97,6 +97,35 @@ class Dataset:
       )
     return dataclasses.replace(self, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
+  def in_shape(self, shape: tuple[int, int, int]) -> 'Dataset':
+    """The same images, resized and with channels repeated or averaged.
+
+    Args:
+      shape: (height, width, channels) of the images wanted; channels are 1 or
+        as many as there are, or else there is one now.
+
+    Raises:
+      ValueError: if channels cannot be converted.
+    """
+    if shape == self.image_shape:
+      return self
+    have, want = self.image_shape[-1], shape[-1]
+    if have != want and 1 not in (have, want):
+      raise ValueError(f'{self.name} has {have} channels, not {want}')
+    mean, std = self.mean, self.std
+    if have != want:
+      mean, std = (
+        mean * want if have == 1 else (float(np.mean(mean)),),
+        std * want if have == 1 else (float(np.mean(std)),),
+      )
+    return dataclasses.replace(
+      self,
+      train_images=_reshaped(self.train_images, shape),
+      test_images=_reshaped(self.test_images, shape),
+      mean=mean,
+      std=std,
+    )
+
   def half(self, which: int) -> 'Dataset':
     """Half of the training images of each class; the test set stays whole.
 
@@ -143,3 +172,23 @@ def content_hash(images: np.ndarray, labels: np.ndarray) -> str:
     digest = hashlib.sha256(image.tobytes() + bytes([label])).digest()
     total += int.from_bytes(digest, 'little')
   return f'{total % 2**256:064x}'
+
+
+def _reshaped(
+  images: np.ndarray, shape: tuple[int, int, int], at_once: int = 4096
+) -> np.ndarray:
+  """uint8 images of another size, bilinear without aliasing."""
+
+  def convert(some: np.ndarray) -> np.ndarray:
+    if some.shape[-1] > shape[-1]:
+      some = some.mean(-1, keepdims=True)
+    full = (len(some), *shape[:2], some.shape[-1])
+    resized = jax.image.resize(some.astype(np.float32), full, 'bilinear')
+    rounded = np.clip(np.round(np.asarray(resized)), 0, 255).astype(np.uint8)
+    return np.repeat(rounded, shape[-1] // rounded.shape[-1], axis=-1)
+
+  parts = [
+    convert(images[first : first + at_once])
+    for first in range(0, len(images), at_once)
+  ]
+  return np.concatenate(parts)

@@ -79,6 +79,8 @@ def label_of(row: Row) -> str:
   if not method.from_source:
     return title
   source, order = pretty(row['source']), row['order']
+  if row.get('source_dataset'):
+    source += f' on {row["source_dataset"]}'
   if row['method'] == 'ett':
     return f'{title} from {source}' + (
       '' if order == 'squeeze' else f' ({order})'

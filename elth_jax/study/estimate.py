@@ -6,20 +6,18 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from elth_jax.datasets.dataset import Dataset
 from elth_jax.explanation import explain
 from elth_jax.lottery import kept_by_level
 from elth_jax.methods import METHODS
 from elth_jax.study.graph import Node
 from elth_jax.study.spec import StudySpec
+from elth_jax.training.recipe import Recipe
 
 # What a ResNet-20 on CIFAR-10 reached of a large matrix product, on CPU
 SHARE_OF_A_PRODUCT = 0.25
 
 
-def describe(
-  nodes: Mapping[str, Node], spec: StudySpec, dataset: Dataset
-) -> str:
+def describe(nodes: Mapping[str, Node], spec: StudySpec) -> str:
   """One line for each node, and what all of them cost.
 
   FLOPs are those of dense training: what this code executes, whatever the
@@ -34,7 +32,7 @@ def describe(
     method = METHODS.get(about['method'])
     drifts = method is not None and method.from_source
     sparsity = 'measured' if drifts else f'{expected:.2%}'
-    flops = dense_flops(node, len(dataset.train_labels), spec)
+    flops = dense_flops(node)
     total += flops
     cost = f'{flops:.2e}' if flops else '-'
     lines.append(f'{node.name:<52} {node.kind:<7} {sparsity:>8} {cost:>9}')
@@ -65,12 +63,14 @@ def _explained(target, source: str, name: str, rule: str) -> str:
   return f'{explain(target.with_name(source), name, rule)}\n'
 
 
-def dense_flops(node: Node, examples: int, spec: StudySpec) -> float:
+def dense_flops(node: Node) -> float:
   """What a node executes: six operations a multiply-add and image."""
   if not node.trains:
     return 0.0
   steps = node.spec['stop'] - node.spec['start']
-  images = steps / spec.recipe.steps_per_epoch(examples) * examples
+  examples = node.spec['examples']
+  an_epoch = Recipe(**node.spec['recipe']).steps_per_epoch(examples)
+  images = steps / an_epoch * examples
   return 6.0 * images * sum(node.architecture.multiply_adds().values())
 
 

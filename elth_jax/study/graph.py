@@ -56,19 +56,57 @@ class Node:
     return self.kind in ('rewind', 'prune', 'make')
 
 
-def build(spec: StudySpec, dataset: Dataset) -> dict[str, Node]:
+def build(
+  spec: StudySpec, dataset: Dataset, source: Dataset | None = None
+) -> dict[str, Node]:
   """All nodes of a study by name, parents first.
+
+  Args:
+    spec: what is asked for.
+    dataset: what targets are trained on.
+    source: what sources are trained on, if it is another one.
 
   Raises:
     ValueError: if a network is unknown, no plan leads from a source to a
       target, or IMP would run out of weights; before anything runs.
   """
-  return _Builder(spec, dataset).build()
+  return _Builder(spec, dataset, source).build()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Ground:
+  """One data set of a study, in what determines a run.
+
+  Attributes:
+    data: the data set in plain values.
+    examples: how many training images there are.
+    suffix: of the names of its nodes; empty for the targets'.
+  """
+
+  data: Mapping[str, Any]
+  examples: int
+  suffix: str = ''
+
+  @classmethod
+  def of(cls, dataset: Dataset, suffix: str = '') -> '_Ground':
+    examples = len(dataset.train_labels)
+    data = {
+      'dataset': dataset.name,
+      'examples': examples,
+      'sha256': dataset.sha256,
+      'normalization': [list(dataset.mean), list(dataset.std)],
+    }
+    return cls(data, examples, suffix)
 
 
 class _Builder:
-  def __init__(self, spec: StudySpec, dataset: Dataset):
+  def __init__(
+    self, spec: StudySpec, dataset: Dataset, elsewhere: Dataset | None
+  ):
     self.spec = spec
+    self.home = self.away = _Ground.of(dataset)
+    if elsewhere is not None:
+      self.away = _Ground.of(elsewhere, f'-on-{slug(elsewhere.name)}')
     self.nodes: dict[str, Node] = {}
     self.runs: list[str] = []  # at compared levels, for analyses
     self.networks = {
@@ -82,16 +120,6 @@ class _Builder:
         have, want = self.networks[source], self.networks[target]
         # which units are best is known when the ticket is; any will do here
         families.plan_between(have, want, order, _equal_scores(have))
-    self.examples = len(dataset.train_labels)
-    self.steps = spec.recipe.total_steps(self.examples)
-    self.rewind = spec.recipe.rewind_point(self.examples)
-    self.data = {
-      'dataset': dataset.name,
-      'examples': self.examples,
-      'sha256': dataset.sha256,
-      'normalization': [list(dataset.mean), list(dataset.std)],
-    }
-    self.training = {'recipe': dataclasses.asdict(spec.recipe), **self.data}
 
   def build(self) -> dict[str, Node]:
     spec = self.spec
@@ -100,24 +128,28 @@ class _Builder:
     top = spec.levels if 'imp' in spec.methods else max(spec.compare_levels)
     for replicate in range(spec.replicates):
       for network in self.networks:
-        is_source = network in spec.sources and 'source' in roles
-        levels = top if network in spec.targets and 'imp' in roles else 0
-        if is_source:
-          levels = max(levels, *spec.compare_levels)
-        if is_source or network in spec.targets:
-          self._imp(network, replicate, levels)
+        levels = {self.home: -1, self.away: -1}  # -1 trains nothing
+        if network in spec.targets:
+          levels[self.home] = top if 'imp' in roles else 0
+        if network in spec.sources and 'source' in roles:
+          levels[self.away] = max(levels[self.away], *spec.compare_levels)
+        for ground, last in levels.items():
+          if last >= 0:
+            self._imp(network, replicate, last, ground)
       for target in spec.targets:
         for level in spec.compare_levels:
           self._compare(target, replicate, level)
     analyses.add(spec.analyses, self.nodes, self.runs, self._add)
     return self.nodes
 
-  def _imp(self, network: str, replicate: int, levels: int) -> None:
+  def _imp(
+    self, network: str, replicate: int, levels: int, ground: _Ground
+  ) -> None:
     """The dense network and the levels of IMP on one network."""
     lottery.kept_by_level(
       self.networks[network], levels, self.spec.prune_fraction
     )
-    stem = f'{network}-r{replicate}'
+    stem = f'{network}{ground.suffix}-r{replicate}'
     spec, seed = self.spec, self.spec.seed + replicate
     about = {'target': network, 'source': network, 'replicate': replicate}
     rewind = self._add(
@@ -125,10 +157,11 @@ class _Builder:
       f'{stem}-rewind',
       network,
       {
-        **self.training,
+        'recipe': dataclasses.asdict(spec.recipe),
+        **ground.data,
         'seed': seed,
         'start': 0,
-        'stop': self.rewind,
+        'stop': spec.recipe.rewind_point(ground.examples),
       },
       {},
       {**about, 'method': 'dense', 'level': 0},
@@ -149,9 +182,10 @@ class _Builder:
           {'rewind': rewind, 'previous': ticket, 'trained': trained},
           {**about, 'method': 'imp', 'level': level},
         )
-      shown = network in spec.targets and (not level or 'imp' in spec.methods)
+      shown = ground is self.home and network in spec.targets
+      shown = shown and (not level or 'imp' in spec.methods)
       if level < levels or shown:
-        trained = self._train(name, ticket)
+        trained = self._train(name, ticket, ground)
       if shown and level in spec.compare_levels:
         self.runs.append(trained)
 
@@ -168,16 +202,17 @@ class _Builder:
           self._make(target, replicate, level, method, source, order)
 
   def _make(self, target, replicate, level, method, source, order) -> None:
-    origin = f'-{slug(order)}-from-{source}' if order else ''
+    suffix = self.away.suffix
+    origin = f'-{slug(order)}-from-{source}{suffix}' if order else ''
     name = f'{target}-r{replicate}-{method}{origin}-level{level:02}'
     names = {
       'rewind': f'{target}-r{replicate}-rewind',
       'imp': f'{target}-r{replicate}-imp-level{level:02}-ticket',
-      'source': f'{source}-r{replicate}-imp-level{level:02}-ticket',
-      'source_rewind': f'{source}-r{replicate}-rewind',
+      'source': f'{source}{suffix}-r{replicate}-imp-level{level:02}-ticket',
+      'source_rewind': f'{source}{suffix}-r{replicate}-rewind',
     }
     options = {
-      'data': {**self.data, 'batch_size': self.spec.recipe.batch_size},
+      'data': {**self.home.data, 'batch_size': self.spec.recipe.batch_size},
       'pruning': dataclasses.asdict(self.spec.pruning),
       'sparse': dataclasses.asdict(self.spec.sparse),
     }
@@ -189,6 +224,8 @@ class _Builder:
       'level': level,
       'replicate': replicate,
     }
+    if order and self.away is not self.home:
+      about['source_dataset'] = self.away.data['dataset']
     ticket = self._add(
       'make',
       f'{name}-ticket',
@@ -204,10 +241,14 @@ class _Builder:
       {role: names[role] for role in METHODS[method].needs},
       about,
     )
-    self.runs.append(self._train(name, ticket, METHODS[method]))
+    self.runs.append(self._train(name, ticket, self.home, METHODS[method]))
 
   def _train(
-    self, name: str, ticket: str, method: Method = METHODS['imp']
+    self,
+    name: str,
+    ticket: str,
+    ground: _Ground,
+    method: Method = METHODS['imp'],
   ) -> str:
     made = self.nodes[ticket]
     recipe = self.spec.recipe.longer(method.times)
@@ -219,12 +260,12 @@ class _Builder:
       name,
       made.architecture.name,
       {
-        **self.training,
         'recipe': dataclasses.asdict(recipe),
+        **ground.data,
         **({'dynamic': dynamic} if dynamic else {}),
         'seed': seed,
-        'start': self.rewind,
-        'stop': recipe.total_steps(self.examples),
+        'start': self.spec.recipe.rewind_point(ground.examples),
+        'stop': recipe.total_steps(ground.examples),
       },
       {'ticket': ticket},
       about,
@@ -238,14 +279,14 @@ class _Builder:
     """
     for source in self.spec.sources:
       for target in self.spec.targets:
-        if source == target:
+        if source == target and self.home is self.away:
           continue
         have, want = self.networks[source].depths, self.networks[target].depths
         shrinks = any(want.get(stage, 0) < n for stage, n in have.items())
         refused = stretches if shrinks else squeezes
         fitting = [rule for rule in self.spec.orders if not refused(rule)]
-        if shrinks and not fitting:
-          fitting = ['squeeze']
+        if have == want or (shrinks and not fitting):
+          fitting = ['squeeze']  # by nothing, where depths are equal
         if not fitting:
           raise ValueError(
             f'orders {self.spec.orders} has no rule that leads from {source} '

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from elth_jax import datasets, manifest, ticket_file
+from elth_jax import manifest, ticket_file
 from elth_jax.datasets import DatasetError
 from elth_jax.files import ASIDE, files_below
 from elth_jax.manifest import DamagedError
-from elth_jax.study import history, outputs
+from elth_jax.study import data, history, outputs
 from elth_jax.study.graph import Node, build
 from elth_jax.study.lock import is_busy
 from elth_jax.study.spec import StudySpec
@@ -101,10 +101,7 @@ def _compare_with_config(root: Path, health: Health, sound: set[Path]) -> None:
     health.damaged.append(f'{root / outputs.CONFIG} cannot be read: {error}')
     return
   try:
-    data = datasets.load(spec.dataset).subset(spec.train_examples or None)
-    if spec.imagenet_normalization:
-      data = data.with_imagenet_normalization()
-    nodes = build(spec, data)
+    nodes = build(spec, *data.load(spec).values())
   except (DatasetError, ValueError) as error:
     health.remarks.append(f'what is left to do is unknown here: {error}')
     return

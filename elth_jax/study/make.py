@@ -17,7 +17,10 @@ INHERITED = ('dataset', 'examples', 'sha256', 'normalization', 'recipe', 'seed')
 
 
 def make_ticket(
-  node: Node, nodes: Mapping[str, Node], store: Store, dataset: Dataset
+  node: Node,
+  nodes: Mapping[str, Node],
+  store: Store,
+  data: Mapping[str, Dataset],
 ) -> Ticket:
   """The ticket of a `prune` or `make` node whose parents are done."""
   parents = {role: nodes[name] for role, name in node.parents.items()}
@@ -35,19 +38,19 @@ def make_ticket(
       node.spec['reference_count'],
     )
   else:
-    ticket = METHODS[node.spec['method']].make(tickets, _setting(node, dataset))
+    ticket = METHODS[node.spec['method']].make(tickets, _setting(node, data))
   return ticket
 
 
-def _setting(node: Node, dataset: Dataset) -> Setting:
-  """What the node's method is told."""
+def _setting(node: Node, data: Mapping[str, Dataset]) -> Setting:
+  """What the node's method is told; the first data set is the targets'."""
   spec = node.spec
   return Setting(
     target=spec['target'],
     order=spec['order'],
     level=spec['level'],
     seed=spec['seed'],
-    dataset=dataset,
+    dataset=next(iter(data.values())),
     batch_size=spec.get('data', {}).get('batch_size', 0),
     pruning=Pruning(**spec.get('pruning', {})),
     sparse=Sparse(**spec.get('sparse', {})),

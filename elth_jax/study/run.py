@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from elth_jax import lottery
 from elth_jax.cost import train_flops
@@ -33,7 +33,7 @@ class Runner:
   Args:
     nodes: the graph, parents first.
     store: where finished nodes are kept.
-    dataset: what all nodes are trained on.
+    data: name -> data set, as nodes name it.
     options: how they are run.
     asked_to_stop: looked at between dispatches.
   """
@@ -42,14 +42,13 @@ class Runner:
     self,
     nodes: dict[str, Node],
     store: Store,
-    dataset: Dataset,
+    data: Mapping[str, Dataset],
     options: RunOptions,
     asked_to_stop: Callable[[], bool] = lambda: False,
   ):
     self.nodes = nodes
     self.store = store
-    self.dataset = dataset
-    self.examples = len(dataset.train_labels)
+    self.data = data
     self.replicates = 1 + max(
       node.spec['about']['replicate'] for node in nodes.values()
     )
@@ -117,7 +116,7 @@ class Runner:
       result = compare_masks(node, self.nodes, self.store)
       self._publish_run(node, result)
     else:
-      ticket = make_ticket(node, self.nodes, self.store, self.dataset)
+      ticket = make_ticket(node, self.nodes, self.store, self.data)
       self._publish_ticket(node, ticket)
 
   def _publish_run(self, node: Node, result, variables=None) -> None:
@@ -201,7 +200,8 @@ class Runner:
         )
         self._publish_ticket(node, ticket)
       return
-    steps, examples = node.spec['stop'] - node.spec['start'], self.examples
+    steps = node.spec['stop'] - node.spec['start']
+    examples = node.spec['examples']
     recipe = Recipe(**node.spec['recipe'])
     result = {
       'sparsity': sparsity(state.masks),
@@ -251,7 +251,7 @@ class Runner:
       self._trainers[key] = Trainer(
         node.architecture,
         recipe,
-        self.dataset,
+        self.data[node.spec['dataset']],
         dynamic=node.spec.get('dynamic'),
         deterministic=self.options.deterministic,
         **self.parallel.placement(node.architecture, recipe.batch_size),
@@ -274,7 +274,8 @@ class Runner:
 
 def _compiled(node: Node) -> tuple:
   """What a training run's compiled functions depend on."""
-  settings = node.spec['recipe'], node.spec.get('dynamic')
+  spec = node.spec
+  settings = spec['recipe'], spec.get('dynamic'), spec['dataset']
   return node.architecture, json.dumps(settings, sort_keys=True)
 
 

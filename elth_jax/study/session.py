@@ -9,11 +9,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from elth_jax import datasets
-from elth_jax.datasets.dataset import Dataset
 from elth_jax.phases import peak_memory, phase
 from elth_jax.report import summary, write_report
-from elth_jax.study import history, outputs, profile, results
+from elth_jax.study import data, history, outputs, profile, results
 from elth_jax.study.estimate import describe
 from elth_jax.study.graph import Node, build
 from elth_jax.study.lock import owned
@@ -55,12 +53,12 @@ def run(
   """
   try:
     spec, options = read_config(config, given)
-    dataset = _load_dataset(spec)
-    nodes = build(spec, dataset)
+    found = data.load(spec)
+    nodes = build(spec, *found.values())
   except ValueError as error:
     raise ConfigError(str(error)) from error
   if options.dry_run:
-    print(describe(nodes, spec, dataset))
+    print(describe(nodes, spec))
     return True
   store = Store(workdir)
   profiled = (
@@ -71,7 +69,7 @@ def run(
       store.sweep()
       notes = _accept(store, spec, nodes)
       changes = history.note_start(store, command)
-      runner = Runner(nodes, store, dataset, options, asked_to_stop)
+      runner = Runner(nodes, store, found, options, asked_to_stop)
       runner.recovery.notes[:0] = notes
     return _run(runner, spec, changes, command)
 
@@ -89,6 +87,7 @@ def _run(
   finally:  # what is finished is worth reading, whatever stops the rest
     rows = results.collect(nodes, store, runner.done)
     text = results.to_csv(rows)
+    rows = [row for row in rows if row['dataset'] == spec.dataset]
     if not store.holds('results.csv', text):
       store.write('results.csv', text)
   if not recovery.covers(runner.failed):
@@ -118,13 +117,6 @@ def _run(
   return not runner.failed
 
 
-def _load_dataset(spec: StudySpec) -> Dataset:
-  dataset = datasets.load(spec.dataset)
-  if spec.imagenet_normalization:
-    dataset = dataset.with_imagenet_normalization()
-  return dataset.subset(spec.train_examples or None)
-
-
 def suitable_cpu_devices() -> int:
   """How many host devices to split a CPU into: one for each core, up to 8."""
   cores = os.cpu_count() or 1
@@ -148,7 +140,7 @@ def _accept(
   if earlier is not None:
     try:
       former = StudySpec.from_config(earlier)
-      before = build(former, _load_dataset(former))
+      before = build(former, *data.load(former).values())
     except ValueError as error:
       raise StoreError(
         f'{store.root / outputs.CONFIG}: {error}; restore it, or remove it to '

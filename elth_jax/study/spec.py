@@ -78,7 +78,9 @@ class StudySpec:
   """One IMP run on each source, and every method on each target.
 
   Attributes:
-    dataset: name of a data set.
+    dataset: name of the data set that targets are trained on.
+    source_dataset: of the one in which the sources' tickets are found; empty
+      for the same.
     sources: networks whose tickets are transformed.
     targets: networks on which methods are compared.
     recipe: how every network is trained.
@@ -115,6 +117,7 @@ class StudySpec:
   replicates: int = 3
   seed: int = 0
   train_examples: int = 0
+  source_dataset: str = ''
   imagenet_normalization: bool = False
   pruning: Pruning = Pruning()
   sparse: Sparse = Sparse()
@@ -142,6 +145,10 @@ class StudySpec:
         raise ValueError(
           f'{name} is {getattr(self, name)}; give at least 1, at most {MOST}'
         )
+    if self.source_dataset and self.source_dataset == self.dataset:
+      raise ValueError(
+        f'source_dataset is {self.dataset} too; leave it empty, or give another'
+      )
     if not 0 < self.prune_fraction < 1:
       raise ValueError(
         f'prune_fraction is {self.prune_fraction}; give a share between 0 and 1'
