@@ -1,5 +1,6 @@
 """Every file in configs/ and experiments/ is a study that could run."""
 
+import dataclasses
 import functools
 import importlib.util
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from elth_jax import datasets, reproduction
 from elth_jax.claims import Claim
 from elth_jax.datasets.dataset import Dataset
+from elth_jax.study import session
 from elth_jax.study.graph import build
 from elth_jax.study.spec import read_config
+from tests.conftest import make_dataset
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted([*ROOT.glob('configs/*.py'), *ROOT.glob('experiments/*.py')])
@@ -18,6 +22,9 @@ SHAPES = {
   'digits': (1437, 8, 8, 1),
   'mnist': (60_000, 28, 28, 1),
   'cifar10': (50_000, 32, 32, 3),
+  'cifar10a': (25_000, 32, 32, 3),
+  'cifar10b': (25_000, 32, 32, 3),
+  'svhn_cropped': (73_257, 32, 32, 3),
 }
 
 
@@ -30,17 +37,24 @@ def blank(name, examples):
   return Dataset(name, images, labels, images, labels, 10, stats, stats)
 
 
+def blanks(spec):
+  """What the targets of a study are trained on, and its sources."""
+  names = [
+    spec.dataset,
+    *([spec.source_dataset] if spec.source_dataset else []),
+  ]
+  return [blank(name, spec.train_examples) for name in names]
+
+
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
 def test_configs_build_their_graph_and_say_how_to_run_it(path):
-  module_spec = importlib.util.spec_from_file_location(path.stem, path)
-  module = importlib.util.module_from_spec(module_spec)
-  module_spec.loader.exec_module(module)
+  module = load(path)
   assert f'--config={path.relative_to(ROOT)}' in module.__doc__
   config = module.get_config()
   for scale in ('paper', *config.scales):
     config.scale = scale
     spec, _ = read_config(config)
-    nodes = build(spec, blank(spec.dataset, spec.train_examples))
+    nodes = build(spec, *blanks(spec))
     methods = {node.spec['about']['method'] for node in nodes.values()}
     assert methods - {'imp'} == {'dense', *spec.methods} - {'imp'}
     if path.parent.name == 'experiments':
@@ -64,13 +78,60 @@ def speaks_of_what_is_trained(spec, nodes):
 
 def test_the_ladder_has_every_pair_of_the_paper():
   (path,) = (p for p in FILES if p.stem == 'elth_figure6')
-  module_spec = importlib.util.spec_from_file_location(path.stem, path)
-  module = importlib.util.module_from_spec(module_spec)
-  module_spec.loader.exec_module(module)
-  spec, _ = read_config(module.get_config())
+  spec, _ = read_config(load(path).get_config())
   pairs = {
     (n.spec['about']['source'], n.spec['about']['target'])
     for n in build(spec, blank('cifar10', 0)).values()
     if n.spec['about']['method'] == 'ett'
   }
   assert len(pairs) == 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  'path',
+  [path for path in FILES if path.parent.name == 'experiments'],
+  ids=lambda path: path.stem,
+)
+def test_every_experiment_runs_to_its_figure(path, tmp_path, monkeypatch):
+  """The small design, smaller still, on a few invented images."""
+  for name, shape in SHAPES.items():
+    monkeypatch.setitem(datasets.DATASETS, name, lambda s=shape: few(s))
+  config = load(path).get_config()
+  config.scale = 'small'
+  smaller = {
+    'train_examples': 16,
+    'width': 8 if 'vgg' in str(config.targets) else 2,
+    'replicates': 2,
+    'levels': 2,
+    'compare_levels': (2,),
+    'prune_fraction': 0.3,
+    'recipe.epochs': 1,
+    'recipe.batch_size': 8,
+    'recipe.drop_epochs': (),
+    'recipe.rewind_epochs': 0,
+    'sparse.interval': 1,
+    'sparse.dpf_interval': 1,
+  }
+  succeeded = session.run(config, tmp_path, given=smaller)
+  page = (tmp_path / 'report.html').read_text()
+  assert succeeded or 'diverged' in page
+  assert config.paper.title in page and '<svg' in page
+  if config.paper.claims:
+    assert 'What the paper claims' in page
+  assert reproduction.main([str(tmp_path), f'--into={tmp_path / "docs"}']) == 0
+  text = (tmp_path / 'docs' / 'reproduction.md').read_text()
+  for claim in config.paper.claims:
+    assert f'`{claim}`' in text
+
+
+def few(shape):
+  images = make_dataset(16, 8, size=shape[1], channels=shape[3])
+  return dataclasses.replace(images, name='few', classes=10)
+
+
+def load(path):
+  module_spec = importlib.util.spec_from_file_location(path.stem, path)
+  module = importlib.util.module_from_spec(module_spec)
+  module_spec.loader.exec_module(module)
+  return module

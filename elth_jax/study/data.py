@@ -1,5 +1,7 @@
 """The data sets of a study: the targets', and perhaps another of sources."""
 
+import dataclasses
+
 from elth_jax import datasets
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.study.spec import StudySpec
@@ -33,6 +35,8 @@ def _prepared(
   spec: StudySpec, name: str, shape: tuple[int, int, int] | None = None
 ) -> Dataset:
   dataset = datasets.load(name).subset(spec.train_examples or None)
+  if dataset.name != name:  # nodes know data sets by the config's names
+    dataset = dataclasses.replace(dataset, name=name)
   if shape:
     dataset = dataset.in_shape(shape)
   if spec.imagenet_normalization:
