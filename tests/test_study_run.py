@@ -12,8 +12,8 @@ import pytest
 
 from elth_jax import Ticket, datasets
 from elth_jax.masks import counts
+from elth_jax.study import outputs, session
 from elth_jax.study import run as run_lib
-from elth_jax.study import session
 from elth_jax.study.config import base_config
 from elth_jax.study.store import Store, StoreError
 from elth_jax.study.watch import StudyStopped
@@ -231,6 +231,7 @@ def test_a_diverged_run_fails_alone(tmp_path, capsys):
     out = capsys.readouterr().out
     assert 'FAILED mlp3-r0-dense: diverged at step 1\n' in out
     assert 'FAILED mlp3-r0-imp-level01-ticket: needs mlp3-r0-dense' in out
+    assert outputs.inspect(tmp_path).closed
   assert 'diverged' in (tmp_path / 'report.html').read_text()
 
 

@@ -45,6 +45,11 @@ class Recovery:
     made = sorted(self.done)
     return {name: self.store.digest(self.nodes[name]) for name in made}
 
+  def finds_work(self) -> bool:
+    """Whether anything may be written that the manifest speaks of."""
+    left = self.nodes.keys() - self.done - self.earlier.failed.keys()
+    return not self.earlier.closed or bool(self.notes) or bool(left)
+
   def covers(self, failed: Mapping[str, str]) -> bool:
     """Whether the report of an earlier start is whole and says it all."""
     earlier = self.earlier

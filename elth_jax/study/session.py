@@ -80,7 +80,7 @@ def _run(
   """Does what is left, and reports; whether every run succeeded."""
   nodes, store, recovery = runner.nodes, runner.store, runner.recovery
   print(f'{len(runner.done)} of {len(nodes)} nodes are done in {store.root}')
-  if not recovery.covers(runner.failed):
+  if recovery.finds_work():
     outputs.reopen(store)
   try:
     runner.run()
