@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from elth_jax import doctor
+from elth_jax import doctor, manifest
 from elth_jax.study import history, session
 from elth_jax.study.inspection import inspect
 from elth_jax.study.lock import BusyError, is_busy, owned
@@ -135,6 +136,15 @@ def test_the_checkpoint_before_a_damaged_one_is_used(
   assert crash.results(workdir) == expected
   aside = workdir / 'damaged' / 'partial' / 'mlp2-r0-dense' / 'step-4'
   assert aside.is_dir()
+
+  workdir = crash.restore(two, tmp_path / 'unreadable')
+  step = workdir / 'partial' / 'mlp2-r0-dense' / 'step-4'
+  about = manifest.read(step)['about']
+  shutil.rmtree(step / 'arrays')  # whole by its manifest, and yet of no use
+  manifest.seal(step, about, [])
+  assert session.run(study(), workdir)
+  assert f'NOTE {step} cannot be restored' in capsys.readouterr().out
+  assert crash.results(workdir) == expected
 
   workdir = crash.restore(two, tmp_path / 'none')
   for step in (3, 4):

@@ -10,11 +10,12 @@ import jax
 import numpy as np
 import pytest
 
-from elth_jax import Ticket, datasets
+from elth_jax import Ticket, datasets, reproduction
 from elth_jax.masks import counts
 from elth_jax.study import outputs, session
 from elth_jax.study import run as run_lib
 from elth_jax.study.config import base_config
+from elth_jax.study.spec import Paper
 from elth_jax.study.store import Store, StoreError
 from elth_jax.study.watch import StudyStopped
 from elth_jax.training import loop as loop_lib
@@ -199,6 +200,40 @@ def test_results_do_not_depend_on_how_many_run_at_once(finished, tmp_path):
   for a, b in zip(one, two, strict=True):
     assert a['node'] == b['node']
     assert float(a['test_loss']) == pytest.approx(float(b['test_loss']), 1e-4)
+
+
+def test_the_page_of_what_was_reproduced(finished, tmp_path, capsys):
+  paper = Paper(
+    title='Somebody, figure 1',
+    question='Does it work?',
+    claims=('ett > random at highest', 'imp > snip'),
+    published=('mlp3 imp at 2: 97.5', 'mlp3 dense: 98'),
+  )
+  workdir = shutil.copytree(finished, tmp_path / 'copy')
+  assert session.run(config(paper=paper), workdir)  # it only adds words
+  page = (workdir / 'report.html').read_text()
+  assert 'What the paper claims' in page and '97.50' in page
+  assert 'not tested' in page
+  into = tmp_path / 'docs'
+  assert reproduction.main([str(workdir), f'--into={into}']) == 0
+  text = (into / 'reproduction.md').read_text()
+  assert '## Somebody, figure 1, scale: paper' in text
+  assert re.search(r'\| `ett > random at highest` \| 1 \| [+-]\d', text)
+  assert '| `imp > snip` | 0 | | not tested |' in text
+  (row,) = [r for r in text.splitlines() if r.startswith('| MLP-3, imp')]
+  *_, cell = (c for c in text.splitlines() if c.startswith('| IMP |'))
+  assert row.split('|')[4].strip() in cell  # ours beside the published one
+  for name in re.findall(r'\]\((.+?\.png)\)', text):
+    assert (into / name).stat().st_size > 0
+  before = text
+  capsys.readouterr()
+  for wrong, message in (
+    (tmp_path / 'none', 'is no workdir'),
+    (finished, 'names no paper'),
+  ):
+    assert reproduction.main([str(wrong), f'--into={into}']) == 1
+    assert message in capsys.readouterr().err
+  assert (into / 'reproduction.md').read_text() == before
 
 
 def test_memory_does_not_grow_with_the_number_of_nodes(tmp_path):

@@ -66,27 +66,37 @@ class Recovery:
       self._steps[node.name] = self._last_good_step(node)
     return self._steps[node.name]
 
-  def repair(self, error: DamagedError) -> Node:
-    """Sets aside what was found damaged in use, and the node that made it.
+  def repair(self, error: DamagedError) -> None:
+    """Sets aside what was found damaged in use: its node is not done then.
 
     Raises:
-      DamagedError: the same, if it is no node's product.
-      StoreError: if that node's product was damaged again and again.
+      DamagedError: the same, if it is neither a product nor a checkpoint.
+      StoreError: if a node's files were damaged again and again.
     """
     for node in self.nodes.values():
-      product = self.store.product(node)
-      if product == error.path or product in error.path.parents:
-        self._repairs[node.name] = self._repairs.get(node.name, 0) + 1
-        if self._repairs[node.name] > MOST_REPAIRS:
-          raise StoreError(
-            f'{error}, for the {self._repairs[node.name]}th time: is the disk '
-            'sound? Copy the workdir to another one and continue there'
-          ) from error
+      product, partial = self.store.product(node), self.store.partial(node)
+      places = (error.path, *error.path.parents)
+      if product in places:
+        self._count_repair(node, error)
         self._set_aside(product, error, f'{node.name} is made again')
         self.done.discard(node.name)
-        self._steps.pop(node.name, None)
-        return node
+      elif partial in error.path.parents:
+        self._count_repair(node, error)
+        step = places[places.index(partial) - 1]
+        self._set_aside(step, error, f'{node.name} goes on from an earlier one')
+      else:
+        continue
+      self._steps.pop(node.name, None)
+      return
     raise error
+
+  def _count_repair(self, node: Node, error: DamagedError) -> None:
+    times = self._repairs[node.name] = self._repairs.get(node.name, 0) + 1
+    if times > MOST_REPAIRS:
+      raise StoreError(
+        f'{error}, for the {times}th time: is the disk sound? Copy the workdir '
+        'to another one and continue there'
+      ) from error
 
   def _note(self, note: str) -> None:
     self.notes.append(note)
