@@ -5,6 +5,7 @@ from elth_jax.masks import (
   apply_masks,
   count_to_prune,
   dense_masks,
+  prune_by_leaf,
   prune_magnitude,
 )
 from elth_jax.ticket import Ticket
@@ -67,6 +68,7 @@ def next_level(
   trained: PyTree,
   fraction: float = 0.2,
   reference_count: bool = False,
+  scope: str = 'global',
 ) -> Ticket:
   """One level of IMP: prune what was trained, rewind what is left.
 
@@ -76,13 +78,20 @@ def next_level(
     trained: its parameters after training.
     fraction: the share of the remaining weights to prune.
     reference_count: prune as many as the published code does.
+    scope: `global` ranks weights over all layers; `leaf` prunes the same share
+      of each, rounded up (Morcos et al. 2019, figure 1).
 
   References:
     Frankle et al., Linear Mode Connectivity and the Lottery Ticket
     Hypothesis, 2020, algorithm 2.
   """
   family = Architecture.from_json(rewind.architecture).family
-  masks = prune_magnitude(
-    trained, previous.masks, fraction, family.is_spared, reference_count
-  )
+  if scope == 'global':
+    masks = prune_magnitude(
+      trained, previous.masks, fraction, family.is_spared, reference_count
+    )
+  else:
+    masks = prune_by_leaf(
+      trained, previous.masks, fraction, family.is_spared, reference_count
+    )
   return with_masks(rewind, masks)

@@ -173,6 +173,26 @@ def prune_magnitude(
   )
 
 
+def prune_by_leaf(
+  params: PyTree,
+  masks: PyTree,
+  fraction: float,
+  spared: Callable[[str], bool] = lambda name: False,
+  reference_count: bool = False,
+) -> PyTree:
+  """As `prune_magnitude`, in each leaf by itself."""
+
+  def prune(name, mask, weights):
+    if mask is None or spared(name):
+      return mask
+    one, other = {'w': weights}, {'w': mask}
+    return prune_magnitude(
+      one, other, fraction, reference_count=reference_count
+    )['w']
+
+  return map_named(prune, masks, params)
+
+
 def permute_within_leaves(
   masks: PyTree, generator: np.random.Generator
 ) -> PyTree:

@@ -37,6 +37,22 @@ def test_levels_prune_the_trained_and_rewind_the_rest(net):
     ticket = new
 
 
+def test_every_layer_can_lose_the_same_share(net, tickets):
+  dense, _ = tickets
+  ticket = dense
+  for _ in range(2):
+    before = flatten(ticket.masks)
+    ticket = next_level(dense, ticket, dense.params, 0.25, scope='leaf')
+    for name, mask in flatten(ticket.masks).items():
+      if mask is None:
+        continue
+      left = before[name].sum()
+      assert mask.sum() == left - np.ceil(0.25 * left)
+      sizes = np.abs(flatten(dense.params)[name])
+      lost = before[name] & ~mask
+      assert sizes[lost].max() <= sizes[mask].min()
+
+
 def test_the_head_of_an_mlp_is_spared():
   net = architecture('mlp2', (4, 4, 1), 3, 6)
   fresh = net.init(0)

@@ -75,7 +75,10 @@ def test_every_method_at_its_sparsity(finished):
   assert {row['method'] for row in rows} == set(METHODS)
   imp = next(row['sparsity'] for row in rows if row['method'] == 'imp')
   for row in rows:
-    if not METHODS[row['method']].from_source:
+    method = METHODS[row['method']]
+    if method.pruned_by == 'leaf':  # layers round up, the head is spared
+      assert float(row['sparsity']) == pytest.approx(float(imp), abs=0.02)
+    elif not method.from_source:
       assert float(row['sparsity']) == pytest.approx(float(imp), abs=1e-9)
 
 

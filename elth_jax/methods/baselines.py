@@ -19,9 +19,16 @@ from elth_jax.ticket import Ticket
 from elth_jax.trees import PyTree
 
 
-@register('imp', 'imp', title='IMP')
+@register('imp', 'imp', title='IMP', pruned_by='global')
 def imp(tickets, setting):
   """The ticket that IMP with rewinding found on the target itself."""
+  del setting
+  return tickets['imp']
+
+
+@register('imp_layerwise', title='IMP, layer by layer', pruned_by='leaf')
+def imp_layerwise(tickets, setting):
+  """IMP that prunes the same share of every layer (OneTicket's figure 1)."""
   del setting
   return tickets['imp']
 

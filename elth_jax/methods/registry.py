@@ -144,6 +144,8 @@ class Method:
     beaten: whether E-LTH claims that elastic tickets do better.
     dynamic: the method that changes masks in training, if any.
     times: how many times longer it is trained.
+    pruned_by: for iterative pruning, what a level ranks weights over: `global`
+      or each `leaf`; empty for methods that make a ticket at once.
   """
 
   needs: tuple[Role, ...]
@@ -154,6 +156,7 @@ class Method:
   beaten: bool = False
   dynamic: str = ''
   times: int = 1
+  pruned_by: Literal['', 'global', 'leaf'] = ''
 
   @property
   def from_source(self) -> bool:

@@ -136,6 +136,9 @@ class _Builder:
         for ground, last in levels.items():
           if last >= 0:
             self._imp(network, replicate, last, ground)
+        for method in spec.methods if network in spec.targets else ():
+          if METHODS[method].pruned_by not in ('', 'global'):
+            self._imp(network, replicate, spec.levels, self.home, method)
       for target in spec.targets:
         for level in spec.compare_levels:
           self._compare(target, replicate, level)
@@ -143,9 +146,15 @@ class _Builder:
     return self.nodes
 
   def _imp(
-    self, network: str, replicate: int, levels: int, ground: _Ground
+    self,
+    network: str,
+    replicate: int,
+    levels: int,
+    ground: _Ground,
+    method: str = 'imp',
   ) -> None:
-    """The dense network and the levels of IMP on one network."""
+    """The dense network and the levels of one kind of IMP on it."""
+    scope = METHODS[method].pruned_by
     lottery.kept_by_level(
       self.networks[network], levels, self.spec.prune_fraction
     )
@@ -168,9 +177,10 @@ class _Builder:
     )
     ticket, trained = rewind, ''
     for level in range(levels + 1):
-      method = 'imp' if level else 'dense'
-      name = f'{stem}-{method}' + (f'-level{level:02}' if level else '')
-      if level:
+      name = f'{stem}-{slug(method)}-level{level:02}'
+      if not level:
+        name = f'{stem}-dense'
+      else:
         ticket = self._add(
           'prune',
           f'{name}-ticket',
@@ -178,12 +188,13 @@ class _Builder:
           {
             'fraction': spec.prune_fraction,
             'reference_count': spec.reference_count,
+            **({} if scope == 'global' else {'scope': scope}),
           },
           {'rewind': rewind, 'previous': ticket, 'trained': trained},
-          {**about, 'method': 'imp', 'level': level},
+          {**about, 'method': method, 'level': level},
         )
       shown = ground is self.home and network in spec.targets
-      shown = shown and (not level or 'imp' in spec.methods)
+      shown = shown and (not level or method in spec.methods)
       if level < levels or shown:
         trained = self._train(name, ticket, ground)
       if shown and level in spec.compare_levels:
@@ -192,7 +203,7 @@ class _Builder:
   def _compare(self, target: str, replicate: int, level: int) -> None:
     """Every method but IMP on one target at one level."""
     for method in self.spec.methods:
-      if method == 'imp':
+      if METHODS[method].pruned_by:
         continue
       if not METHODS[method].from_source:
         self._make(target, replicate, level, method, target, '')

@@ -36,6 +36,7 @@ def make_ticket(
       store.trained(parents['trained'])['params'],
       node.spec['fraction'],
       node.spec['reference_count'],
+      node.spec.get('scope', 'global'),
     )
   else:
     ticket = METHODS[node.spec['method']].make(tickets, _setting(node, data))
