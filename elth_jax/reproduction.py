@@ -202,8 +202,7 @@ def _ground(workdir: Path) -> str:
   """The command, and with what it ran."""
   from elth_jax.study import history
 
-  path = workdir / history.NAME
-  starts = history.starts(path.read_text()) if path.is_file() else []
+  starts = history.starts(workdir / history.NAME)
   whole = [start for start in starts if start]
   if not whole:
     return ''

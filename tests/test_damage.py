@@ -23,7 +23,7 @@ LOCK = '.lock'  # an empty file
 
 def flip(path, at=None):
   content = bytearray(path.read_bytes())
-  content[len(content) // 2 if at is None else at] ^= 1
+  content[len(content) // 2 if at is None else at] ^= 1 if at is None else 128
   path.write_bytes(content)
 
 
@@ -186,6 +186,35 @@ def damaging(path, times):
     return False
 
   return look
+
+
+@pytest.mark.parametrize('damage', [flip, truncate])
+def test_a_damaged_history_keeps_its_good_lines(workdir, capsys, damage):
+  session.run(study(), workdir)
+  path = workdir / 'sessions.jsonl'
+  first, second = path.read_bytes().splitlines(keepends=True)
+  damage(path)
+  assert any(str(path) in text for text in inspect(workdir).damaged)
+  session.run(study(), workdir)
+  assert f'NOTE {path} had damaged lines' in capsys.readouterr().out
+  now = path.read_bytes().splitlines(keepends=True)
+  assert len(now) == 2 and (now[0] in (first, second))
+  assert not inspect(workdir).damaged
+
+
+def test_a_damaged_log_of_an_open_study_loses_its_lines_only(
+  finished,  # noqa: F811
+  tmp_path,
+):
+  expected, snapshots = finished
+  open_study = snapshots[len(snapshots) // 2]
+  workdir = crash.restore(open_study, tmp_path / 'workdir')
+  for name in ('metrics.jsonl', 'sessions.jsonl'):
+    flip(workdir / name, at=0)  # no longer UTF-8
+  assert session.run(study(), workdir)
+  assert crash.results(workdir) == expected
+  lines = (workdir / 'metrics.jsonl').read_text().splitlines()
+  assert all(json.loads(line) for line in lines)
 
 
 def test_one_process_at_a_time(tmp_path):

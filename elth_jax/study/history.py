@@ -3,6 +3,8 @@
 import json
 import platform
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,19 +17,26 @@ NAME = 'sessions.jsonl'
 
 
 def note_start(store: Store, command: str) -> list[str]:
-  """Adds this start to the history; what differs from the one before.
+  """Adds this start to the history; what is to be said of those before.
 
   Other versions or devices are no reason to refuse: what is finished stays as
-  it is, and says with what it was made.
+  it is, and says with what it was made. Damaged lines are set aside.
   """
   path = store.root / NAME
+  found = starts(path)
+  whole = [start for start in found if start]
+  notes = []
+  if len(whole) < len(found):
+    aside = store.set_aside(path)
+    notes.append(f'{path} had damaged lines; it was copied to {aside}')
+    store.write(NAME, ''.join(map(_line, whole)))
   ground = {
     **versions(),
     'code': code(),
     'python': platform.python_version(),
     'devices': f'{jax.device_count()} {jax.default_backend()}',
   }
-  before = _last(path.read_text() if path.is_file() else '')
+  before = whole[-1]['ground'] if whole else {}
   line = {
     'time': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
     'command': command,
@@ -36,32 +45,33 @@ def note_start(store: Store, command: str) -> list[str]:
     'ground': ground,
   }
   with path.open('a') as file:
-    file.write(json.dumps(with_hash(line)) + '\n')
+    file.write(_line(line))
   changed = [
     f'{name} was {before[name]}, now {value}'
     for name, value in ground.items()
     if before.get(name, value) != value
   ]
-  if not changed:
-    return []
-  return [
-    f'{", ".join(changed)}, since the last start: what is finished is kept, '
-    'and what is still to come may differ in rounding'
-  ]
+  if changed:
+    notes.append(
+      f'{", ".join(changed)}, since the last start: what is finished is kept, '
+      'and what is still to come may differ in rounding'
+    )
+  return notes
 
 
-def starts(text: str) -> list[dict[str, Any] | None]:
+def starts(path: Path) -> list[dict[str, Any] | None]:
   """One entry a line; `None` for a line that is damaged or was cut short."""
+  if not path.is_file():
+    return []
   found: list[dict[str, Any] | None] = []
-  for line in text.removesuffix('\n').split('\n') if text else ():
+  for line in path.read_bytes().splitlines(keepends=True):
     try:
-      found.append(without_hash(json.loads(line)))
+      whole = line if line.endswith(b'\n') else b''
+      found.append(without_hash(json.loads(whole)))
     except ValueError:
       found.append(None)
   return found
 
 
-def _last(text: str) -> dict[str, Any]:
-  """The ground of the last line that is whole."""
-  whole = [start for start in starts(text) if start]
-  return whole[-1]['ground'] if whole else {}
+def _line(start: Mapping[str, Any]) -> str:
+  return json.dumps(with_hash(start)) + '\n'

@@ -70,12 +70,8 @@ def checks(root: Path) -> Iterator[tuple[Path, str | None, int]]:
   if not errors:
     yield root / own, None, len(outputs.FILES)
   path = root / history.NAME
-  if path.is_file():
-    for number, start in enumerate(
-      history.starts(path.read_text('utf8', 'replace'))
-    ):
-      why = None if start else f'{path}: line {number + 1} is damaged'
-      yield path, why, 1
+  for number, start in enumerate(history.starts(path), 1):
+    yield path, None if start else f'{path}: line {number} is damaged', 1
   for path in sorted((root / 'tickets').glob('[!.]*')):
     yield path, _why(ticket_file.read_about, path), 1
   folders = [*(root / 'runs').glob('[!.]*')]

@@ -215,14 +215,14 @@ class Store:
     if not self._log.is_file():
       return
     kept, dropped = [], False
-    with self._log.open() as file:
+    with self._log.open('rb') as file:
       for line in file:
         if _is_kept(line, steps):
           kept.append(line)
         else:
           dropped = True
     if dropped:
-      write_atomically(self._log, ''.join(kept))
+      write_atomically(self._log, b''.join(kept))
 
   def write(self, name: str, text: str | bytes) -> None:
     """Writes one of the study's own files, whole."""
@@ -246,7 +246,7 @@ class Store:
     return self.root / 'runs' / node.name
 
 
-def _is_kept(line: str, steps: Mapping[str, int]) -> bool:
+def _is_kept(line: bytes, steps: Mapping[str, int]) -> bool:
   try:
     values = json.loads(line)
     return values['step'] <= steps.get(values['node'], values['step'])
