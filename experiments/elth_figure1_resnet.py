@@ -9,7 +9,11 @@ one-shot pruning and random masks. `--config.scale=small`: ResNet-14 to 20.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.config import (
+  ONE_STRETCH,
+  PAPER_CIFAR,
+  base_config,
+)
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
@@ -18,11 +22,7 @@ ONE_SHOT = ('magnitude', 'snip', 'grasp')
 
 def get_config() -> ConfigDict:
   return base_config(
-    dataset='cifar10',
-    levels=13,
-    compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
-    replicates=3,
-    imagenet_normalization=True,  # as the published runs did
+    **PAPER_CIFAR,
     sources=('resnet32',),
     targets=('resnet56',),
     methods=('imp', 'ett', 'reinit', 'random', *ONE_SHOT),
@@ -35,12 +35,5 @@ def get_config() -> ConfigDict:
         *(f'ett > {name} at highest' for name in ('reinit', 'random')),
       ),
     ),
-    scales={
-      'small': {
-        **SMALL_CIFAR,
-        'sources': ('resnet14',),
-        'targets': ('resnet20',),
-      },
-      'gpu': {**GPU_CIFAR, 'sources': ('resnet20',), 'targets': ('resnet32',)},
-    },
+    scales=ONE_STRETCH,
   )

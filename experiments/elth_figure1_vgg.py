@@ -10,7 +10,12 @@ wide, two replicates.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.config import (
+  GPU_CIFAR,
+  PAPER_CIFAR,
+  SMALL_CIFAR,
+  base_config,
+)
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import VGG
 
@@ -19,11 +24,7 @@ ONE_SHOT = ('magnitude', 'snip', 'grasp')
 
 def get_config() -> ConfigDict:
   return base_config(
-    dataset='cifar10',
-    levels=13,
-    compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
-    replicates=3,
-    imagenet_normalization=True,  # as the published runs did
+    **PAPER_CIFAR,
     sources=('vgg13',),
     targets=('vgg19',),
     methods=('imp', 'ett', 'reinit', 'random', *ONE_SHOT),

@@ -10,7 +10,11 @@ under random masks, both random, and SNIP masks for the replicas alone.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.config import (
+  ONE_STRETCH,
+  PAPER_CIFAR,
+  base_config,
+)
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
@@ -19,11 +23,7 @@ CONTROLS = ('ett_reinit', 'ett_random_masks', 'ett_all_random')
 
 def get_config() -> ConfigDict:
   return base_config(
-    dataset='cifar10',
-    levels=13,
-    compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
-    replicates=3,
-    imagenet_normalization=True,  # as the published runs did
+    **PAPER_CIFAR,
     sources=('resnet32',),
     targets=('resnet56',),
     methods=('ett', *CONTROLS, 'ett_snip_replicas'),
@@ -33,12 +33,5 @@ def get_config() -> ConfigDict:
       question='Do both masks and weights of a stretched ticket matter?',
       claims=tuple(f'ett > {name} at highest' for name in CONTROLS),
     ),
-    scales={
-      'small': {
-        **SMALL_CIFAR,
-        'sources': ('resnet14',),
-        'targets': ('resnet20',),
-      },
-      'gpu': {**GPU_CIFAR, 'sources': ('resnet20',), 'targets': ('resnet32',)},
-    },
+    scales=ONE_STRETCH,
   )

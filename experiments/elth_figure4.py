@@ -10,7 +10,12 @@ and interpolation with the masks of the replicas permuted.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.config import (
+  GPU_CIFAR,
+  PAPER_CIFAR,
+  SMALL_CIFAR,
+  base_config,
+)
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
@@ -26,11 +31,7 @@ PERMUTED = 'ett_permuted_replicas[interpolate]'
 
 def get_config() -> ConfigDict:
   return base_config(
-    dataset='cifar10',
-    levels=13,
-    compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
-    replicates=3,
-    imagenet_normalization=True,  # as the published runs did
+    **PAPER_CIFAR,
     sources=('resnet32',),
     targets=('resnet56',),
     methods=('ett', 'ett_permuted_replicas'),

@@ -10,7 +10,12 @@ ResNet-56 to 32 with different four of eight units kept.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.config import (
+  GPU_CIFAR,
+  PAPER_CIFAR,
+  SMALL_CIFAR,
+  base_config,
+)
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
@@ -34,11 +39,7 @@ KEPT = [f'ett[{rule}]' for rule in SQUEEZING]
 
 def get_config() -> ConfigDict:
   return base_config(
-    dataset='cifar10',
-    levels=13,
-    compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
-    replicates=3,
-    imagenet_normalization=True,  # as the published runs did
+    **PAPER_CIFAR,
     sources=('resnet32', 'resnet56'),
     targets=('resnet56', 'resnet32'),
     methods=('ett',),

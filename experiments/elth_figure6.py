@@ -11,7 +11,12 @@ under an hour on two cores. `--config.scale=gpu`: ResNet-20 and 32, 40 epochs.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.config import (
+  GPU_CIFAR,
+  PAPER_CIFAR,
+  SMALL_CIFAR,
+  base_config,
+)
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
@@ -21,14 +26,10 @@ ONE_SHOT = ('magnitude', 'snip', 'grasp')
 
 def get_config() -> ConfigDict:
   return base_config(
-    dataset='cifar10',
+    **PAPER_CIFAR,
     sources=LADDER,
     targets=LADDER,
     methods=('imp', 'ett', 'reinit', 'random', *ONE_SHOT),
-    levels=13,
-    compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
-    replicates=3,
-    imagenet_normalization=True,  # as the published runs did
     recipe=CIFAR_RESNET,
     paper=Paper(
       title='E-LTH, figure 6',

@@ -10,7 +10,12 @@ The report has the cost of each, search included, in dense trainings.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.config import (
+  GPU_CIFAR,
+  PAPER_CIFAR,
+  SMALL_CIFAR,
+  base_config,
+)
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
@@ -19,11 +24,7 @@ CHANGING = ('rigl', 'rigl_x5', 'dpf')
 
 def get_config() -> ConfigDict:
   return base_config(
-    dataset='cifar10',
-    levels=13,
-    compare_levels=(2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
-    replicates=3,
-    imagenet_normalization=True,  # as the published runs did
+    **PAPER_CIFAR,
     sources=('resnet20',),
     targets=('resnet32', 'resnet56'),
     methods=('imp', 'ett', *CHANGING),

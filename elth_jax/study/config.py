@@ -14,6 +14,14 @@ from elth_jax.study.scale import PAPER
 from elth_jax.study.spec import RunOptions, StudySpec, read_config
 from elth_jax.training.recipe import Recipe
 
+# E-LTH's studies on CIFAR-10
+PAPER_CIFAR = {
+  'dataset': 'cifar10',
+  'levels': 13,
+  'compare_levels': (2, 6, 10, 13),  # 36%, 73.8%, 89.3% and 94.5% sparsity
+  'replicates': 3,
+  'imagenet_normalization': True,  # as the published runs did
+}
 # ResNets on a part of CIFAR-10, a quarter as wide: an hour on two cores
 SMALL_CIFAR = {
   'train_examples': 8_000,
@@ -35,6 +43,15 @@ GPU_CIFAR = {
   'compare_levels': (3, 5),  # 73.8% and 89.3% sparsity
   'prune_fraction': 0.36,  # two levels of the paper in one
   'recipe': {'epochs': 40, 'drop_epochs': (20, 30), 'rewind_step': 250},
+}
+# the smaller scales of a study that stretches one ResNet to another
+ONE_STRETCH = {
+  'small': {
+    **SMALL_CIFAR,
+    'sources': ('resnet14',),
+    'targets': ('resnet20',),
+  },
+  'gpu': {**GPU_CIFAR, 'sources': ('resnet20',), 'targets': ('resnet32',)},
 }
 
 
