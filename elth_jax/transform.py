@@ -18,7 +18,7 @@ from elth_jax.families import Architecture, plan_between
 from elth_jax.masks import apply_masks
 from elth_jax.randomness import generator
 from elth_jax.ticket import COLLECTIONS, Ticket
-from elth_jax.trees import map_named
+from elth_jax.trees import flatten, map_named, unflatten
 
 UnitChoice = Units | Mapping[str, Units] | None
 
@@ -54,6 +54,36 @@ def plan_for(
     return Plan.stretch(have, want, order, units, fixed)  # pyrefly: ignore
   except ValueError as error:
     raise ValueError(f'{source.name} to {target}: {error}') from None
+
+
+def with_classes(ticket: Ticket, classes: int, seed: int) -> Ticket:
+  """The ticket for another number of classes, with a fresh dense head.
+
+  What the classes give its shape is drawn anew and lies outside the ticket: it
+  has no mask, and does not count. For as many classes the ticket stays as it
+  is, head included (Morcos et al. 2019).
+
+  Args:
+    ticket: of a family of this library's or a registered one.
+    classes: how many are wanted.
+    seed: of the new head.
+  """
+  source = Architecture.from_json(ticket.architecture)
+  if classes == source.classes:
+    return ticket
+  wanted = dataclasses.replace(source, classes=classes)
+  fresh = flatten(wanted.init(seed)['params'])
+  params, masks = flatten(ticket.params), flatten(ticket.masks)
+  for name, leaf in fresh.items():
+    if leaf.shape != params[name].shape:
+      params[name], masks[name] = leaf, None
+  return dataclasses.replace(
+    ticket,
+    architecture=wanted.to_json(),
+    params=unflatten(params),
+    masks=unflatten(masks),
+    provenance={**ticket.provenance, 'head': 'fresh'},
+  )
 
 
 def transform(ticket: Ticket, target: str, plan: Plan) -> Ticket:

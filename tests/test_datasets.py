@@ -38,6 +38,21 @@ def test_unknown_names_and_subsets():
     dataset.subset(23)
 
 
+def test_images_take_another_shape():
+  grey = make_dataset(size=8)
+  colours = grey.in_shape((4, 4, 3))
+  assert colours.image_shape == (4, 4, 3) and len(colours.mean) == 3
+  np.testing.assert_array_equal(
+    colours.train_images[..., 0], colours.train_images[..., 2]
+  )
+  means = [d.train_images.mean((1, 2, 3)) for d in (grey, colours)]
+  np.testing.assert_allclose(means[0], means[1], atol=4)
+  assert colours.in_shape((4, 4, 1)).image_shape == (4, 4, 1)
+  assert grey.in_shape(grey.image_shape) is grey
+  with pytest.raises(ValueError, match='3 channels, not 2'):
+    colours.in_shape((4, 4, 2))
+
+
 def test_halves_share_no_image_and_have_all_classes():
   whole = datasets.load('digits')
   a, b = whole.half(0), whole.half(1)

@@ -314,10 +314,33 @@ def test_a_ticket_of_one_data_set_is_trained_on_another(tmp_path, monkeypatch):
   assert source.provenance['dataset'] == 'other'
   page = (tmp_path / 'report.html').read_text()
   assert 'ETT from MLP-3 on other' in page
-  with pytest.raises(session.ConfigError, match='give two with as many'):
-    monkeypatch.setitem(
-      datasets.DATASETS,
-      'other',
-      lambda: dataclasses.replace(make_dataset(), name='other', classes=4),
-    )
-    session.run(cross, tmp_path / 'classes')
+
+
+def test_a_head_for_other_classes_is_fresh_and_outside_the_ticket(
+  tmp_path, monkeypatch
+):
+  def other():
+    return dataclasses.replace(make_dataset(), name='other', classes=5)
+
+  monkeypatch.setitem(datasets.DATASETS, 'other', other)
+  cross = config(
+    source_dataset='other',
+    methods=('ett', 'ett_reinit', 'random'),
+    replicates=1,
+  )
+  assert session.run(cross, tmp_path)
+  tickets = tmp_path / 'tickets'
+  name = 'mlp3-r0-ett-append-from-mlp2-on-other-level02'
+  moved = Ticket.load(tickets / f'{name}.safetensors')
+  source = Ticket.load(tickets / 'mlp2-on-other-r0-imp-level02.safetensors')
+  assert source.masks['head']['kernel'].shape[-1] == 5
+  assert moved.masks['head']['kernel'] is None
+  assert moved.params['head']['kernel'].shape[-1] == 3
+  assert moved.params['head']['kernel'].any()
+  assert moved.provenance['head'] == 'fresh'
+  np.testing.assert_array_equal(
+    moved.masks['stage1']['block2']['fc']['kernel'],
+    source.masks['stage1']['block1']['fc']['kernel'],
+  )
+  methods = {row['method'] for row in rows_of(tmp_path)}
+  assert {'ett', 'ett_reinit', 'random'} <= methods

@@ -23,7 +23,7 @@ def add(
     analyses: what is asked for.
     nodes: the study so far; grows.
     runs: the training runs at compared levels.
-    add_node: (kind, name, network, spec, parents, about) -> name.
+    add_node: (kind, name, architecture, spec, parents, about) -> name.
   """
   for name in runs:
     if nodes[name].spec['about']['method'] in analyses.connectivity:
@@ -38,7 +38,7 @@ def _connect(analyses: Analyses, run: 'Node', add_node) -> None:
   twin = add_node(
     'twin',
     f'{run.name}-twin',
-    run.architecture.name,
+    run.architecture,
     {**spec, 'seed': spec['seed'] + OTHER_ORDER},
     run.parents,
     run.spec['about'],
@@ -46,7 +46,7 @@ def _connect(analyses: Analyses, run: 'Node', add_node) -> None:
   add_node(
     'connect',
     f'{run.name}-connectivity',
-    run.architecture.name,
+    run.architecture,
     {'points': analyses.points, 'statistics': analyses.statistics},
     {'one': run.name, 'other': twin, 'ticket': run.parents['ticket']},
     run.spec['about'],
@@ -73,7 +73,7 @@ def _overlaps(nodes, runs: Sequence[str], add_node) -> None:
       add_node(
         'overlap',
         f'{name}-overlap{beside}',
-        run.architecture.name,
+        run.architecture,
         {},
         {'imp': ticket, 'other': run.parents['ticket']},
         run.spec['about'],

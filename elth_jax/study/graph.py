@@ -80,15 +80,17 @@ class _Ground:
   Attributes:
     data: the data set in plain values.
     examples: how many training images there are.
+    networks: the study's networks, for its images and classes.
     suffix: of the names of its nodes; empty for the targets'.
   """
 
   data: Mapping[str, Any]
   examples: int
+  networks: Mapping[str, Architecture]
   suffix: str = ''
 
   @classmethod
-  def of(cls, dataset: Dataset, suffix: str = '') -> '_Ground':
+  def of(cls, spec: StudySpec, dataset: Dataset, suffix: str = '') -> '_Ground':
     examples = len(dataset.train_labels)
     data = {
       'dataset': dataset.name,
@@ -96,7 +98,13 @@ class _Ground:
       'sha256': dataset.sha256,
       'normalization': [list(dataset.mean), list(dataset.std)],
     }
-    return cls(data, examples, suffix)
+    networks = {
+      name: families.architecture(
+        name, dataset.image_shape, dataset.classes, spec.width or None
+      )
+      for name in (*spec.sources, *spec.targets)
+    }
+    return cls(data, examples, networks, suffix)
 
 
 class _Builder:
@@ -104,17 +112,12 @@ class _Builder:
     self, spec: StudySpec, dataset: Dataset, elsewhere: Dataset | None
   ):
     self.spec = spec
-    self.home = self.away = _Ground.of(dataset)
+    self.home = self.away = _Ground.of(spec, dataset)
     if elsewhere is not None:
-      self.away = _Ground.of(elsewhere, f'-on-{slug(elsewhere.name)}')
+      self.away = _Ground.of(spec, elsewhere, f'-on-{slug(elsewhere.name)}')
+    self.networks = self.home.networks
     self.nodes: dict[str, Node] = {}
     self.runs: list[str] = []  # at compared levels, for analyses
-    self.networks = {
-      name: families.architecture(
-        name, dataset.image_shape, dataset.classes, spec.width or None
-      )
-      for name in (*spec.sources, *spec.targets)
-    }
     if any(METHODS[name].from_source for name in spec.methods):
       for source, target, order in self._transfers():
         have, want = self.networks[source], self.networks[target]
@@ -156,15 +159,16 @@ class _Builder:
     """The dense network and the levels of one kind of IMP on it."""
     scope = METHODS[method].pruned_by
     lottery.kept_by_level(
-      self.networks[network], levels, self.spec.prune_fraction
+      ground.networks[network], levels, self.spec.prune_fraction
     )
+    architecture = ground.networks[network]
     stem = f'{network}{ground.suffix}-r{replicate}'
     spec, seed = self.spec, self.spec.seed + replicate
     about = {'target': network, 'source': network, 'replicate': replicate}
     rewind = self._add(
       'rewind',
       f'{stem}-rewind',
-      network,
+      architecture,
       {
         'recipe': dataclasses.asdict(spec.recipe),
         **ground.data,
@@ -184,7 +188,7 @@ class _Builder:
         ticket = self._add(
           'prune',
           f'{name}-ticket',
-          network,
+          architecture,
           {
             'fraction': spec.prune_fraction,
             'reference_count': spec.reference_count,
@@ -237,10 +241,12 @@ class _Builder:
     }
     if order and self.away is not self.home:
       about['source_dataset'] = self.away.data['dataset']
+      if self.away.networks[source].classes != self.networks[target].classes:
+        about['head'] = 'fresh'
     ticket = self._add(
       'make',
       f'{name}-ticket',
-      target,
+      self.networks[target],
       {
         'target': target,
         'method': method,
@@ -269,7 +275,7 @@ class _Builder:
     return self._add(
       'train',
       name,
-      made.architecture.name,
+      made.architecture,
       {
         'recipe': dataclasses.asdict(recipe),
         **ground.data,
@@ -306,9 +312,8 @@ class _Builder:
         for rule in fitting:
           yield source, target, rule
 
-  def _add(self, kind, name, network, spec, parents, about) -> str:
+  def _add(self, kind, name, architecture, spec, parents, about) -> str:
     spec = {**spec, 'about': about}
-    architecture = self.networks[network]
     determined_by = {
       'kind': kind,
       'architecture': architecture.to_json(),

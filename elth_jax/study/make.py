@@ -10,6 +10,7 @@ from elth_jax.methods import METHODS, Pruning, Setting, Sparse
 from elth_jax.study.graph import Node
 from elth_jax.study.store import Store
 from elth_jax.ticket import Ticket
+from elth_jax.transform import with_classes
 from elth_jax.versions import versions
 
 # from the run that a ticket goes back to
@@ -29,6 +30,11 @@ def make_ticket(
     for role, parent in parents.items()
     if role != 'trained'
   }
+  for role in ('source', 'source_rewind'):
+    if role in tickets and node.spec['about'].get('head') == 'fresh':
+      classes = node.architecture.classes
+      seed = node.spec['seed']
+      tickets[role] = with_classes(tickets[role], classes, seed)
   if node.kind == 'prune':
     ticket = lottery.next_level(
       tickets['rewind'],

@@ -136,7 +136,8 @@ class Runner:
     groups: dict[tuple, list[Node]] = {}
     for node in ready:
       step, share = self._resumed_step(node), self._share(node)
-      alike = (*_compiled(node), node.spec['stop'], step, share)
+      head = node.spec['about'].get('head')  # a fresh one has no mask
+      alike = (*_compiled(node), node.spec['stop'], step, share, head)
       groups.setdefault(alike, []).append(node)
     lanes = {
       key: max(self._lanes(group[0]) // self._share(group[0]), 1)
