@@ -71,10 +71,11 @@ def write(workdirs: Sequence[Path], into: Path) -> None:
 def _study(workdir: Path, into: Path) -> Iterator[str]:
   """One study as Markdown."""
   from elth_jax.report import summary
+  from elth_jax.study.results import of_targets
 
   spec = _spec(workdir)
   rows = read_rows(workdir / 'results.csv')
-  found = summary.cells([r for r in rows if r['dataset'] == spec.dataset])
+  found = summary.cells(of_targets(rows, spec))
   paper = spec.paper
   yield f'## {paper.title}, scale: {paper.scale}\n'
   networks = ', '.join(map(summary.pretty, spec.targets))
@@ -186,11 +187,20 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     FileNotFoundError: if the study has no results yet.
     ValueError: naming the file, if it is damaged.
   """
+  from elth_jax.study.results import COLUMNS
+
   try:
     with path.open(newline='') as file:
+      reader = csv.DictReader(file)
+      missing = set(COLUMNS) - set(reader.fieldnames or ())
+      if missing:
+        raise ValueError(
+          f'it lacks {", ".join(sorted(missing))}; start the study again, '
+          'which writes it anew'
+        )
       return [
         {name: NUMBERS.get(name, str)(value) for name, value in row.items()}
-        for row in csv.DictReader(file)
+        for row in reader
       ]
   except FileNotFoundError:
     raise FileNotFoundError(f'{path} is missing; run the study first') from None

@@ -11,7 +11,6 @@ from elth_jax.training.recipe import (
   ONETICKET_VGG19,
   VGG,
   Recipe,
-  with_adam,
 )
 
 CIFAR, IMAGENET, MNIST = 50_000, 1_281_167, 60_000
@@ -67,6 +66,6 @@ def test_rewinding_must_come_before_the_end():
 
 
 def test_adam_replaces_the_optimiser_alone():
-  adam = with_adam(ONETICKET_VGG19)
+  adam = ONETICKET_VGG19.by('adam')
   assert (adam.optimizer, adam.learning_rate, adam.l2) == ('adam', 3e-4, 1e-4)
   assert adam.drop_epochs == ONETICKET_VGG19.drop_epochs

@@ -230,10 +230,18 @@ def test_the_page_of_what_was_reproduced(finished, tmp_path, capsys):
   for wrong, message in (
     (tmp_path / 'none', 'is no workdir'),
     (finished, 'names no paper'),
+    (workdir, 'start the study again'),
   ):
+    if wrong == workdir:  # as an earlier version wrote it
+      rows = (workdir / 'results.csv').read_text()
+      (workdir / 'results.csv').write_text(rows.replace('optimizer', 'o', 2))
+
     assert reproduction.main([str(wrong), f'--into={into}']) == 1
     assert message in capsys.readouterr().err
   assert (into / 'reproduction.md').read_text() == before
+  assert session.run(config(paper=paper), workdir)
+  assert outputs.inspect(workdir).closed
+  assert reproduction.main([str(workdir), f'--into={into}']) == 0
 
 
 def test_memory_does_not_grow_with_the_number_of_nodes(tmp_path):
@@ -344,3 +352,23 @@ def test_a_head_for_other_classes_is_fresh_and_outside_the_ticket(
   )
   methods = {row['method'] for row in rows_of(tmp_path)}
   assert {'ett', 'ett_reinit', 'random'} <= methods
+
+
+def test_a_ticket_found_by_one_optimizer_is_trained_by_another(tmp_path):
+  cross = config(
+    sources=('mlp3',),
+    source_optimizer='adam',
+    methods=('imp', 'ett'),
+    replicates=1,
+  )
+  assert session.run(cross, tmp_path)
+  rows = rows_of(tmp_path)
+  found = {(r['method'], r['optimizer']) for r in rows if r['level'] == '2'}
+  assert found == {('imp', 'sgd'), ('ett', 'sgd')}
+  assert {r['optimizer'] for r in rows} == {'sgd', 'adam'}
+  page = (tmp_path / 'report.html').read_text()
+  assert 'ETT from MLP-3 by adam' in page
+  name = 'mlp3-by-adam-r0-imp-level02.safetensors'
+  source = Ticket.load(tmp_path / 'tickets' / name)
+  assert source.provenance['recipe']['optimizer'] == 'adam'
+  assert source.provenance['recipe']['learning_rate'] == 3e-4

@@ -81,6 +81,8 @@ def label_of(row: Row) -> str:
   source, order = pretty(row['source']), row['order']
   if row.get('source_dataset'):
     source += f' on {row["source_dataset"]}'
+  if row.get('source_optimizer'):
+    source += f' by {row["source_optimizer"]}'
   if row['method'] == 'ett':
     return f'{title} from {source}' + (
       '' if order == 'squeeze' else f' ({order})'

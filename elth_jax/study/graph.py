@@ -18,6 +18,7 @@ from elth_jax.methods import METHODS, Method
 from elth_jax.names import slug
 from elth_jax.study import analyses
 from elth_jax.study.spec import StudySpec
+from elth_jax.training.recipe import Recipe
 
 Kind = Literal['rewind', 'prune', 'make', 'train', 'twin', 'connect', 'overlap']
 
@@ -81,16 +82,20 @@ class _Ground:
     data: the data set in plain values.
     examples: how many training images there are.
     networks: the study's networks, for its images and classes.
+    recipe: how its networks are trained.
     suffix: of the names of its nodes; empty for the targets'.
   """
 
   data: Mapping[str, Any]
   examples: int
   networks: Mapping[str, Architecture]
+  recipe: Recipe
   suffix: str = ''
 
   @classmethod
-  def of(cls, spec: StudySpec, dataset: Dataset, suffix: str = '') -> '_Ground':
+  def of(
+    cls, spec: StudySpec, dataset: Dataset, recipe: Recipe, suffix: str = ''
+  ) -> '_Ground':
     examples = len(dataset.train_labels)
     data = {
       'dataset': dataset.name,
@@ -104,7 +109,7 @@ class _Ground:
       )
       for name in (*spec.sources, *spec.targets)
     }
-    return cls(data, examples, networks, suffix)
+    return cls(data, examples, networks, recipe, suffix)
 
 
 class _Builder:
@@ -112,9 +117,20 @@ class _Builder:
     self, spec: StudySpec, dataset: Dataset, elsewhere: Dataset | None
   ):
     self.spec = spec
-    self.home = self.away = _Ground.of(spec, dataset)
+    self.home = self.away = _Ground.of(spec, dataset, spec.recipe)
+    self.moved: dict[str, str] = {}  # in what sources differ from targets
     if elsewhere is not None:
-      self.away = _Ground.of(spec, elsewhere, f'-on-{slug(elsewhere.name)}')
+      self.moved['source_dataset'] = elsewhere.name
+    if spec.source_optimizer:
+      self.moved['source_optimizer'] = spec.source_optimizer
+    if self.moved:
+      words = {'source_dataset': 'on', 'source_optimizer': 'by'}
+      suffix = ''.join(
+        f'-{words[way]}-{slug(name)}' for way, name in self.moved.items()
+      )
+      self.away = _Ground.of(
+        spec, elsewhere or dataset, spec.source_recipe, suffix
+      )
     self.networks = self.home.networks
     self.nodes: dict[str, Node] = {}
     self.runs: list[str] = []  # at compared levels, for analyses
@@ -170,11 +186,11 @@ class _Builder:
       f'{stem}-rewind',
       architecture,
       {
-        'recipe': dataclasses.asdict(spec.recipe),
+        'recipe': dataclasses.asdict(ground.recipe),
         **ground.data,
         'seed': seed,
         'start': 0,
-        'stop': spec.recipe.rewind_point(ground.examples),
+        'stop': ground.recipe.rewind_point(ground.examples),
       },
       {},
       {**about, 'method': 'dense', 'level': 0},
@@ -239,8 +255,8 @@ class _Builder:
       'level': level,
       'replicate': replicate,
     }
-    if order and self.away is not self.home:
-      about['source_dataset'] = self.away.data['dataset']
+    if order:
+      about |= self.moved
       if self.away.networks[source].classes != self.networks[target].classes:
         about['head'] = 'fresh'
     ticket = self._add(
@@ -268,7 +284,7 @@ class _Builder:
     method: Method = METHODS['imp'],
   ) -> str:
     made = self.nodes[ticket]
-    recipe = self.spec.recipe.longer(method.times)
+    recipe = ground.recipe.longer(method.times)
     dynamic = method.dynamic_settings(self.spec.sparse)
     about = dict(made.spec['about'])
     seed = self.spec.seed + about['replicate']
@@ -281,7 +297,7 @@ class _Builder:
         **ground.data,
         **({'dynamic': dynamic} if dynamic else {}),
         'seed': seed,
-        'start': self.spec.recipe.rewind_point(ground.examples),
+        'start': ground.recipe.rewind_point(ground.examples),
         'stop': recipe.total_steps(ground.examples),
       },
       {'ticket': ticket},

@@ -8,6 +8,7 @@ from typing import Any
 from elth_jax.cost import train_flops
 from elth_jax.methods import METHODS
 from elth_jax.study.graph import Node
+from elth_jax.study.spec import StudySpec
 from elth_jax.study.store import Store
 from elth_jax.training.recipe import Recipe
 
@@ -25,6 +26,8 @@ COLUMNS = (
   'train_flops',
   'search_flops',
   'source_dataset',
+  'source_optimizer',
+  'optimizer',
   'test_loss',
   'seed',
   'node',
@@ -40,6 +43,8 @@ def row_of(node: Node, result: Mapping[str, Any]) -> dict[str, Any]:
     **{name: about.get(name, '') for name in COLUMNS if name in about},
     'order': about.get('order', ''),
     'source_dataset': about.get('source_dataset', ''),
+    'source_optimizer': about.get('source_optimizer', ''),
+    'optimizer': node.spec['recipe']['optimizer'],
     'seed': node.spec['seed'],
     'node': node.name,
     'key': node.key[:16],
@@ -66,6 +71,14 @@ def collect(
       row = row_of(nodes[name], result)
       rows.append({**row, 'search_flops': search_flops(name, nodes, spent)})
   return rows
+
+
+def of_targets(
+  rows: Iterable[Mapping[str, Any]], spec: StudySpec
+) -> list[Mapping[str, Any]]:
+  """The rows of what a study compares: not of sources trained otherwise."""
+  ground = spec.dataset, spec.recipe.optimizer
+  return [row for row in rows if (row['dataset'], row['optimizer']) == ground]
 
 
 def search_flops(

@@ -87,10 +87,12 @@ def _run(
   finally:  # what is finished is worth reading, whatever stops the rest
     rows = results.collect(nodes, store, runner.done)
     text = results.to_csv(rows)
-    rows = [row for row in rows if row['dataset'] == spec.dataset]
-    if not store.holds('results.csv', text):
+    rows = results.of_targets(rows, spec)
+    new = not store.holds('results.csv', text)
+    if new:
+      outputs.reopen(store)
       store.write('results.csv', text)
-  if not recovery.covers(runner.failed):
+  if new or not recovery.covers(runner.failed):
     notes = (*changes, *recovery.notes)
     with phase('report'):
       write_report(

@@ -12,7 +12,7 @@ from elth_jax.methods import METHODS, Pruning, Sparse
 from elth_jax.names import unknown
 from elth_jax.study.parallel import Parallel
 from elth_jax.study.scale import scaled
-from elth_jax.training.recipe import Recipe
+from elth_jax.training.recipe import LEARNING_RATES, Recipe
 
 MOST = 1000  # levels or replicates; more is a slip
 
@@ -81,6 +81,8 @@ class StudySpec:
     dataset: name of the data set that targets are trained on.
     source_dataset: of the one in which the sources' tickets are found; empty
       for the same.
+    source_optimizer: by which the sources' tickets are found, `sgd` or `adam`,
+      at its usual learning rate; empty for the same.
     sources: networks whose tickets are transformed.
     targets: networks on which methods are compared.
     recipe: how every network is trained.
@@ -118,6 +120,7 @@ class StudySpec:
   seed: int = 0
   train_examples: int = 0
   source_dataset: str = ''
+  source_optimizer: str = ''
   imagenet_normalization: bool = False
   pruning: Pruning = Pruning()
   sparse: Sparse = Sparse()
@@ -149,6 +152,14 @@ class StudySpec:
       raise ValueError(
         f'source_dataset is {self.dataset} too; leave it empty, or give another'
       )
+    if self.source_optimizer not in ('', *LEARNING_RATES):
+      raise ValueError(
+        unknown('source_optimizer', self.source_optimizer, LEARNING_RATES)
+      )
+    if self.source_optimizer == self.recipe.optimizer:
+      raise ValueError(
+        f'source_optimizer is {self.source_optimizer} too; leave it empty'
+      )
     if not 0 < self.prune_fraction < 1:
       raise ValueError(
         f'prune_fraction is {self.prune_fraction}; give a share between 0 and 1'
@@ -160,6 +171,13 @@ class StudySpec:
       )
     if min(self.width, self.seed, self.train_examples) < 0:
       raise ValueError('width, seed and train_examples must be 0 or more')
+
+  @property
+  def source_recipe(self) -> Recipe:
+    """How the sources are trained while their tickets are found."""
+    if not self.source_optimizer:
+      return self.recipe
+    return self.recipe.by(self.source_optimizer)
 
   @classmethod
   def from_config(cls, config: Mapping[str, Any] | ConfigDict) -> 'StudySpec':
