@@ -74,20 +74,19 @@ def test_a_study_from_the_command_line_killed_and_continued(tmp_path):
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='needs POSIX signals')
 def test_signals_while_it_compiles_and_a_full_disk(tmp_path):
-  import resource
-
   workdir = tmp_path / 'workdir'
   arguments = [*SMALL, f'--workdir={workdir}', '--compilation_cache=off']
-
-  def full_disk():  # nothing may grow beyond 12 kB: a ticket does
-    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
-
+  # nothing may grow beyond 12 kB: a ticket does
+  full_disk = (
+    'import os, resource, sys\n'
+    'resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))\n'
+    'os.execv(sys.executable, [sys.executable, *sys.argv[1:]])\n'
+  )
   done = subprocess.run(
-    command(*arguments),
+    [sys.executable, '-c', full_disk, *command(*arguments)[1:]],
     capture_output=True,
     text=True,
     timeout=300,
-    preexec_fn=full_disk,
   )
   assert done.returncode == 1
   lines = [line for line in done.stderr.splitlines() if 'elth_jax:' in line]
