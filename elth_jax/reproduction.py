@@ -46,9 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
   parser.add_argument('--into', type=Path, default=Path('docs'))
   options = parser.parse_args(arguments)
   logging.getLogger('absl').setLevel(logging.ERROR)
+  from elth_jax.manifest import DamagedError
+
   try:
     write(options.workdirs, options.into)
-  except (OSError, ValueError) as error:
+  except (OSError, ValueError, DamagedError) as error:
     print(f'elth_jax: {error}', file=sys.stderr)
     return 1
   print(options.into / PAGE)
@@ -91,6 +93,7 @@ def _study(workdir: Path, into: Path) -> Iterator[str]:
   yield from _claims(paper, found)
   yield from _tables(found)
   yield from _published(paper, found)
+  yield from _barriers(workdir)
   yield from _figures(spec, found, into)
 
 
@@ -144,6 +147,30 @@ def _published(paper, found) -> Iterator[str]:
       f'{number.level} | {number.where or f"{number.accuracy:.2f}"} | '
       f'{summary.text(cell)} |'
     )
+  yield ''
+
+
+def _barriers(workdir: Path) -> Iterator[str]:
+  """The largest drop between two trainings of one ticket, where asked for."""
+  from elth_jax import manifest
+  from elth_jax.report import summary
+  from elth_jax.study.store import RESULT
+
+  drops: dict[tuple[str, int, str], list[float]] = {}
+  for folder in sorted((workdir / 'runs').glob('*-connectivity')):
+    about = manifest.read(folder)['about']['spec']['about']
+    label = summary.label_of({'order': '', **about})
+    result = json.loads(manifest.read_file(folder, RESULT))
+    of = about['target'], about['level'], label
+    drops.setdefault(of, []).append(100 * result['barrier'])
+  if not drops:
+    return
+  yield '| two trainings of one ticket | level | largest drop between, points |'
+  yield '| --- | ---: | ---: |'
+  for (target, level, label), values in drops.items():
+    mean, margin = summary.interval(values)
+    network = summary.pretty(target)
+    yield f'| {network}, {label} | {level} | {mean:.2f} ± {margin:.2f} |'
   yield ''
 
 
