@@ -46,7 +46,8 @@ class StopRequest:
 
   def _listen(self, hear: socket.socket) -> None:
     while heard := hear.recv(1):
-      self._note(heard[0])
+      if signal.Signals(heard[0]).name in STOP_SIGNALS:
+        self._note(heard[0])
 
   def _note(self, number: int) -> None:
     if self.signal is not None:

@@ -180,7 +180,24 @@ def prune_by_leaf(
   spared: Callable[[str], bool] = lambda name: False,
   reference_count: bool = False,
 ) -> PyTree:
-  """As `prune_magnitude`, in each leaf by itself."""
+  """Prunes `fraction` of the weights left in each leaf by itself, rounded up.
+
+  Args:
+    params: trained weights, as for `prune_magnitude`.
+    masks: the masks they were trained with; bool, of the weights' shapes.
+    fraction: share of a leaf's remaining weights to prune, between 0 and 1.
+    spared: names of leaves that are left as they are.
+    reference_count: as for `prune_magnitude`, in each leaf.
+
+  Returns:
+    The masks of the next level. A leaf whose last weight is pruned is empty.
+
+  Raises:
+    ValueError: if `fraction` is out of range, or a weight is NaN.
+
+  References:
+    Morcos et al., One ticket to win them all, 2019, figure 1.
+  """
 
   def prune(name, mask, weights):
     if mask is None or spared(name):

@@ -3,7 +3,7 @@
   TFDS_DATA_DIR=... python -m elth_jax.main \
     --config=experiments/elth_figure6.py --workdir=runs/elth_figure6
 
-At the paper's scale: three replicates of the full recipe, 825 trainings of
+At the paper's scale: three replicates of the full recipe, 750 trainings of
 160 epochs, so for a cluster or a long time on one accelerator.
 `--config.scale=small`: ResNet-14 and 20, a quarter as wide, on 8,000 images;
 under an hour on two cores. `--config.scale=gpu`: ResNet-20 and 32, 40 epochs.

@@ -50,14 +50,19 @@ class Recovery:
     left = self.nodes.keys() - self.done - self.earlier.failed.keys()
     return not self.earlier.closed or bool(self.notes) or bool(left)
 
-  def covers(self, failed: Mapping[str, str]) -> bool:
-    """Whether the report of an earlier start is whole and says it all."""
+  def covers(self, made: Mapping[str, str], failed: Mapping[str, str]) -> bool:
+    """Whether the report of an earlier start is whole and says it all.
+
+    Args:
+      made: from `digests`, which reads every ticket.
+      failed: name of a node -> why it failed.
+    """
     earlier = self.earlier
     return (
       earlier.closed
       and not self.notes
       and dict(earlier.failed) == dict(failed)
-      and dict(earlier.nodes) == self.digests()
+      and dict(earlier.nodes) == dict(made)
     )
 
   def step(self, node: Node) -> int | None:

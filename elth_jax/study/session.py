@@ -92,7 +92,8 @@ def _run(
     if new:
       outputs.reopen(store)
       store.write('results.csv', text)
-  if new or not recovery.covers(runner.failed):
+  made = recovery.digests()
+  if new or not recovery.covers(made, runner.failed):
     notes = (*changes, *recovery.notes)
     with phase('report'):
       write_report(
@@ -105,7 +106,7 @@ def _run(
         command,
         runner.asked_to_stop,
       )
-    outputs.close(store, recovery.digests(), runner.failed)
+    outputs.close(store, made, runner.failed)
   print(summary.to_text(rows))
   print(f'report: {store.root / "report.html"}')
   print(
