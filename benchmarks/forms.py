@@ -17,7 +17,6 @@ from elth_jax import lottery
 from elth_jax.families import architecture, forms
 from elth_jax.study.session import suitable_cpu_devices
 from elth_jax.training.recipe import Recipe
-from elth_jax.training.sampling import draw_epoch
 from elth_jax.training.trainer import Trainer
 
 
@@ -71,17 +70,15 @@ def prepare(net, recipe, dataset, form, devices: int, per_device: int):
   trainer = Trainer(net, recipe, dataset, used, per_device, form)
   fresh = net.init(0)
   ticket = lottery.dense_ticket(net, fresh['params'], fresh['batch_stats'])
-  batches = draw_epoch(recipe, trainer.examples, 0, 0)
   stop = trainer.steps_per_epoch
+  window = next(trainer.feed.windows([0] * trainer.lanes, 0, stop))
 
   def run() -> float:
     states = [trainer.start(ticket, 0)] * trainer.lanes
     programs = trainer.programs(share=1)
     state = jax.block_until_ready(programs.place(states))
     began = time.perf_counter()
-    done = programs.run(
-      state, [stop] * trainer.lanes, [batches] * trainer.lanes
-    )
+    done = programs.run(state, [stop] * trainer.lanes, window)
     jax.block_until_ready(done)
     return time.perf_counter() - began
 

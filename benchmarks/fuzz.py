@@ -149,7 +149,7 @@ def config(data: bytes) -> None:
     asked['recipe'] = {'batch_size': 8, 'epochs': 2, key: value(give, 2)}
   with contextlib.suppress(ValueError):
     spec, _ = read_config(asked)
-    build(spec, DIGITS)
+    build(spec, {DIGITS.name: DIGITS})
 
 
 def main() -> None:

@@ -68,12 +68,12 @@ def noise(size: int, train: int, test: int) -> Dataset:
   labels = generator.integers(0, 10, train + test).astype(np.int32)
   half = (0.5, 0.5, 0.5)
   return Dataset(
-    'noise',
-    images[:train],
-    labels[:train],
-    images[train:],
-    labels[train:],
-    10,
-    half,
-    half,
+    name='noise',
+    train_images=images[:train],
+    train_labels=labels[:train],
+    test_images=images[train:],
+    test_labels=labels[train:],
+    classes=10,
+    mean=half,
+    std=half,
   )

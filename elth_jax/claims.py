@@ -30,18 +30,18 @@ class Side:
   Attributes:
     method: as in results.csv.
     order: the rule by which a ticket was transformed.
-    source: where it came from.
+    source: the network that it came from, or the data set.
   """
 
   method: str
   order: str = ''
   source: str = ''
 
-  def matches(self, method: str, order: str, source: str) -> bool:
+  def matches(self, method: str, order: str, *sources: str) -> bool:
     return (
       self.method == method
       and self.order in ('', order)
-      and self.source in ('', source)
+      and self.source in ('', *sources)
     )
 
 

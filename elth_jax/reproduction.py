@@ -21,6 +21,7 @@ PAGE, FIGURES = 'reproduction.md', 'figures/reproduction'
 NUMBERS = {
   'level': int,
   'replicate': int,
+  'width': int,
   'sparsity': float,
   'test_accuracy': float,
   'train_flops': float,
@@ -83,7 +84,9 @@ def _study(workdir: Path, into: Path) -> Iterator[str]:
   networks = ', '.join(map(summary.pretty, spec.targets))
   yield (
     f'{paper.question} {networks} on {spec.dataset}'
-    + (f', tickets from {spec.source_dataset}' if spec.source_dataset else '')
+    + (
+      f', tickets from {on}' if (on := ', '.join(spec.source_datasets)) else ''
+    )
     + (f', {spec.train_examples:,} images' if spec.train_examples else '')
     + (f', width {spec.width}' if spec.width else '')
     + f'; {spec.recipe.epochs} epochs, {spec.replicates} replicates, '

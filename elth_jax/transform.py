@@ -16,6 +16,7 @@ from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.tables import Units
 from elth_jax.families import Architecture, plan_between
 from elth_jax.masks import apply_masks
+from elth_jax.names import unknown
 from elth_jax.randomness import generator
 from elth_jax.ticket import COLLECTIONS, Ticket
 from elth_jax.trees import flatten, map_named, unflatten
@@ -84,6 +85,44 @@ def with_classes(ticket: Ticket, classes: int, seed: int) -> Ticket:
     masks=unflatten(masks),
     provenance={**ticket.provenance, 'head': 'fresh'},
   )
+
+
+def with_images(ticket: Ticket, shape: tuple[int, int, int]) -> Ticket:
+  """The ticket for images of another shape.
+
+  Raises:
+    ValueError: if the network's weights depend on it (an MLP's do).
+  """
+  source = Architecture.from_json(ticket.architecture)
+  if tuple(shape) == source.input_shape:
+    return ticket
+  wanted = dataclasses.replace(source, input_shape=tuple(shape))
+  moved = dataclasses.replace(ticket, architecture=wanted.to_json())
+  try:
+    return _checked(moved, wanted)
+  except ValueError as error:
+    raise ValueError(
+      f'{source.name} for images of {source.input_shape} has other weights '
+      f'than for {tuple(shape)}: {error}'
+    ) from None
+
+
+def resized(ticket: Ticket, rule: str, seed: int = 0) -> Ticket:
+  """The ticket of twice or half the width, by a rule of `elastic.width`.
+
+  Args:
+    ticket: of any depth.
+    rule: `widen replicate`, `widen gaussian`, `widen permute` or `narrow`.
+    seed: of noise or permutation.
+
+  Raises:
+    ValueError: if there is no such rule.
+  """
+  if rule not in width.WIDTH_RULES:
+    raise ValueError(unknown('rule', rule, width.WIDTH_RULES))
+  if rule == width.NARROW:
+    return narrow(ticket)
+  return widen(ticket, width.WIDEN[rule], seed)
 
 
 def transform(ticket: Ticket, target: str, plan: Plan) -> Ticket:

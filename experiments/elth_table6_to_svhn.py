@@ -18,7 +18,7 @@ from elth_jax.training.recipe import CIFAR_RESNET
 def get_config() -> ConfigDict:
   return base_config(
     dataset='svhn_cropped',
-    source_dataset='cifar10',
+    source_datasets=('cifar10',),
     sources=('resnet20',),
     targets=('resnet20', 'resnet32'),
     methods=('imp', 'ett', 'random', 'reinit'),

@@ -8,7 +8,7 @@ half, CIFAR-10b, beside the tickets that IMP finds there and random ones (new
 weights under masks permuted globally). Thirty levels of 20%, compared to the
 sixth and at every third after it, six replicates. `--config.scale=small`: an
 eighth as wide, on 8,000 images. Other pairs, as in figures 3 and 4:
-`--config.source_dataset=svhn_cropped --config.dataset=cifar10`.
+`--config.source_datasets="('svhn_cropped',)" --config.dataset=cifar10`.
 """
 
 from ml_collections import ConfigDict
@@ -21,7 +21,7 @@ from elth_jax.training.recipe import ONETICKET_VGG19
 def get_config() -> ConfigDict:
   return base_config(
     dataset='cifar10b',
-    source_dataset='cifar10a',
+    source_datasets=('cifar10a',),
     sources=('oneticket_vgg19',),
     targets=('oneticket_vgg19',),
     methods=('imp', 'ett', 'reinit_global'),

@@ -1,49 +1,20 @@
 """Every file in configs/ and experiments/ is a study that could run."""
 
 import dataclasses
-import functools
 import importlib.util
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from elth_jax import datasets, reproduction
 from elth_jax.claims import Claim
-from elth_jax.datasets.dataset import Dataset
-from elth_jax.study import session
+from elth_jax.study import data, session
 from elth_jax.study.graph import build
 from elth_jax.study.spec import read_config
 from tests.conftest import make_dataset
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted([*ROOT.glob('configs/*.py'), *ROOT.glob('experiments/*.py')])
-SHAPES = {
-  'digits': (1437, 8, 8, 1),
-  'mnist': (60_000, 28, 28, 1),
-  'cifar10': (50_000, 32, 32, 3),
-  'cifar10a': (25_000, 32, 32, 3),
-  'cifar10b': (25_000, 32, 32, 3),
-  'svhn_cropped': (73_257, 32, 32, 3),
-}
-
-
-@functools.cache
-def blank(name, examples):
-  shape = SHAPES[name]
-  images = np.broadcast_to(np.uint8(0), (examples or shape[0], *shape[1:]))
-  labels = np.zeros(len(images), np.int32)
-  stats = (0.5,) * shape[-1]
-  return Dataset(name, images, labels, images, labels, 10, stats, stats)
-
-
-def blanks(spec):
-  """What the targets of a study are trained on, and its sources."""
-  names = [
-    spec.dataset,
-    *([spec.source_dataset] if spec.source_dataset else []),
-  ]
-  return [blank(name, spec.train_examples) for name in names]
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
@@ -54,7 +25,7 @@ def test_configs_build_their_graph_and_say_how_to_run_it(path):
   for scale in ('paper', *config.scales):
     config.scale = scale
     spec, _ = read_config(config)
-    nodes = build(spec, *blanks(spec))
+    nodes = build(spec, data.outline(spec))
     methods = {node.spec['about']['method'] for node in nodes.values()}
     assert methods - {'imp'} == {'dense', *spec.methods} - {'imp'}
     if path.parent.name == 'experiments':
@@ -81,7 +52,7 @@ def test_the_ladder_has_every_pair_of_the_paper():
   spec, _ = read_config(load(path).get_config())
   pairs = {
     (n.spec['about']['source'], n.spec['about']['target'])
-    for n in build(spec, blank('cifar10', 0)).values()
+    for n in build(spec, data.outline(spec)).values()
     if n.spec['about']['method'] == 'ett'
   }
   assert len(pairs) == 20
@@ -95,7 +66,8 @@ def test_the_ladder_has_every_pair_of_the_paper():
 )
 def test_every_experiment_runs_to_its_figure(path, tmp_path, monkeypatch):
   """The small design, smaller still, on a few invented images."""
-  for name, shape in SHAPES.items():
+  for name in datasets.DATASETS:
+    shape = datasets.outline(name).image_shape
     monkeypatch.setitem(datasets.DATASETS, name, lambda s=shape: few(s))
   config = load(path).get_config()
   config.scale = 'small'

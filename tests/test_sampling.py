@@ -30,7 +30,7 @@ def test_augmentation_is_a_flip_and_a_crop_of_zero_padded_images():
   labels = np.arange(21, dtype=np.int32)
   batch = {k: v[2] for k, v in draw_epoch(RECIPE, 21, 0, 0).items()}
   chosen, truth, weights = load_batch(
-    RECIPE, jnp.asarray(images), jnp.asarray(labels), batch
+    RECIPE, batch, (jnp.asarray(images), jnp.asarray(labels))
   )
   assert chosen.dtype == jnp.uint8
   np.testing.assert_array_equal(weights, batch['index'] >= 0)
@@ -60,7 +60,7 @@ def test_batches_have_one_shape(recipe):
   images, labels = jnp.zeros((21, 4, 4, 1), jnp.uint8), jnp.zeros(21, int)
   epoch = draw_epoch(recipe, 21, 0, 0)
   shapes = {
-    load_batch(recipe, images, labels, {k: v[i] for k, v in epoch.items()})[
+    load_batch(recipe, {k: v[i] for k, v in epoch.items()}, (images, labels))[
       0
     ].shape
     for i in range(3)

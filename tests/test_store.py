@@ -24,7 +24,7 @@ def node(dataset):
     levels=1,
     compare_levels=(1,),
   )
-  return build(spec, dataset)['mlp3-r0-dense']
+  return build(spec, {dataset.name: dataset})['mlp3-r0-dense']
 
 
 def test_a_run_is_published_whole(tmp_path, node):

@@ -3,7 +3,6 @@ import dataclasses
 import pytest
 
 from elth_jax.study.estimate import describe, duration
-from elth_jax.study.graph import build
 from elth_jax.study.spec import StudySpec
 from elth_jax.training.recipe import Recipe
 
@@ -19,12 +18,16 @@ SPEC = StudySpec(
 )
 
 
+def planned(spec, *data):
+  return build(spec, {one.name: one for one in data})
+
+
 def keys(spec, dataset):
-  return {name: node.key for name, node in build(spec, dataset).items()}
+  return {name: node.key for name, node in planned(spec, dataset).items()}
 
 
 def test_parents_come_first_and_runs_are_what_was_asked_for(dataset):
-  nodes = build(SPEC, dataset)
+  nodes = planned(SPEC, dataset)
   seen = set()
   for node in nodes.values():
     assert seen.issuperset(node.parents.values())
@@ -74,7 +77,7 @@ def test_only_stretching_knows_an_order(dataset):
   spec = dataclasses.replace(SPEC, orders=('append', 'interpolate'))
   orders = {
     (n.spec['about']['target'], n.spec['about']['order'])
-    for n in build(spec, dataset).values()
+    for n in planned(spec, dataset).values()
     if n.spec['about'].get('method') == 'ett'
   }
   assert orders == {
@@ -86,7 +89,7 @@ def test_only_stretching_knows_an_order(dataset):
 
 def test_methods_bring_what_they_need_and_no_more(dataset):
   spec = dataclasses.replace(SPEC, methods=('reinit',), compare_levels=(2,))
-  names = [n.name for n in build(spec, dataset).values() if n.trains]
+  names = [n.name for n in planned(spec, dataset).values() if n.trains]
   assert 'resnet8-r0-imp-level01' in names
   assert 'resnet8-r0-imp-level02' not in names
   assert not any('resnet14-r0-imp' in name for name in names)
@@ -107,7 +110,7 @@ def test_methods_bring_what_they_need_and_no_more(dataset):
 )
 def test_impossible_studies_are_refused_at_once(dataset, change, message):
   with pytest.raises(ValueError, match=message):
-    build(dataclasses.replace(SPEC, **change), dataset)
+    planned(dataclasses.replace(SPEC, **change), dataset)
 
 
 def test_rules_by_direction(dataset):
@@ -120,7 +123,7 @@ def test_rules_by_direction(dataset):
   )
   found = {
     (about['target'], about['order'])
-    for node in build(spec, dataset).values()
+    for node in planned(spec, dataset).values()
     if (about := node.spec['about'])['method'] == 'ett'
   }
   assert found == {
@@ -128,17 +131,17 @@ def test_rules_by_direction(dataset):
     ('resnet20', 'append best 1 by density'),
     ('resnet8', 'keep best by density'),
   }
-  names = list(build(spec, dataset))
+  names = list(planned(spec, dataset))
   assert any('ett-append-best-1-by-density-from-resnet14' in n for n in names)
   only = dataclasses.replace(spec, targets=('resnet20',), orders=('keep 1',))
   with pytest.raises(
     ValueError, match='no rule that leads from resnet14 to re'
   ):
-    build(only, dataset)
+    planned(only, dataset)
 
 
 def test_a_dry_run_lists_nodes_sparsity_and_cost(dataset):
-  nodes = build(SPEC, dataset)
+  nodes = planned(SPEC, dataset)
   text = describe(nodes, SPEC)
   lines = text.splitlines()
   listed = [line for line in lines if line.split()[:1] and '-r' in line]
@@ -162,9 +165,12 @@ def test_a_dry_run_lists_nodes_sparsity_and_cost(dataset):
 def test_sources_of_another_data_set_are_found_there(dataset):
   other = dataclasses.replace(dataset, name='other')
   spec = dataclasses.replace(
-    SPEC, sources=('mlp2', 'mlp3'), targets=('mlp3',), source_dataset='other'
+    SPEC,
+    sources=('mlp2', 'mlp3'),
+    targets=('mlp3',),
+    source_datasets=('other',),
   )
-  nodes = build(spec, dataset, other)
+  nodes = planned(spec, dataset, other)
   runs = [node for node in nodes.values() if node.trains]
   away = {n.name for n in runs if n.spec['dataset'] == 'other'}
   assert away and all('-on-other-' in name for name in away)
@@ -179,7 +185,7 @@ def test_sources_of_another_data_set_are_found_there(dataset):
     (parent,) = node.parents.values()
     assert '-on-other-' in parent
     assert node.spec['about']['source_dataset'] == 'other'
-  alone = build(dataclasses.replace(spec, source_dataset=''), dataset)
+  alone = planned(dataclasses.replace(spec, source_datasets=()), dataset)
   kept = [n for n in runs if n.spec['about']['method'] in ('imp', 'random')]
   kept = [node for node in kept if node.name not in away]
   assert kept and all(alone[n.name].key == n.key for n in kept)

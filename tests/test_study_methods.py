@@ -67,7 +67,7 @@ def rows_of(workdir):
 
 def nodes_of(values):
   spec, _ = read_config(values)
-  return build(spec, make_dataset())
+  return build(spec, {'tiny': make_dataset()})
 
 
 def test_every_method_at_its_sparsity(finished):

@@ -298,7 +298,8 @@ def test_a_ticket_of_one_data_set_is_trained_on_another(tmp_path, monkeypatch):
   monkeypatch.setitem(datasets.DATASETS, 'other', other)
   cross = config(
     sources=('mlp2', 'mlp3'),
-    source_dataset='other',
+    source_datasets=('other',),
+    image_size=4,
     methods=('imp', 'ett', 'random'),
   )
   assert session.run(cross, tmp_path)
@@ -332,7 +333,7 @@ def test_a_head_for_other_classes_is_fresh_and_outside_the_ticket(
 
   monkeypatch.setitem(datasets.DATASETS, 'other', other)
   cross = config(
-    source_dataset='other',
+    source_datasets=('other',),
     methods=('ett', 'ett_reinit', 'random'),
     replicates=1,
   )

@@ -51,9 +51,8 @@ def by_hand(trainer, net, recipe, dataset, ticket, seed, start, stop):
     batch = {name: values[real] for name, values in batch.items()}
     images, labels, _ = load_batch(
       recipe,
-      jnp.asarray(dataset.train_images),
-      jnp.asarray(dataset.train_labels),
       batch,
+      (jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels)),
     )
     images = (np.asarray(images) / 255 - dataset.mean[0]) / dataset.std[0]
     grads, new = loss_and_grad(

@@ -1,26 +1,69 @@
-"""Data sets by name, as arrays in memory.
+"""Data sets by name: as arrays in memory, or as streams from disk.
 
-A data set is one entry of `DATASETS`: a function that returns a `Dataset`.
+A data set is one entry of `DATASETS`: a function that returns it. `OUTLINES`
+says what those are that may not be at hand.
 """
 
+import dataclasses
 from collections.abc import Callable
 
-from elth_jax.datasets import digits, tfds
-from elth_jax.datasets.dataset import Dataset, DatasetError
+from elth_jax.datasets import digits, tfds, tfds_stream
+from elth_jax.datasets.dataset import Dataset, DatasetError, Images, Outline
+from elth_jax.datasets.stream import Stream
 from elth_jax.names import unknown
 
-__all__ = ['DATASETS', 'Dataset', 'DatasetError', 'load']
+__all__ = [
+  'DATASETS',
+  'OUTLINES',
+  'Dataset',
+  'DatasetError',
+  'Images',
+  'Outline',
+  'Stream',
+  'load',
+  'outline',
+]
 
-DATASETS: dict[str, Callable[[], Dataset]] = {
+
+@dataclasses.dataclass(frozen=True)
+class Half:
+  """One of OneTicket's two data sets of one distribution.
+
+  Attributes:
+    whole: the data set that is halved.
+    number: 0 or 1.
+  """
+
+  whole: tfds.Prepared
+  number: int
+
+  def load(self) -> Dataset:
+    return self.whole.load().half(self.number)
+
+  def outline(self) -> Outline:
+    whole = self.whole.outline()
+    return dataclasses.replace(
+      whole,
+      name=f'{whole.name}{"ab"[self.number]}',
+      count=whole.count // 2,
+    )
+
+
+PREPARED = {
+  **{data.name: data for data in (*tfds.PREPARED, *tfds_stream.STREAMS)},
+  'cifar10a': Half(tfds.CIFAR10, 0),
+  'cifar10b': Half(tfds.CIFAR10, 1),
+}
+DATASETS: dict[str, Callable[[], Dataset | Stream]] = {
   'digits': digits.load,
-  **{data.name: data.load for data in tfds.PREPARED},
-  # OneTicket's two data sets of one distribution: half of each class
-  'cifar10a': lambda: tfds.CIFAR10.load().half(0),
-  'cifar10b': lambda: tfds.CIFAR10.load().half(1),
+  **{name: data.load for name, data in PREPARED.items()},
+}
+OUTLINES: dict[str, Callable[[], Images]] = {
+  name: data.outline for name, data in PREPARED.items()
 }
 
 
-def load(name: str) -> Dataset:
+def load(name: str) -> Dataset | Stream:
   """The data set called `name`.
 
   Raises:
@@ -31,3 +74,12 @@ def load(name: str) -> Dataset:
   if name not in DATASETS:
     raise ValueError(unknown('dataset', name, DATASETS))
   return DATASETS[name]()
+
+
+def outline(name: str) -> Images:
+  """What the data set called `name` is, whether or not it is here.
+
+  Raises:
+    ValueError: if the name is unknown.
+  """
+  return OUTLINES[name]() if name in OUTLINES else load(name)

@@ -1,8 +1,9 @@
-"""A data set in memory."""
+"""A data set: what is known of it, and its images in memory."""
 
 import dataclasses
 import functools
 import hashlib
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -18,29 +19,145 @@ class DatasetError(Exception):
   """Data that cannot be used; says why, and what to do."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Dataset:
-  """Images and labels of one classification data set.
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Images:
+  """What is known of a data set without its images.
 
   Attributes:
     name: as in a config.
+    classes: the number of classes.
+    mean: per channel, of images scaled to 0..1.
+    std: likewise.
+    shape: (height, width, channels) of the images that networks see, where
+      that is not how they are stored; see `in_shape`.
+  """
+
+  name: str
+  classes: int
+  mean: tuple[float, ...]
+  std: tuple[float, ...]
+  shape: tuple[int, int, int] | None = None
+
+  @property
+  def examples(self) -> int:
+    """How many training images there are."""
+    raise NotImplementedError
+
+  @property
+  def stored_shape(self) -> tuple[int, int, int]:
+    """(height, width, channels) of images before `normalize`."""
+    raise NotImplementedError
+
+  @property
+  def sha256(self) -> str:
+    """What tells one data set from another, in hexadecimal."""
+    raise NotImplementedError
+
+  def subset(self, examples: int | None) -> Self:
+    """The first `examples` training images; the test set stays whole."""
+    raise NotImplementedError
+
+  @property
+  def image_shape(self) -> tuple[int, int, int]:
+    """(height, width, channels) of the images that networks see."""
+    return self.shape or self.stored_shape
+
+  def normalize(self, images: jax.Array | np.ndarray) -> jax.Array:
+    """Stored uint8 NHWC images as a network sees them.
+
+    Returns:
+      float32 of `image_shape`, of mean 0 and deviation 1 by channel.
+    """
+    scale = 1 / (255 * np.asarray(self.std, np.float32))
+    shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
+    pixels = jnp.asarray(images, jnp.float32)
+    if self.image_shape != self.stored_shape:
+      pixels = _reshaped(pixels, self.image_shape)
+    return pixels * scale - shift
+
+  def with_imagenet_normalization(self) -> Self:
+    """The same images, normalised as the published CIFAR runs did.
+
+    Raises:
+      ValueError: if images have no three colours.
+    """
+    if self.image_shape[-1] != 3:
+      raise ValueError(
+        f'{self.name} has {self.image_shape[-1]} channel(s); '
+        'imagenet_normalization is for colour images'
+      )
+    return dataclasses.replace(self, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+  def in_shape(self, shape: tuple[int, int, int]) -> Self:
+    """The same images, resized and with channels repeated or averaged.
+
+    That is done by `normalize`, after augmentation: stored images stay.
+
+    Args:
+      shape: (height, width, channels) of the images wanted; channels are 1 or
+        as many as there are, or else there is one now.
+
+    Raises:
+      ValueError: if channels cannot be converted.
+    """
+    if shape == self.image_shape:
+      return self
+    have, want = self.image_shape[-1], shape[-1]
+    if have != want and 1 not in (have, want):
+      raise ValueError(f'{self.name} has {have} channels, not {want}')
+    mean, std = self.mean, self.std
+    if have != want:
+      mean, std = (
+        mean * want if have == 1 else (float(np.mean(mean)),),
+        std * want if have == 1 else (float(np.mean(std)),),
+      )
+    return dataclasses.replace(self, mean=mean, std=std, shape=shape)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Outline(Images):
+  """A data set that is not here: enough to plan with.
+
+  Attributes:
+    count: how many training images it has.
+    size: (height, width, channels) of them.
+  """
+
+  count: int
+  size: tuple[int, int, int]
+
+  @property
+  def examples(self) -> int:
+    return self.count
+
+  @property
+  def stored_shape(self) -> tuple[int, int, int]:
+    return self.size
+
+  @property
+  def sha256(self) -> str:
+    return ''
+
+  def subset(self, examples: int | None) -> Self:
+    count = checked_count(self, examples or self.count)
+    return dataclasses.replace(self, count=count)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset(Images):
+  """Images and labels of one classification data set, in memory.
+
+  Attributes:
     train_images: uint8 (examples, height, width, channels).
     train_labels: int32 (examples,), from 0.
     test_images: like `train_images`.
     test_labels: like `train_labels`.
-    classes: the number of classes.
-    mean: per channel, of images scaled to 0..1.
-    std: likewise.
   """
 
-  name: str
   train_images: np.ndarray
   train_labels: np.ndarray
   test_images: np.ndarray
   test_labels: np.ndarray
-  classes: int
-  mean: tuple[float, ...]
-  std: tuple[float, ...]
 
   def __post_init__(self):
     for split in ('train', 'test'):
@@ -62,8 +179,11 @@ class Dataset:
         )
 
   @property
-  def image_shape(self) -> tuple[int, int, int]:
-    """(height, width, channels)."""
+  def examples(self) -> int:
+    return len(self.train_labels)
+
+  @property
+  def stored_shape(self) -> tuple[int, int, int]:
     _, height, width, channels = self.train_images.shape
     return height, width, channels
 
@@ -76,55 +196,13 @@ class Dataset:
         array = getattr(self, f'{split}_{kind}')
         digest.update(f'{array.dtype} {array.shape}'.encode())
         digest.update(np.ascontiguousarray(array).data)
+    if self.shape:
+      digest.update(str(self.shape).encode())
     return digest.hexdigest()
 
-  def normalize(self, images: jax.Array | np.ndarray) -> jax.Array:
-    """uint8 NHWC images as float32 of mean 0 and deviation 1 by channel."""
-    scale = 1 / (255 * np.asarray(self.std, np.float32))
-    shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
-    return jnp.asarray(images, jnp.float32) * scale - shift
-
-  def with_imagenet_normalization(self) -> 'Dataset':
-    """The same images, normalised as the published CIFAR runs did.
-
-    Raises:
-      ValueError: if images have no three colours.
-    """
-    if self.image_shape[-1] != 3:
-      raise ValueError(
-        f'{self.name} has {self.image_shape[-1]} channel(s); '
-        'imagenet_normalization is for colour images'
-      )
-    return dataclasses.replace(self, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-
-  def in_shape(self, shape: tuple[int, int, int]) -> 'Dataset':
-    """The same images, resized and with channels repeated or averaged.
-
-    Args:
-      shape: (height, width, channels) of the images wanted; channels are 1 or
-        as many as there are, or else there is one now.
-
-    Raises:
-      ValueError: if channels cannot be converted.
-    """
-    if shape == self.image_shape:
-      return self
-    have, want = self.image_shape[-1], shape[-1]
-    if have != want and 1 not in (have, want):
-      raise ValueError(f'{self.name} has {have} channels, not {want}')
-    mean, std = self.mean, self.std
-    if have != want:
-      mean, std = (
-        mean * want if have == 1 else (float(np.mean(mean)),),
-        std * want if have == 1 else (float(np.mean(std)),),
-      )
-    return dataclasses.replace(
-      self,
-      train_images=_reshaped(self.train_images, shape),
-      test_images=_reshaped(self.test_images, shape),
-      mean=mean,
-      std=std,
-    )
+  def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Training images (uint8, as stored) and labels of some rows."""
+    return self.train_images[rows], self.train_labels[rows]
 
   def half(self, which: int) -> 'Dataset':
     """Half of the training images of each class; the test set stays whole.
@@ -132,9 +210,7 @@ class Dataset:
     The two halves, 0 and 1, share no image, and are the same always. Called by
     the data set's name and `a` or `b`, as in OneTicket's section 4.1.
     """
-    order = generator(0, f'{self.name}/halves').permutation(
-      len(self.train_labels)
-    )
+    order = generator(0, f'{self.name}/halves').permutation(self.examples)
     by_class = order[np.argsort(self.train_labels[order], kind='stable')]
     rows = np.sort(by_class[which::2])
     return dataclasses.replace(
@@ -144,20 +220,24 @@ class Dataset:
       train_labels=self.train_labels[rows],
     )
 
-  def subset(self, examples: int | None) -> 'Dataset':
-    """The first `examples` training images; the test set stays whole."""
-    if examples is None or examples == len(self.train_labels):
+  def subset(self, examples: int | None) -> Self:
+    if examples is None or examples == self.examples:
       return self
-    if not 0 < examples <= len(self.train_labels):
-      raise ValueError(
-        f'{self.name} has {len(self.train_labels)} training images, '
-        f'not {examples}'
-      )
+    checked_count(self, examples)
     return dataclasses.replace(
       self,
       train_images=self.train_images[:examples],
       train_labels=self.train_labels[:examples],
     )
+
+
+def checked_count(images: Images, wanted: int) -> int:
+  """`wanted`; `ValueError` if there are not so many training images."""
+  if not 0 < wanted <= images.examples:
+    raise ValueError(
+      f'{images.name} has {images.examples} training images, not {wanted}'
+    )
+  return wanted
 
 
 def content_hash(images: np.ndarray, labels: np.ndarray) -> str:
@@ -174,21 +254,10 @@ def content_hash(images: np.ndarray, labels: np.ndarray) -> str:
   return f'{total % 2**256:064x}'
 
 
-def _reshaped(
-  images: np.ndarray, shape: tuple[int, int, int], at_once: int = 4096
-) -> np.ndarray:
-  """uint8 images of another size, bilinear without aliasing."""
-
-  def convert(some: np.ndarray) -> np.ndarray:
-    if some.shape[-1] > shape[-1]:
-      some = some.mean(-1, keepdims=True)
-    full = (len(some), *shape[:2], some.shape[-1])
-    resized = jax.image.resize(some.astype(np.float32), full, 'bilinear')
-    rounded = np.clip(np.round(np.asarray(resized)), 0, 255).astype(np.uint8)
-    return np.repeat(rounded, shape[-1] // rounded.shape[-1], axis=-1)
-
-  parts = [
-    convert(images[first : first + at_once])
-    for first in range(0, len(images), at_once)
-  ]
-  return np.concatenate(parts)
+def _reshaped(images: jax.Array, shape: tuple[int, int, int]) -> jax.Array:
+  """Images of another size, bilinear without aliasing; channels as asked."""
+  if images.shape[-1] > shape[-1]:
+    images = images.mean(-1, keepdims=True)
+  full = (len(images), *shape[:2], images.shape[-1])
+  resized = jax.image.resize(images, full, 'bilinear')
+  return jnp.repeat(resized, shape[-1] // resized.shape[-1], axis=-1)

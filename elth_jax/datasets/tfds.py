@@ -18,7 +18,12 @@ import filelock
 import numpy as np
 
 from elth_jax import manifest
-from elth_jax.datasets.dataset import Dataset, DatasetError, content_hash
+from elth_jax.datasets.dataset import (
+  Dataset,
+  DatasetError,
+  Outline,
+  content_hash,
+)
 from elth_jax.files import cache_dir, remove_folder, sha256
 
 SPLITS = ('train', 'test')
@@ -35,6 +40,7 @@ class Prepared:
   Attributes:
     name: in tensorflow-datasets, and in a config.
     version: the one that is read.
+    shape: (height, width, channels) of its images.
     classes: the number of classes.
     mean: per channel, of images scaled to 0..1.
     std: likewise.
@@ -45,6 +51,7 @@ class Prepared:
 
   name: str
   version: str
+  shape: tuple[int, int, int]
   classes: int
   mean: tuple[float, ...]
   std: tuple[float, ...]
@@ -58,15 +65,8 @@ class Prepared:
       DatasetMissingError: if it was not prepared on this machine.
       DatasetError: if it is not the published data.
     """
-    folder = data_dir() / self.name / self.version
-    info = folder / 'dataset_info.json'
-    if not info.is_file():
-      raise DatasetMissingError(
-        f'{self.name} {self.version} is not prepared in {data_dir()}; either '
-        'point TFDS_DATA_DIR at a folder that has it, or prepare it once with\n'
-        f"  pip install '.[tfds]' && tfds build {self.name} "
-        f'--data_dir={data_dir()} --file_format=array_record'
-      )
+    info = prepared_info(self.name, self.version)
+    folder = info.parent
     cache = cache_dir() / f'{self.name}-{self.version}'
     cache.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(cache.with_name(f'.{cache.name}.lock')):
@@ -81,14 +81,28 @@ class Prepared:
       classes=self.classes,
       mean=self.mean,
       std=self.std,
-      **arrays,
+      train_images=arrays['train_images'],
+      train_labels=arrays['train_labels'],
+      test_images=arrays['test_images'],
+      test_labels=arrays['test_labels'],
+    )
+
+  def outline(self) -> Outline:
+    """What the published data is, whether or not it is here."""
+    return Outline(
+      name=self.name,
+      classes=self.classes,
+      mean=self.mean,
+      std=self.std,
+      count=self.examples['train'],
+      size=self.shape,
     )
 
   def _decode(self, folder: Path) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     for split in SPLITS:
       expected = self.examples[split]
-      _check_count(folder, split, _examples(folder, split), expected)
+      check_described(folder, split, expected)
       images, labels = decode(folder, split)
       _check_count(folder, split, len(images), expected)
       published = self.content.get(split)
@@ -101,9 +115,11 @@ class Prepared:
     return arrays
 
 
+COLOUR, GREY = (32, 32, 3), (28, 28, 1)
 CIFAR10 = Prepared(
   'cifar10',
   '3.0.2',
+  COLOUR,
   10,
   (0.4914, 0.4822, 0.4465),
   (0.2470, 0.2435, 0.2616),
@@ -116,6 +132,7 @@ CIFAR10 = Prepared(
 MNIST = Prepared(
   'mnist',
   '3.0.1',
+  GREY,
   10,
   (0.1307,),
   (0.3081,),
@@ -128,6 +145,7 @@ MNIST = Prepared(
 CIFAR100 = Prepared(
   'cifar100',
   '3.0.2',
+  COLOUR,
   100,
   (0.5071, 0.4865, 0.4409),
   (0.2673, 0.2564, 0.2762),
@@ -137,6 +155,7 @@ CIFAR100 = Prepared(
 FASHION_MNIST = Prepared(
   'fashion_mnist',
   '3.0.1',
+  GREY,
   10,
   (0.2860,),
   (0.3530,),
@@ -146,6 +165,7 @@ FASHION_MNIST = Prepared(
 SVHN = Prepared(
   'svhn_cropped',
   '3.1.0',
+  COLOUR,
   10,
   (0.4377, 0.4438, 0.4728),
   (0.1980, 0.2010, 0.1970),
@@ -159,6 +179,23 @@ def data_dir() -> Path:
   """Where prepared data is looked for: TFDS_DATA_DIR, or tfds's default."""
   default = '~/tensorflow_datasets'
   return Path(os.environ.get('TFDS_DATA_DIR', default)).expanduser()
+
+
+def prepared_info(name: str, version: str) -> Path:
+  """Where prepared data says what it is.
+
+  Raises:
+    DatasetMissingError: if it was not prepared on this machine.
+  """
+  info = data_dir() / name / version / 'dataset_info.json'
+  if not info.is_file():
+    raise DatasetMissingError(
+      f'{name} {version} is not prepared in {data_dir()}; either point '
+      'TFDS_DATA_DIR at a folder that has it, or prepare it once with\n'
+      f"  pip install '.[tfds]' && tfds build {name} "
+      f'--data_dir={data_dir()} --file_format=array_record'
+    )
+  return info
 
 
 def decode(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -183,17 +220,22 @@ def decode(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     ) from error
 
 
-def _examples(folder: Path, split: str) -> int:
-  """How many examples the prepared data says that it has."""
+def check_described(folder: Path, split: str, expected: int) -> None:
+  """Checks how many examples the prepared data says that it has.
+
+  Raises:
+    DatasetError: if it says another number, or nothing of the split.
+  """
   try:
     info = json.loads((folder / 'dataset_info.json').read_bytes())
     (entry,) = (entry for entry in info['splits'] if entry['name'] == split)
-    return sum(map(int, entry['shardLengths']))
+    found = sum(map(int, entry['shardLengths']))
   except (ValueError, LookupError, TypeError) as error:
     raise DatasetError(
       f'{folder}/dataset_info.json does not describe {split!r}; prepare it '
       'again'
     ) from error
+  _check_count(folder, split, found, expected)
 
 
 def _check_count(folder: Path, split: str, found: int, expected: int) -> None:

@@ -25,6 +25,10 @@ from elth_jax.trees import PyTree, check_same_leaves, flatten, map_named
 
 Variant = Literal['replicate', 'gaussian', 'permute']
 VARIANTS: tuple[Variant, ...] = ('replicate', 'gaussian', 'permute')
+# what `orders` of a study may say of widths
+NARROW = 'narrow'
+WIDEN = {f'widen {variant}': variant for variant in VARIANTS}
+WIDTH_RULES = (*WIDEN, NARROW)
 
 
 def widen_tree(tree: PyTree, wanted: PyTree, halve: bool = True) -> PyTree:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from elth_jax.datasets.dataset import Dataset
+from elth_jax.datasets import Dataset, Stream
 from elth_jax.pruners.select import SCOPES
 from elth_jax.randomness import generator
 from elth_jax.ticket import Ticket
@@ -103,7 +103,7 @@ class Setting:
   order: str
   level: int
   seed: int
-  dataset: Dataset
+  dataset: Dataset | Stream
   batch_size: int
   pruning: Pruning = Pruning()
   sparse: Sparse = Sparse()
@@ -115,15 +115,15 @@ class Setting:
 
   def batches(self) -> Iterator[tuple[jax.Array, np.ndarray]]:
     """Normalised training images and labels, in an order of their own."""
-    labels = self.dataset.train_labels
-    order = generator(self.seed, 'score batches').permutation(len(labels))
-    count = self.pruning.batches or -(-len(labels) // self.batch_size)
+    examples = self.dataset.examples
+    order = generator(self.seed, 'score batches').permutation(examples)
+    count = self.pruning.batches or -(-examples // self.batch_size)
     for number in range(count):
       start = number * self.batch_size
       rows = order[start : start + self.batch_size]
       if len(rows):
-        images = self.dataset.normalize(self.dataset.train_images[rows])
-        yield images, labels[rows]
+        images, labels = self.dataset.take(rows)
+        yield self.dataset.normalize(images), labels
 
 
 Make = Callable[[Tickets, Setting], Ticket]

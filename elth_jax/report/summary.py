@@ -29,6 +29,7 @@ class Cell:
     accuracy: test accuracy by replicate number, 0 to 1.
     source: the network that the ticket was found in.
     order: the rule by which it was transformed, if it was.
+    dataset: the one that it was found in, if that is not the target's.
   """
 
   target: str
@@ -39,6 +40,12 @@ class Cell:
   accuracy: Mapping[int, float]
   source: str = ''
   order: str = ''
+  dataset: str = ''
+
+  @property
+  def origin(self) -> str:
+    """The network that the ticket was found in, and the data set."""
+    return ' '.join(filter(None, (self.source, self.dataset)))
 
   @property
   def mean(self) -> float:
@@ -83,6 +90,8 @@ def label_of(row: Row) -> str:
     source += f' on {row["source_dataset"]}'
   if row.get('source_optimizer'):
     source += f' by {row["source_optimizer"]}'
+  if row.get('source_width'):
+    source += f' of width {row["source_width"]}'
   if row['method'] == 'ett':
     return f'{title} from {source}' + (
       '' if order == 'squeeze' else f' ({order})'
@@ -111,6 +120,7 @@ def cells(rows: Iterable[Row]) -> list[Cell]:
       accuracy={row['replicate']: row['test_accuracy'] for row in group},
       source=group[0]['source'],
       order=group[0]['order'],
+      dataset=group[0].get('source_dataset', ''),
     )
     for identity, group in groups.items()
   ]
@@ -159,7 +169,7 @@ def claims(found: Sequence[Cell]) -> list[Comparison]:
 
 
 def transfers(found: Sequence[Cell]) -> dict[tuple[str, str], Comparison]:
-  """(source, target) -> its elastic ticket against the target's own IMP.
+  """(origin, target) -> its elastic ticket against the target's own IMP.
 
   At the last level at which both were trained; of several orders, the first.
   """
@@ -173,7 +183,7 @@ def transfers(found: Sequence[Cell]) -> dict[tuple[str, str], Comparison]:
   matrix: dict[tuple[str, str], Comparison] = {}
   for cell in moved:
     if cell.level == last:
-      pair = cell.source, cell.target
+      pair = cell.origin, cell.target
       matrix.setdefault(pair, compare(cell, own[cell.target, last]))
   return matrix
 

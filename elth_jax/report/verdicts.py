@@ -130,4 +130,4 @@ def beside(
 
 
 def _is(side: Side, cell: Cell) -> bool:
-  return side.matches(cell.method, cell.order, cell.source)
+  return side.matches(cell.method, cell.order, cell.source, cell.dataset)

@@ -11,7 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from elth_jax.study.scale import PAPER
-from elth_jax.study.spec import RunOptions, StudySpec, read_config
+from elth_jax.study.spec import RunOptions, StudySpec, defaults, read_config
 from elth_jax.training.recipe import Recipe
 
 # E-LTH's studies on CIFAR-10
@@ -72,11 +72,7 @@ def base_config(
       scale.
   """
   config: dict[str, Any] = {'recipe': recipe}
-  for cls in (StudySpec, RunOptions):
-    for field in dataclasses.fields(cls):
-      if field.default is not dataclasses.MISSING:
-        config[field.name] = field.default
-  config.update(values)
+  config |= {**defaults(StudySpec), **defaults(RunOptions), **values}
   for name, value in config.items():
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
       config[name] = dataclasses.asdict(value)

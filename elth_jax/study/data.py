@@ -1,39 +1,68 @@
-"""The data sets of a study: the targets', and perhaps another of sources."""
+"""The data sets of a study: the targets', and perhaps others of sources."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import TypeVar
 
 from elth_jax import datasets
-from elth_jax.datasets.dataset import Dataset
-from elth_jax.study.spec import StudySpec
+from elth_jax.datasets import Dataset, Images, Stream
+from elth_jax.datasets.stream import Reading
+from elth_jax.study.spec import RunOptions, StudySpec
+
+Data = TypeVar('Data', bound=Images)
 
 
-def load(spec: StudySpec) -> dict[str, Dataset]:
-  """The targets' data set, then that of the sources if it is another one.
+def load(
+  spec: StudySpec, options: RunOptions | None = None
+) -> dict[str, Dataset | Stream]:
+  """The targets' data set, then those of the sources if there are others.
 
-  The sources' images take the shape of the targets', so that one network
-  serves both; a head moves along where there are as many classes, and is fresh
+  Every data set keeps its image size, or takes that of `image_size`. Grey
+  images get as many channels as the study's others have, so that one network
+  serves all; a head moves along where there are as many classes, and is fresh
   where there are not.
 
   Raises:
     ValueError: if a data set is unknown or does not suit the config.
     datasets.DatasetError: if the data is not there, or not the published data.
   """
-  home = _prepared(spec, spec.dataset)
-  found = {spec.dataset: home}
-  if spec.source_dataset:
-    away = _prepared(spec, spec.source_dataset, home.image_shape)
-    found[spec.source_dataset] = away
-  return found
+  found = _prepared(spec, datasets.load)
+  if not options:
+    return found
+  reading = Reading(options.read_threads, options.read_processes)
+  return {
+    name: dataclasses.replace(data, reading=reading)
+    if isinstance(data, Stream)
+    else data
+    for name, data in found.items()
+  }
 
 
-def _prepared(
-  spec: StudySpec, name: str, shape: tuple[int, int, int] | None = None
-) -> Dataset:
-  dataset = datasets.load(name).subset(spec.train_examples or None)
-  if dataset.name != name:  # nodes know data sets by the config's names
-    dataset = dataclasses.replace(dataset, name=name)
-  if shape:
-    dataset = dataset.in_shape(shape)
+def outline(spec: StudySpec) -> dict[str, Images]:
+  """The same data sets as far as a plan needs them, here or not.
+
+  Raises:
+    ValueError: if a data set is unknown or does not suit the config.
+  """
+  return _prepared(spec, datasets.outline)
+
+
+def _prepared(spec: StudySpec, get: Callable[[str], Data]) -> dict[str, Data]:
+  names = dict.fromkeys((spec.dataset, *spec.source_datasets))
+  found = {
+    name: get(name).subset(spec.train_examples or None) for name in names
+  }
+  channels = max(data.image_shape[-1] for data in found.values())
+  return {
+    name: _suited(spec, name, data, channels) for name, data in found.items()
+  }
+
+
+def _suited(spec: StudySpec, name: str, data: Data, channels: int) -> Data:
+  height, width, _ = data.image_shape
+  size = (spec.image_size or height, spec.image_size or width)
+  data = dataclasses.replace(data, name=name)  # as the config calls it
+  data = data.in_shape((*size, channels))
   if spec.imagenet_normalization:
-    dataset = dataset.with_imagenet_normalization()
-  return dataset
+    data = data.with_imagenet_normalization()
+  return data

@@ -7,18 +7,17 @@ parents come first.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from elth_jax import families, lottery
-from elth_jax.datasets.dataset import Dataset
-from elth_jax.elastic.rules import Scores, squeezes, stretches
+from elth_jax import lottery
+from elth_jax.datasets import Images
 from elth_jax.families import Architecture
 from elth_jax.methods import METHODS, Method
 from elth_jax.names import slug
 from elth_jax.study import analyses
 from elth_jax.study.spec import StudySpec
-from elth_jax.training.recipe import Recipe
+from elth_jax.study.transfers import Ground, Transfer, grounds, transfers
 
 Kind = Literal['rewind', 'prune', 'make', 'train', 'twin', 'connect', 'overlap']
 
@@ -57,88 +56,29 @@ class Node:
     return self.kind in ('rewind', 'prune', 'make')
 
 
-def build(
-  spec: StudySpec, dataset: Dataset, source: Dataset | None = None
-) -> dict[str, Node]:
+def build(spec: StudySpec, data: Mapping[str, Images]) -> dict[str, Node]:
   """All nodes of a study by name, parents first.
 
   Args:
     spec: what is asked for.
-    dataset: what targets are trained on.
-    source: what sources are trained on, if it is another one.
+    data: name -> data set, for all that the spec names.
 
   Raises:
     ValueError: if a network is unknown, no plan leads from a source to a
       target, or IMP would run out of weights; before anything runs.
   """
-  return _Builder(spec, dataset, source).build()
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Ground:
-  """One data set of a study, in what determines a run.
-
-  Attributes:
-    data: the data set in plain values.
-    examples: how many training images there are.
-    networks: the study's networks, for its images and classes.
-    recipe: how its networks are trained.
-    suffix: of the names of its nodes; empty for the targets'.
-  """
-
-  data: Mapping[str, Any]
-  examples: int
-  networks: Mapping[str, Architecture]
-  recipe: Recipe
-  suffix: str = ''
-
-  @classmethod
-  def of(
-    cls, spec: StudySpec, dataset: Dataset, recipe: Recipe, suffix: str = ''
-  ) -> '_Ground':
-    examples = len(dataset.train_labels)
-    data = {
-      'dataset': dataset.name,
-      'examples': examples,
-      'sha256': dataset.sha256,
-      'normalization': [list(dataset.mean), list(dataset.std)],
-    }
-    networks = {
-      name: families.architecture(
-        name, dataset.image_shape, dataset.classes, spec.width or None
-      )
-      for name in (*spec.sources, *spec.targets)
-    }
-    return cls(data, examples, networks, recipe, suffix)
+  return _Builder(spec, data).build()
 
 
 class _Builder:
-  def __init__(
-    self, spec: StudySpec, dataset: Dataset, elsewhere: Dataset | None
-  ):
+  def __init__(self, spec: StudySpec, data: Mapping[str, Images]):
     self.spec = spec
-    self.home = self.away = _Ground.of(spec, dataset, spec.recipe)
-    self.moved: dict[str, str] = {}  # in what sources differ from targets
-    if elsewhere is not None:
-      self.moved['source_dataset'] = elsewhere.name
-    if spec.source_optimizer:
-      self.moved['source_optimizer'] = spec.source_optimizer
-    if self.moved:
-      words = {'source_dataset': 'on', 'source_optimizer': 'by'}
-      suffix = ''.join(
-        f'-{words[way]}-{slug(name)}' for way, name in self.moved.items()
-      )
-      self.away = _Ground.of(
-        spec, elsewhere or dataset, spec.source_recipe, suffix
-      )
+    self.home, self.origins = grounds(spec, data)
     self.networks = self.home.networks
     self.nodes: dict[str, Node] = {}
     self.runs: list[str] = []  # at compared levels, for analyses
-    if any(METHODS[name].from_source for name in spec.methods):
-      for source, target, order in self._transfers():
-        have, want = self.networks[source], self.networks[target]
-        # which units are best is known when the ticket is; any will do here
-        families.plan_between(have, want, order, _equal_scores(have))
+    transforms = any(METHODS[name].from_source for name in spec.methods)
+    self.transfers = transfers(spec, self.home, self.origins * transforms)
 
   def build(self) -> dict[str, Node]:
     spec = self.spec
@@ -147,11 +87,13 @@ class _Builder:
     top = spec.levels if 'imp' in spec.methods else max(spec.compare_levels)
     for replicate in range(spec.replicates):
       for network in self.networks:
-        levels = {self.home: -1, self.away: -1}  # -1 trains nothing
+        # -1 trains nothing
+        levels = dict.fromkeys((self.home, *self.origins), -1)
         if network in spec.targets:
           levels[self.home] = top if 'imp' in roles else 0
         if network in spec.sources and 'source' in roles:
-          levels[self.away] = max(levels[self.away], *spec.compare_levels)
+          for ground in self.origins:
+            levels[ground] = max(levels[ground], *spec.compare_levels)
         for ground, last in levels.items():
           if last >= 0:
             self._imp(network, replicate, last, ground)
@@ -169,7 +111,7 @@ class _Builder:
     network: str,
     replicate: int,
     levels: int,
-    ground: _Ground,
+    ground: Ground,
     method: str = 'imp',
   ) -> None:
     """The dense network and the levels of one kind of IMP on it."""
@@ -226,15 +168,19 @@ class _Builder:
       if METHODS[method].pruned_by:
         continue
       if not METHODS[method].from_source:
-        self._make(target, replicate, level, method, target, '')
+        own = Transfer(self.home, target, target, '')
+        self._make(own, replicate, level, method)
         continue
-      for source, to, order in self._transfers():
-        if to == target:
-          self._make(target, replicate, level, method, source, order)
+      for way in self.transfers:
+        if way.target == target:
+          self._make(way, replicate, level, method)
 
-  def _make(self, target, replicate, level, method, source, order) -> None:
-    suffix = self.away.suffix
-    origin = f'-{slug(order)}-from-{source}{suffix}' if order else ''
+  def _make(
+    self, way: Transfer, replicate: int, level: int, method: str
+  ) -> None:
+    source, target, order = way.source, way.target, way.order
+    suffix = way.ground.suffix
+    origin = f'-{slug(way.shown)}-from-{source}{suffix}' if order else ''
     name = f'{target}-r{replicate}-{method}{origin}-level{level:02}'
     names = {
       'rewind': f'{target}-r{replicate}-rewind',
@@ -243,7 +189,7 @@ class _Builder:
       'source_rewind': f'{source}{suffix}-r{replicate}-rewind',
     }
     options = {
-      'data': {**self.home.data, 'batch_size': self.spec.recipe.batch_size},
+      'data': {**self.home.data, 'batch_size': self.home.recipe.batch_size},
       'pruning': dataclasses.asdict(self.spec.pruning),
       'sparse': dataclasses.asdict(self.spec.sparse),
     }
@@ -251,14 +197,14 @@ class _Builder:
       'target': target,
       'source': source,
       'method': method,
-      'order': order,
+      'order': way.shown,
       'level': level,
       'replicate': replicate,
+      **way.ground.moved,
     }
-    if order:
-      about |= self.moved
-      if self.away.networks[source].classes != self.networks[target].classes:
-        about['head'] = 'fresh'
+    have, want = way.ground.networks[source], self.networks[target]
+    if have.classes != want.classes:
+      about['head'] = 'fresh'
     ticket = self._add(
       'make',
       f'{name}-ticket',
@@ -269,6 +215,7 @@ class _Builder:
         'order': order,
         'level': level,
         'seed': self.spec.seed + replicate,
+        **({'width_rule': way.width_rule} if way.width_rule else {}),
         **{use: options[use] for use in METHODS[method].uses},
       },
       {role: names[role] for role in METHODS[method].needs},
@@ -280,7 +227,7 @@ class _Builder:
     self,
     name: str,
     ticket: str,
-    ground: _Ground,
+    ground: Ground,
     method: Method = METHODS['imp'],
   ) -> str:
     made = self.nodes[ticket]
@@ -304,30 +251,6 @@ class _Builder:
       about,
     )
 
-  def _transfers(self) -> Iterator[tuple[str, str, str]]:
-    """Every (source, target, rule) that ETT is asked for.
-
-    Rules that stretch are for deeper targets and rules that squeeze for
-    shallower ones, which are squeezed plainly if no such rule is given.
-    """
-    for source in self.spec.sources:
-      for target in self.spec.targets:
-        if source == target and self.home is self.away:
-          continue
-        have, want = self.networks[source].depths, self.networks[target].depths
-        shrinks = any(want.get(stage, 0) < n for stage, n in have.items())
-        refused = stretches if shrinks else squeezes
-        fitting = [rule for rule in self.spec.orders if not refused(rule)]
-        if have == want or (shrinks and not fitting):
-          fitting = ['squeeze']  # by nothing, where depths are equal
-        if not fitting:
-          raise ValueError(
-            f'orders {self.spec.orders} has no rule that leads from {source} '
-            f'to {target}'
-          )
-        for rule in fitting:
-          yield source, target, rule
-
   def _add(self, kind, name, architecture, spec, parents, about) -> str:
     spec = {**spec, 'about': about}
     determined_by = {
@@ -342,8 +265,3 @@ class _Builder:
     key = hashlib.sha256(text.encode()).hexdigest()
     self.nodes[name] = Node(name, kind, architecture, spec, parents, key)
     return name
-
-
-def _equal_scores(network: Architecture) -> Scores:
-  by_stage = {stage: [0.0] * units for stage, units in network.depths.items()}
-  return {'density': by_stage, 'magnitude': by_stage}

@@ -97,7 +97,7 @@ def _compare_with_config(root: Path, health: Health, sound: set[Path]) -> None:
     health.damaged.append(f'{root / outputs.CONFIG} cannot be read: {error}')
     return
   try:
-    nodes = build(spec, *data.load(spec).values())
+    nodes = build(spec, data.load(spec))
   except (DatasetError, ValueError) as error:
     health.remarks.append(f'what is left to do is unknown here: {error}')
     return

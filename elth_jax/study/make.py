@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from elth_jax import lottery
-from elth_jax.datasets.dataset import Dataset
+from elth_jax.datasets import Dataset, Stream
 from elth_jax.methods import METHODS, Pruning, Setting, Sparse
 from elth_jax.study.graph import Node
 from elth_jax.study.store import Store
 from elth_jax.ticket import Ticket
-from elth_jax.transform import with_classes
+from elth_jax.transform import resized, with_classes, with_images
 from elth_jax.versions import versions
 
 # from the run that a ticket goes back to
@@ -21,7 +21,7 @@ def make_ticket(
   node: Node,
   nodes: Mapping[str, Node],
   store: Store,
-  data: Mapping[str, Dataset],
+  data: Mapping[str, Dataset | Stream],
 ) -> Ticket:
   """The ticket of a `prune` or `make` node whose parents are done."""
   parents = {role: nodes[name] for role, name in node.parents.items()}
@@ -31,10 +31,8 @@ def make_ticket(
     if role != 'trained'
   }
   for role in ('source', 'source_rewind'):
-    if role in tickets and node.spec['about'].get('head') == 'fresh':
-      classes = node.architecture.classes
-      seed = node.spec['seed']
-      tickets[role] = with_classes(tickets[role], classes, seed)
+    if role in tickets:
+      tickets[role] = _suited(tickets[role], node)
   if node.kind == 'prune':
     ticket = lottery.next_level(
       tickets['rewind'],
@@ -49,7 +47,17 @@ def make_ticket(
   return ticket
 
 
-def _setting(node: Node, data: Mapping[str, Dataset]) -> Setting:
+def _suited(ticket: Ticket, node: Node) -> Ticket:
+  """A source's ticket in the width, for the images and classes of a target."""
+  wanted, seed = node.architecture, node.spec['seed']
+  if rule := node.spec.get('width_rule'):
+    ticket = resized(ticket, rule, seed)
+  if node.spec['about'].get('head') == 'fresh':
+    ticket = with_classes(ticket, wanted.classes, seed)
+  return with_images(ticket, wanted.input_shape)
+
+
+def _setting(node: Node, data: Mapping[str, Dataset | Stream]) -> Setting:
   """What the node's method is told; the first data set is the targets'."""
   spec = node.spec
   return Setting(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from elth_jax.cost import train_flops
+from elth_jax.families import architecture
 from elth_jax.methods import METHODS
 from elth_jax.study.graph import Node
 from elth_jax.study.spec import StudySpec
@@ -27,7 +28,9 @@ COLUMNS = (
   'search_flops',
   'source_dataset',
   'source_optimizer',
+  'source_width',
   'optimizer',
+  'width',
   'test_loss',
   'seed',
   'node',
@@ -44,7 +47,9 @@ def row_of(node: Node, result: Mapping[str, Any]) -> dict[str, Any]:
     'order': about.get('order', ''),
     'source_dataset': about.get('source_dataset', ''),
     'source_optimizer': about.get('source_optimizer', ''),
+    'source_width': about.get('source_width', ''),
     'optimizer': node.spec['recipe']['optimizer'],
+    'width': node.architecture.width,
     'seed': node.spec['seed'],
     'node': node.name,
     'key': node.key[:16],
@@ -77,8 +82,13 @@ def of_targets(
   rows: Iterable[Mapping[str, Any]], spec: StudySpec
 ) -> list[Mapping[str, Any]]:
   """The rows of what a study compares: not of sources trained otherwise."""
-  ground = spec.dataset, spec.recipe.optimizer
-  return [row for row in rows if (row['dataset'], row['optimizer']) == ground]
+  optimizer = spec.recipe_for(spec.dataset).optimizer
+  return [
+    row
+    for row in rows
+    if (row['dataset'], row['optimizer']) == (spec.dataset, optimizer)
+    and row['width'] == (spec.width or architecture(row['target']).width)
+  ]
 
 
 def search_flops(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from elth_jax import lottery
 from elth_jax.cost import train_flops
-from elth_jax.datasets.dataset import Dataset
+from elth_jax.datasets import Dataset, Stream
 from elth_jax.manifest import DamagedError
 from elth_jax.masks import apply_masks, collapsed, layer_densities, sparsity
 from elth_jax.phases import phase
@@ -42,7 +42,7 @@ class Runner:
     self,
     nodes: dict[str, Node],
     store: Store,
-    data: Mapping[str, Dataset],
+    data: Mapping[str, Dataset | Stream],
     options: RunOptions,
     asked_to_stop: Callable[[], bool] = lambda: False,
   ):

@@ -53,13 +53,13 @@ def run(
   """
   try:
     spec, options = read_config(config, given)
-    found = data.load(spec)
-    nodes = build(spec, *found.values())
+    if options.dry_run:
+      print(describe(build(spec, data.outline(spec)), spec))
+      return True
+    found = data.load(spec, options)
+    nodes = build(spec, found)
   except ValueError as error:
     raise ConfigError(str(error)) from error
-  if options.dry_run:
-    print(describe(nodes, spec))
-    return True
   store = Store(workdir)
   profiled = (
     profile.into(store) if options.profile else contextlib.nullcontext()
@@ -143,7 +143,7 @@ def _accept(
   if earlier is not None:
     try:
       former = StudySpec.from_config(earlier)
-      before = build(former, *data.load(former).values())
+      before = build(former, data.load(former))
     except ValueError as error:
       raise StoreError(
         f'{store.root / outputs.CONFIG}: {error}; restore it, or remove it to '

@@ -7,7 +7,9 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from elth_jax.claims import Claim, Published
+from elth_jax.datasets.stream import Reading
 from elth_jax.elastic.rules import check_rule
+from elth_jax.elastic.width import WIDTH_RULES
 from elth_jax.methods import METHODS, Pruning, Sparse
 from elth_jax.names import unknown
 from elth_jax.study.parallel import Parallel
@@ -79,15 +81,19 @@ class StudySpec:
 
   Attributes:
     dataset: name of the data set that targets are trained on.
-    source_dataset: of the one in which the sources' tickets are found; empty
-      for the same.
+    source_datasets: of those in which the sources' tickets are found, each in
+      each; empty for the same.
     source_optimizer: by which the sources' tickets are found, `sgd` or `adam`,
       at its usual learning rate; empty for the same.
+    source_width: of the networks in which the sources' tickets are found, half
+      or twice the targets'; 0 for the same.
     sources: networks whose tickets are transformed.
     targets: networks on which methods are compared.
     recipe: how every network is trained.
+    recipe_on: data set -> fields of the recipe that differ there.
     methods: what is trained on each target beside the dense network.
-    orders: how ETT chooses and arranges units: rules of `elastic.rules`.
+    orders: how ETT chooses and arranges units: rules of `elastic.rules`; and
+      channels, where widths differ: rules of `elastic.width`.
     width: channels of the first stage or units of a hidden layer; 0 for the
       family's usual width.
     levels: how many times IMP prunes.
@@ -97,6 +103,8 @@ class StudySpec:
     replicates: how often all is repeated, with other seeds.
     seed: of the first replicate; the next one takes the next number.
     train_examples: how many training images are used; 0 for all.
+    image_size: pixels a side to which images are resized; 0 for each data
+      set's own.
     imagenet_normalization: normalise colour images by ImageNet's mean and
       deviation, as the published CIFAR runs did.
     pruning: options of the baselines that prune by scores.
@@ -119,8 +127,13 @@ class StudySpec:
   replicates: int = 3
   seed: int = 0
   train_examples: int = 0
-  source_dataset: str = ''
+  image_size: int = 0
+  source_datasets: tuple[str, ...] = ()
   source_optimizer: str = ''
+  source_width: int = 0
+  recipe_on: Mapping[str, Mapping[str, Any]] = dataclasses.field(
+    default_factory=dict
+  )
   imagenet_normalization: bool = False
   pruning: Pruning = Pruning()
   sparse: Sparse = Sparse()
@@ -136,7 +149,8 @@ class StudySpec:
       if method not in METHODS:
         raise ValueError(unknown('method', method, METHODS))
     for rule in self.orders:
-      check_rule(rule)
+      if rule not in WIDTH_RULES:
+        check_rule(rule)
     idle = [m for m in self.analyses.connectivity if m not in self.methods]
     if idle or (self.analyses.overlap and 'imp' not in self.methods):
       raise ValueError(
@@ -148,10 +162,11 @@ class StudySpec:
         raise ValueError(
           f'{name} is {getattr(self, name)}; give at least 1, at most {MOST}'
         )
-    if self.source_dataset and self.source_dataset == self.dataset:
-      raise ValueError(
-        f'source_dataset is {self.dataset} too; leave it empty, or give another'
-      )
+    known = self.dataset, *self.source_datasets
+    for name in self.recipe_on:
+      if name not in known:
+        raise ValueError(f'recipe_on: {unknown("dataset", name, known)}')
+      self.recipe_for(name)
     if self.source_optimizer not in ('', *LEARNING_RATES):
       raise ValueError(
         unknown('source_optimizer', self.source_optimizer, LEARNING_RATES)
@@ -169,15 +184,26 @@ class StudySpec:
       raise ValueError(
         f'compare_levels has {wrong}; IMP goes from level 1 to {self.levels}'
       )
-    if min(self.width, self.seed, self.train_examples) < 0:
-      raise ValueError('width, seed and train_examples must be 0 or more')
+    for name in (
+      'width',
+      'source_width',
+      'seed',
+      'train_examples',
+      'image_size',
+    ):
+      if getattr(self, name) < 0:
+        raise ValueError(
+          f'{name} is {getattr(self, name)}; it must be 0 or more'
+        )
 
-  @property
-  def source_recipe(self) -> Recipe:
-    """How the sources are trained while their tickets are found."""
-    if not self.source_optimizer:
-      return self.recipe
-    return self.recipe.by(self.source_optimizer)
+  def recipe_for(self, dataset: str, source: bool = False) -> Recipe:
+    """How networks are trained on a data set, sources perhaps otherwise."""
+    changes = self.recipe_on.get(dataset, {})
+    values = {**dataclasses.asdict(self.recipe), **changes}
+    recipe = _build(Recipe, values, f'recipe_on.{dataset}.')
+    if source and self.source_optimizer:
+      return recipe.by(self.source_optimizer)
+    return recipe
 
   @classmethod
   def from_config(cls, config: Mapping[str, Any] | ConfigDict) -> 'StudySpec':
@@ -186,7 +212,11 @@ class StudySpec:
     Raises:
       ValueError: naming a key that is unknown, missing or of the wrong type.
     """
-    return _build(cls, dict(config), '')
+    values = dict(config)
+    if 'source_dataset' in values:  # as older configs have it
+      only = values.pop('source_dataset')
+      values.setdefault('source_datasets', (only,) if only else ())
+    return _build(cls, values, '')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +230,9 @@ class RunOptions:
     dry_run: list what would run, and stop.
     profile: write where time goes, and a trace of the first seconds.
     deterministic: refuse a GPU's kernels whose results vary from run to run.
+    read_threads: that decode images of a streamed data set, in each process;
+      0 for one a core.
+    read_processes: that decode beside this one; 0 to decode here.
   """
 
   parallel: str = 'auto'
@@ -207,9 +240,12 @@ class RunOptions:
   dry_run: bool = False
   profile: bool = False
   deterministic: bool = False
+  read_threads: int = 0
+  read_processes: int = 0
 
   def __post_init__(self):
     Parallel.parse(self.parallel)
+    Reading(self.read_threads, self.read_processes)
     if self.checkpoint_seconds <= 0:
       raise ValueError(
         f'checkpoint_seconds is {self.checkpoint_seconds}; it must be above 0'
@@ -245,11 +281,23 @@ def _build(cls, values: dict[str, Any], prefix: str):
       )
   for name, field in fields.items():
     if name not in values:
-      if field.default is dataclasses.MISSING:
+      if _default(field) is dataclasses.MISSING:
         raise ValueError(f'config key {prefix + name!r} is missing')
       continue
     values[name] = _typed(prefix + name, values[name], field)
   return cls(**values)
+
+
+def _default(field: dataclasses.Field) -> Any:
+  if field.default_factory is not dataclasses.MISSING:
+    return field.default_factory()
+  return field.default
+
+
+def defaults(cls: Any) -> dict[str, Any]:
+  """The fields of a dataclass that have a default, with their defaults."""
+  found = {field.name: _default(field) for field in dataclasses.fields(cls)}
+  return {k: v for k, v in found.items() if v is not dataclasses.MISSING}
 
 
 def _nested(name: str, value: Any, cls: Any) -> Any:
@@ -269,11 +317,24 @@ def _names(prefix: str, fields) -> list[str]:
   return [prefix + name for name in fields] + ([] if prefix else options)
 
 
+def _plain(value: Any) -> Any:
+  """Mappings as dicts, sequences as tuples."""
+  if isinstance(value, Mapping | ConfigDict):
+    return {key: _plain(item) for key, item in value.items()}
+  return tuple(value) if isinstance(value, list | tuple) else value
+
+
 def _typed(name: str, value: Any, field: dataclasses.Field) -> Any:
   """Checks a value against the field's type; lists become tuples."""
   text = str(field.type)
   if dataclasses.is_dataclass(field.type):
     return _nested(name, value, field.type)
+  if 'Mapping' in text:
+    if isinstance(value, Mapping | ConfigDict):
+      return _plain(value)
+    raise ValueError(
+      f'config key {name!r}: expected names and values, got {value!r}'
+    )
   if 'tuple' in text:
     item = int if 'int' in text else str
     if isinstance(value, list | tuple) and all(type(v) is item for v in value):

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from elth_jax.phases import phase
-from elth_jax.training.sampling import draw_epoch
+from elth_jax.training.feed import Window
 from elth_jax.training.state import TrainState, unstack
 from elth_jax.training.trainer import Trainer
 
@@ -77,17 +77,17 @@ def fit(
   state = programs.place(states)
   limit, an_epoch = 1, trainer.steps_per_epoch
   alive = np.ones(count, bool)
+  windows = trainer.feed.windows(seeds, step, stop)
+  window = Window(step, step, [])
   while step < stop and alive.any():
+    if step == window.stop:
+      with phase('input'):
+        window = next(windows)
     epoch = step // an_epoch
-    until = min(stop, (epoch + 1) * an_epoch, step + limit)
-    with phase('input'):
-      batches = [
-        draw_epoch(trainer.recipe, trainer.examples, seed, epoch)
-        for seed in seeds
-      ]
+    until = min(window.stop, step + limit)
     began = time.perf_counter()
     with phase('step'):
-      state, metrics = programs.run(state, [until] * count, batches)
+      state, metrics = programs.run(state, [until] * count, window)
       metrics = jax.tree.map(lambda m: np.asarray(m)[:count], metrics)
     seconds = time.perf_counter() - began
     done, step = until - step, until

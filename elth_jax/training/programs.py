@@ -1,18 +1,17 @@
 """What is compiled for tickets spread over devices in one way."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from elth_jax.datasets.dataset import Dataset
 from elth_jax.families.forms import EXAMPLES
+from elth_jax.training.feed import Feed, Window
 from elth_jax.training.state import TrainState, stack
 from elth_jax.trees import PyTree
 
-EVALUATION_BATCH = 256
 TICKETS = 'tickets'
 
 
@@ -26,7 +25,7 @@ class Programs:
     segment: the function of one ticket, see `step.make_segment`.
     evaluation: likewise, see `step.make_evaluation`.
     statistics: likewise, see `step.make_statistics`.
-    dataset: kept on every device.
+    feed: brings the images.
     devices: a multiple of `share`.
     per_device: tickets on each device; 1 if devices share tickets.
     share: how many devices share a ticket.
@@ -41,7 +40,7 @@ class Programs:
     segment: Callable,
     evaluation: Callable,
     statistics: Callable,
-    dataset: Dataset,
+    feed: Feed,
     devices: Sequence[jax.Device],
     per_device: int,
     share: int,
@@ -64,19 +63,17 @@ class Programs:
     parts = PartitionSpec(TICKETS, None, EXAMPLES)
     shared = PartitionSpec()
     tests = PartitionSpec(None, EXAMPLES)
-    self._own, self._parts = (
-      NamedSharding(mesh, own),
-      NamedSharding(mesh, parts),
+    self._own, self._parts, self._tests = (
+      NamedSharding(mesh, spec) for spec in (own, parts, tests)
     )
     self._segment = jit(
       on_mesh(segment, 3, (own, own, parts, shared, shared)), donate_argnums=0
     )
     self._evaluate = jit(on_mesh(evaluation, 3, (own, own, own, tests, tests)))
-    self._statistics = jit(
-      on_mesh(statistics, 3, (own, own, own, shared, shared))
-    )
-    self._train = _train_images(dataset, tuple(devices))
-    self._test = _put(_test_batches(dataset, share), NamedSharding(mesh, tests))
+    self._statistics = jit(on_mesh(statistics, 3, (own, own, own, shared)))
+    self._feed = feed
+    self._resident = feed.resident(devices)
+    self._kept_tests: list[PyTree] = []
 
   def place(self, states: Sequence[TrainState]) -> TrainState:
     """States on the devices, stacked; spare lanes repeat the last one."""
@@ -86,14 +83,14 @@ class Programs:
     return _put(stack([*states, *[states[-1]] * spare]), self._own)
 
   def run(
-    self, state: TrainState, stops: Sequence[int], batches: Sequence[PyTree]
+    self, state: TrainState, stops: Sequence[int], window: Window
   ) -> tuple[TrainState, PyTree]:
-    """Trains each lane to its stop, within one epoch; donates `state`.
+    """Trains each lane to its stop, within one window; donates `state`.
 
     Args:
       state: from `place`, or from this function.
       stops: the step before which each ticket stops; spare lanes do nothing.
-      batches: for each ticket, what `draw_epoch` returns for this epoch.
+      window: the batches of each ticket.
 
     Returns:
       The new state, and by lane sums over examples and the step of divergence
@@ -101,6 +98,7 @@ class Programs:
     """
     spare = self.lanes - len(stops)
     all_stops = np.asarray([*stops, *[0] * spare], np.int32)
+    batches = window.batches
     stacked = {
       name: self._stack(name, [batch[name] for batch in batches], spare)
       for name in batches[0]
@@ -109,28 +107,42 @@ class Programs:
       state,
       _put(all_stops, self._own),
       _put(stacked, self._parts),
-      *self._train,
+      np.int32(window.first),
+      self._resident,
     )
 
   def _stack(self, name, values, spare: int) -> np.ndarray:
-    """An epoch's batches of all lanes, padded to a multiple of `share`."""
+    """A window's batches of all lanes, padded to a multiple of `share`."""
     stacked = np.stack([*values, *[values[-1]] * spare])
     margins = [(0, 0)] * stacked.ndim
     margins[2] = (0, -stacked.shape[2] % self.share)
-    filling = -1 if name == 'index' else 0  # no example
+    filling = -1 if name in ('index', 'label') else 0  # no example
     return np.pad(stacked, margins, constant_values=filling)
 
   def evaluate(self, state: TrainState) -> PyTree:
     """Sums over the test set by lane: `loss`, `correct`, `count`."""
-    return self._evaluate(
-      state.params, state.batch_stats, state.masks, *self._test
-    )
+    found = [
+      self._evaluate(state.params, state.batch_stats, state.masks, *tests)
+      for tests in self._test_windows()
+    ]
+    return jax.tree.map(lambda *sums: sum(sums), *found)
+
+  def _test_windows(self) -> Iterator[PyTree]:
+    """Test images on the devices; what is in memory stays there."""
+    if self._kept_tests:
+      return iter(self._kept_tests)
+    windows = (_put(one, self._tests) for one in self._feed.tests(self.share))
+    if self._feed.in_memory:
+      self._kept_tests = list(windows)
+      return iter(self._kept_tests)
+    return windows
 
   def statistics(self, state: TrainState) -> PyTree:
     """BN statistics anew, over one epoch of training images."""
-    return self._statistics(
-      state.params, state.batch_stats, state.masks, *self._train
-    )
+    stats = state.batch_stats
+    for images in self._feed.plain():
+      stats = self._statistics(state.params, stats, state.masks, images)
+    return stats
 
 
 def _spread(function, own: int, specs, *, mesh, alone: bool):
@@ -162,30 +174,3 @@ def _spread(function, own: int, specs, *, mesh, alone: bool):
 
 def _put(tree: PyTree, sharding: NamedSharding) -> PyTree:
   return jax.device_put(tree, jax.tree.map(lambda _: sharding, tree))
-
-
-@functools.lru_cache(maxsize=2)
-def _train_images(
-  dataset: Dataset, devices: tuple[jax.Device, ...]
-) -> tuple[jax.Array, jax.Array]:
-  """Training images and labels on every device, once for all programs."""
-  mesh = jax.make_mesh(
-    (len(devices),), ('devices',), (AxisType.Auto,), devices=devices
-  )
-  everywhere = NamedSharding(mesh, PartitionSpec())
-  return _put((dataset.train_images, dataset.train_labels), everywhere)
-
-
-def _test_batches(
-  dataset: Dataset, share: int
-) -> tuple[np.ndarray, np.ndarray]:
-  """The test set in full batches; a label of -1 marks padding."""
-  count = len(dataset.test_labels)
-  size = min(EVALUATION_BATCH, count)
-  size += -size % share
-  batches = -(-count // size)
-  images = np.zeros((batches * size, *dataset.image_shape), np.uint8)
-  labels = np.full(batches * size, -1, np.int32)
-  images[:count], labels[:count] = dataset.test_images, dataset.test_labels
-  shape = (batches, size)
-  return images.reshape(*shape, *dataset.image_shape), labels.reshape(shape)

@@ -1,7 +1,8 @@
 """Which images a step sees and how they are augmented, from (seed, epoch).
 
 Orders and augmentation parameters are drawn on the host, an epoch at a time;
-the images themselves stay on the device and are cut and flipped there.
+the images themselves stay on the device and are cut and flipped there. Streams
+draw, cut and flip by themselves.
 """
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from elth_jax.datasets.stream import epoch_order
 from elth_jax.randomness import generator
 from elth_jax.training.recipe import Recipe
 from elth_jax.trees import PyTree
@@ -27,8 +29,7 @@ def draw_epoch(
   steps = recipe.steps_per_epoch(examples)
   shape = (steps, recipe.batch_size)
   index = np.full(shape, -1, np.int32)
-  order = generator(seed, 'order', epoch).permutation(examples)
-  index.reshape(-1)[:examples] = order
+  index.reshape(-1)[:examples] = epoch_order(examples, seed, epoch)
   batches = {'index': index}
   augment = generator(seed, 'augment', epoch)
   if recipe.flip:
@@ -40,20 +41,26 @@ def draw_epoch(
 
 
 def load_batch(
-  recipe: Recipe, images: jax.Array, labels: jax.Array, batch: PyTree
+  recipe: Recipe, batch: PyTree, resident: tuple[jax.Array, ...]
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """One step's augmented images (uint8, NHWC), labels and weights.
 
   Args:
     recipe: names the augmentation.
-    images: all training images, uint8 (examples, height, width, channels).
-    labels: their labels, int32 (examples,).
-    batch: one row of what `draw_epoch` returns.
+    batch: one row of what `draw_epoch` returns; or of a stream, which has cut
+      its images: `image`, uint8 (batch, height, width, channels), and `label`,
+      int32 (batch,), -1 where the batch is not full.
+    resident: all training images, uint8 (examples, height, width, channels),
+      and their labels, int32 (examples,); empty for a stream.
 
   Returns:
     Weights are float32: 1 for an example, 0 where the batch is not full.
   """
-  index = batch['index']
+  if not resident:
+    labels = batch['label']
+    weights = (labels >= 0).astype(jnp.float32)
+    return batch['image'], jnp.maximum(labels, 0), weights
+  (images, labels), index = resident, batch['index']
   weights = (index >= 0).astype(jnp.float32)
   index = jnp.maximum(index, 0)
   chosen, labels = images[index], labels[index]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from elth_jax.datasets.dataset import Dataset
+from elth_jax.datasets.dataset import Images
 from elth_jax.dynamic import Dynamic
 from elth_jax.families.forms import total_over
 from elth_jax.masks import apply_masks
@@ -24,12 +24,12 @@ Metrics = dict[str, jax.Array]
 def make_step(
   module: nn.Module,
   recipe: Recipe,
-  dataset: Dataset,
+  dataset: Images,
   optimizer: optax.GradientTransformationExtraArgs,
   dynamic: Dynamic | None = None,
   across: str | None = None,
 ) -> Callable[..., tuple[TrainState, Metrics]]:
-  """The function (state, batch, images, labels) -> (state, metrics).
+  """The function (state, batch, resident) -> (state, metrics).
 
   A dynamic method may change the masks before the gradient is taken, and may
   take the place of the optimiser's step. `across` names the mapped axis over
@@ -38,8 +38,8 @@ def make_step(
 
   method = dynamic or Dynamic(init=lambda keep, seed: ())
 
-  def step(state: TrainState, batch: PyTree, images, labels):
-    chosen, truth, weights = load_batch(recipe, images, labels, batch)
+  def step(state: TrainState, batch: PyTree, resident):
+    chosen, truth, weights = load_batch(recipe, batch, resident)
     chosen = dataset.normalize(chosen).astype(recipe.dtype)
     masks, own = state.masks, state.dynamic
     if method.masks:
@@ -88,21 +88,22 @@ def make_step(
   return step
 
 
-def make_segment(step: Callable, steps_per_epoch: int) -> Callable:
-  """The function that runs steps of one epoch, up to step `stop`.
+def make_segment(step: Callable) -> Callable:
+  """The function that runs steps of one window, up to step `stop`.
 
-  The number of steps is data, so one compilation serves every segment: the
-  rewind steps, a start in the middle of an epoch, whole epochs. Beside sums of
+  A window's batches begin at step `first`. The number of steps is data, so one
+  compilation serves every segment: the rewind steps, a start in the middle of
+  an epoch, whole epochs. Beside sums of
   metrics it returns `diverged`, the first step whose loss was not finite, or
   -1.
   """
 
-  def segment(state: TrainState, stop, batches, images, labels):
+  def segment(state: TrainState, stop, batches, first, resident):
     def body(carry):
       state, total = carry
-      row = state.step % steps_per_epoch
+      row = state.step - first
       batch = jax.tree.map(lambda a: a[row], batches)
-      new, metrics = step(state, batch, images, labels)
+      new, metrics = step(state, batch, resident)
       sums = jax.tree.map(jnp.add, total['sums'], metrics)
       bad = (total['diverged'] < 0) & ~jnp.isfinite(metrics['loss'])
       diverged = jnp.where(bad, state.step, total['diverged'])
@@ -121,7 +122,7 @@ def make_segment(step: Callable, steps_per_epoch: int) -> Callable:
 def make_evaluation(
   module: nn.Module,
   recipe: Recipe,
-  dataset: Dataset,
+  dataset: Images,
   across: str | None = None,
 ) -> Callable:
   """The function (params, batch_stats, masks, batches) -> metrics."""
@@ -145,15 +146,14 @@ def make_evaluation(
 
 
 def make_statistics(
-  module: nn.Module, recipe: Recipe, dataset: Dataset
+  module: nn.Module, recipe: Recipe, dataset: Images
 ) -> Callable:
-  """The function (params, batch_stats, masks, images, labels) -> batch_stats.
+  """The function (params, batch_stats, masks, images) -> batch_stats.
 
   Running averages over one epoch of whole batches, in the order of the data.
   """
 
-  def statistics(params, batch_stats, masks, images, labels):
-    del labels
+  def statistics(params, batch_stats, masks, images):
     params = apply_masks(params, masks)
     size = min(recipe.batch_size, images.shape[0])
 

@@ -8,11 +8,12 @@ import jax
 import numpy as np
 import optax
 
-from elth_jax.datasets.dataset import Dataset
+from elth_jax.datasets import Dataset, Stream
 from elth_jax.dynamic import Training, make_dynamic
 from elth_jax.families import Architecture
 from elth_jax.families.forms import EXAMPLES, Form, default_form
 from elth_jax.ticket import Ticket
+from elth_jax.training.feed import make_feed
 from elth_jax.training.optimizer import make_optimizer
 from elth_jax.training.programs import Programs
 from elth_jax.training.recipe import Recipe
@@ -41,7 +42,7 @@ class Trainer:
   Args:
     architecture: the network.
     recipe: how it is trained.
-    dataset: what it is trained on; kept on every device.
+    dataset: what it is trained on; kept on every device, or streamed.
     devices: all local devices by default.
     per_device: tickets that share a device.
     form: how convolutions are computed; by default as the backend likes it.
@@ -61,7 +62,7 @@ class Trainer:
     self,
     architecture: Architecture,
     recipe: Recipe,
-    dataset: Dataset,
+    dataset: Dataset | Stream,
     devices: Sequence[jax.Device] | None = None,
     per_device: int = 1,
     form: Form | None = None,
@@ -69,10 +70,11 @@ class Trainer:
     share: bool | None = None,
     deterministic: bool = False,
   ):
-    examples = len(dataset.train_labels)
+    examples = dataset.examples
     self.architecture = architecture
     self.recipe = recipe
     self.dataset = dataset
+    self.feed = make_feed(dataset, recipe)
     self.examples = examples
     self.devices = list(devices or jax.local_devices())
     self.per_device = per_device
@@ -116,10 +118,10 @@ class Trainer:
       across,
     )
     return Programs(
-      make_segment(step, self.steps_per_epoch),
+      make_segment(step),
       make_evaluation(module, self.recipe, self.dataset, across),
       make_statistics(module, self.recipe, self.dataset),
-      self.dataset,
+      self.feed,
       self.devices[: len(self.devices) // share * share],
       self.per_device,
       share,

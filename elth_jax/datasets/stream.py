@@ -1,0 +1,295 @@
+"""Data sets that stay on disk: read, decoded and cut while training goes on.
+
+Every image of every step is a function of (seed, step, place in the batch), so
+a stream starts at any step without replaying the earlier ones, gives the same
+bytes with any number of threads and processes, and can be read by several
+hosts, each its part of every batch. Grain does the reading ahead.
+"""
+
+import dataclasses
+import functools
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import grain
+import numpy as np
+from absl import flags
+from PIL import Image
+
+from elth_jax.datasets.dataset import DatasetError, Images, checked_count
+from elth_jax.randomness import generator
+
+# of the image's area, and width by height, as in the published runs
+AREA, RATIO = (0.1, 1.0), (0.8, 1.25)
+TRIES = 10
+CENTRE = 224 / 256  # of the shorter side, for tests
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+Records = Sequence[Mapping[str, Any]]
+Batch = dict[str, Any]  # of arrays
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+  """How images are read ahead; changes no image.
+
+  Attributes:
+    threads: of each process; 0 for one a core.
+    processes: that decode, beside this one; 0 to decode here.
+    ahead: how many batches are ready before they are needed.
+  """
+
+  threads: int = 0
+  processes: int = 0
+  ahead: int = 2
+
+  def __post_init__(self):
+    if min(self.threads, self.processes) < 0 or self.ahead < 1:
+      raise ValueError(
+        f'{self}: threads and processes must be 0 or more, ahead at least 1'
+      )
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Stream(Images):
+  """Encoded images and labels of one classification data set, on disk.
+
+  Training images are cut at random size and place (a tenth of the area to all
+  of it, 4:5 to 5:4) and perhaps flipped; test images are cut in the middle
+  (224 of 256 of the shorter side). Both are square and in colour.
+
+  Attributes:
+    train: random access to records with `image` (an encoded file) and `label`.
+    test: likewise.
+    fingerprint: what tells the data from others, in hexadecimal.
+    side: pixels of a cut image.
+    limit: how many training images are used; 0 for all.
+    reading: how it is read ahead.
+  """
+
+  train: Records
+  test: Records
+  fingerprint: str
+  side: int = 224
+  limit: int = 0
+  reading: Reading = Reading()
+
+  @property
+  def examples(self) -> int:
+    return self.limit or len(self.train)
+
+  @property
+  def stored_shape(self) -> tuple[int, int, int]:
+    return self.side, self.side, 3
+
+  @property
+  def sha256(self) -> str:
+    """The fingerprint: hashing all images would take an hour."""
+    return f'{self.fingerprint}-{self.side}'
+
+  def subset(self, examples: int | None) -> Self:
+    """The first `examples` training images; the test set stays whole."""
+    if examples is None:
+      return self
+    return dataclasses.replace(self, limit=checked_count(self, examples))
+
+  def in_shape(self, shape: tuple[int, int, int]) -> Self:
+    """Images cut to another size at once; channels as `Images` does it."""
+    height, width, channels = shape
+    if height != width:
+      raise ValueError(f'{self.name}: images are square, not {height}x{width}')
+    cut = dataclasses.replace(self, side=height)
+    return super(Stream, cut).in_shape((height, height, channels))
+
+  def training_batches(
+    self,
+    batch_size: int,
+    seed: int,
+    first: int,
+    stop: int,
+    flip: bool = True,
+    shard: tuple[int, int] = (0, 1),
+  ) -> Iterator[Batch]:
+    """The batches of steps `first` to `stop`, read ahead.
+
+    Args:
+      batch_size: images a step, over all shards; the last batch of an epoch
+        may have fewer.
+      seed: of the order and of the cuts.
+      first: the first step, counted from the start of training.
+      stop: the step before which the stream ends.
+      flip: whether images are flipped at random.
+      shard: (number of this process, how many there are): this process gets
+        its part of every batch.
+
+    Yields:
+      `image`, uint8 (batch, side, side, 3), and `label`, int32 (batch,), -1
+      where the batch is not full.
+
+    Raises:
+      ValueError: if the batch cannot be split so.
+      DatasetError: naming a record that cannot be decoded.
+    """
+    number, shards = shard
+    if batch_size % shards or not 0 <= number < shards:
+      raise ValueError(
+        f'shard {number} of {shards}: {batch_size} images a step cannot be '
+        'split so'
+      )
+    mine = batch_size // shards
+    cut = _TrainingCut(self, batch_size, number * mine, mine, seed, flip)
+    return self._read(cut, range(first * mine, stop * mine), mine)
+
+  def test_batches(self, batch_size: int) -> Iterator[Batch]:
+    """All test images, as in `training_batches`."""
+    whole = -(-len(self.test) // batch_size) * batch_size
+    cut = _CentreCut(self, self.test, len(self.test))
+    return self._read(cut, range(whole), batch_size)
+
+  def plain_batches(self, batch_size: int) -> Iterator[Batch]:
+    """Whole batches of training images in their order, cut as for tests."""
+    whole = self.examples // batch_size * batch_size
+    cut = _CentreCut(self, self.train, self.examples)
+    return self._read(cut, range(whole), batch_size)
+
+  def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Training images (uint8, cut as for tests) and labels of some rows."""
+    cut = _CentreCut(self, self.train, self.examples)
+    found = [cut(int(row)) for row in rows]
+    return (
+      np.stack([one['image'] for one in found]),
+      np.stack([one['label'] for one in found]),
+    )
+
+  def blank(self) -> Batch:
+    """What stands where a batch is not full."""
+    return {
+      'image': np.zeros(self.stored_shape, np.uint8),
+      'label': np.int32(-1),
+    }
+
+  def _read(
+    self, cut: Callable[[int], Batch], slots: range, batch_size: int
+  ) -> Iterator[Batch]:
+    threads = self.reading.threads or os.cpu_count() or 1
+    ahead = self.reading.ahead * batch_size
+    images = (
+      grain.MapDataset.range(slots.start, slots.stop)
+      .map(cut)
+      .to_iter_dataset(grain.ReadOptions(threads, max(ahead, threads)))
+    )
+    if self.reading.processes:
+      if not flags.FLAGS.is_parsed():  # in a notebook; Grain reads them
+        flags.FLAGS.mark_as_parsed()
+      images = images.mp_prefetch(
+        grain.MultiprocessingOptions(
+          num_workers=self.reading.processes,
+          per_worker_buffer_size=max(ahead // self.reading.processes, 1),
+        )
+      )
+    return iter(images.batch(batch_size))
+
+
+@dataclasses.dataclass(frozen=True)
+class _TrainingCut:
+  """slot -> image and label; slots count this process's images of all steps."""
+
+  stream: Stream
+  batch_size: int
+  first_column: int
+  columns: int
+  seed: int
+  flip: bool
+
+  def __call__(self, slot: int) -> Batch:
+    stream = self.stream
+    step, column = divmod(slot, self.columns)
+    an_epoch = -(-stream.examples // self.batch_size)
+    epoch, row = divmod(step, an_epoch)
+    place = row * self.batch_size + self.first_column + column
+    if place >= stream.examples:
+      return stream.blank()
+    example = int(epoch_order(stream.examples, self.seed, epoch)[place])
+    draw = generator(self.seed, 'cut', epoch, place)
+    record = stream.train[example]
+    image = _cut_out(stream, record, example, functools.partial(_random, draw))
+    if self.flip and draw.random() < 0.5:
+      image = np.ascontiguousarray(image[:, ::-1])
+    return {'image': image, 'label': np.int32(record['label'])}
+
+
+@dataclasses.dataclass(frozen=True)
+class _CentreCut:
+  """row -> image and label, the same always."""
+
+  stream: Stream
+  records: Records
+  count: int
+
+  def __call__(self, row: int) -> Batch:
+    if row >= self.count:
+      return self.stream.blank()
+    record = self.records[row]
+    image = _cut_out(self.stream, record, row, _centre)
+    return {'image': image, 'label': np.int32(record['label'])}
+
+
+@functools.lru_cache(maxsize=4)
+def epoch_order(examples: int, seed: int, epoch: int) -> np.ndarray:
+  """A permutation of the examples: which image an epoch sees when."""
+  order = generator(seed, 'order', epoch).permutation(examples)
+  return order.astype(np.int32)
+
+
+def _cut_out(
+  stream: Stream,
+  record: Mapping[str, Any],
+  row: int,
+  choose: Callable[[int, int], Box],
+) -> np.ndarray:
+  """The chosen part of an encoded image, uint8 (side, side, 3)."""
+  side = stream.side
+  try:
+    with Image.open(io.BytesIO(record['image'])) as image:
+      width, height = image.size
+      box = choose(width, height)
+      # JPEG is decoded at half or a quarter of its size, where that is enough
+      zoom = side / min(box[2] - box[0], box[3] - box[1])
+      image.draft('RGB', (round(width * zoom), round(height * zoom)))
+      x, y = image.width / width, image.height / height
+      scaled = box[0] * x, box[1] * y, box[2] * x, box[3] * y
+      colour = image if image.mode == 'RGB' else image.convert('RGB')
+      cut = colour.resize((side, side), Image.Resampling.BILINEAR, box=scaled)
+      return np.asarray(cut, np.uint8)
+  except (OSError, ValueError, SyntaxError) as error:
+    raise DatasetError(
+      f'{stream.name}: image {row} cannot be decoded: {error}; prepare the '
+      'data set again'
+    ) from error
+
+
+def _random(draw: np.random.Generator, width: int, height: int) -> Box:
+  """A part of random area and ratio; the middle if none fits (Inception)."""
+  areas = width * height * draw.uniform(AREA[0], AREA[1], TRIES)
+  ratios = RATIO[0] * (RATIO[1] / RATIO[0]) ** draw.random(TRIES)
+  corners = draw.random((TRIES, 2))
+  wide = np.round(np.sqrt(areas * ratios))
+  high = np.round(np.sqrt(areas / ratios))
+  fits = (wide >= 1) & (high >= 1) & (wide <= width) & (high <= height)
+  if not fits.any():
+    ratio = np.clip(width / height, *RATIO)
+    w, h = min(width, height * ratio), min(height, width / ratio)
+    return (width - w) / 2, (height - h) / 2, (width + w) / 2, (height + h) / 2
+  at = int(np.argmax(fits))
+  w, h = float(wide[at]), float(high[at])
+  left = np.floor(corners[at, 0] * (width - w + 1))
+  top = np.floor(corners[at, 1] * (height - h + 1))
+  return float(left), float(top), float(left + w), float(top + h)
+
+
+def _centre(width: int, height: int) -> Box:
+  side = CENTRE * min(width, height)
+  left, top = (width - side) / 2, (height - side) / 2
+  return left, top, left + side, top + side

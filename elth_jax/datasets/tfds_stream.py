@@ -1,0 +1,126 @@
+"""Streams of what tensorflow-datasets has prepared: ImageNet and Places365."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from elth_jax.datasets.dataset import (
+  IMAGENET_MEAN,
+  IMAGENET_STD,
+  DatasetError,
+  Outline,
+)
+from elth_jax.datasets.stream import Records, Stream
+from elth_jax.datasets.tfds import check_described, prepared_info
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedStream:
+  """One data set of tensorflow-datasets that does not fit into memory.
+
+  Attributes:
+    name: in tensorflow-datasets, and in a config.
+    version: the one that is read.
+    classes: the number of classes.
+    splits: our name of a split -> its name there.
+    examples: by split, ours.
+    mean: per channel, of images scaled to 0..1.
+    std: likewise.
+    side: pixels of a cut image.
+  """
+
+  name: str
+  version: str
+  classes: int
+  splits: Mapping[str, str]
+  examples: Mapping[str, int]
+  mean: tuple[float, ...] = IMAGENET_MEAN
+  std: tuple[float, ...] = IMAGENET_STD
+  side: int = 224
+
+  def load(self) -> Stream:
+    """The data, opened; images are read when they are needed.
+
+    Raises:
+      DatasetMissingError: if it was not prepared on this machine.
+      DatasetError: if its counts are not the published ones, or files are
+        missing.
+    """
+    info = prepared_info(self.name, self.version)
+    folder = info.parent
+    found: dict[str, Records] = {}
+    for split, theirs in self.splits.items():
+      check_described(folder, theirs, self.examples[split])
+      found[split] = _records(folder, theirs)
+      if len(found[split]) != self.examples[split]:
+        raise DatasetError(
+          f'{folder}: {theirs} has {len(found[split])} examples, not '
+          f'{self.examples[split]}; prepare it again'
+        )
+    return Stream(
+      name=self.name,
+      classes=self.classes,
+      mean=self.mean,
+      std=self.std,
+      side=self.side,
+      fingerprint=_fingerprint(folder),
+      train=found['train'],
+      test=found['test'],
+    )
+
+  def outline(self) -> Outline:
+    """What the published data is, whether or not it is here."""
+    return Outline(
+      name=self.name,
+      classes=self.classes,
+      mean=self.mean,
+      std=self.std,
+      count=self.examples['train'],
+      size=(self.side, self.side, 3),
+    )
+
+
+SPLITS = {'train': 'train', 'test': 'validation'}  # tests are not labelled
+IMAGENET = PreparedStream(
+  'imagenet2012',
+  '5.1.0',
+  1000,
+  SPLITS,
+  {'train': 1_281_167, 'test': 50_000},
+)
+PLACES365 = PreparedStream(
+  'places365_small',
+  '2.1.0',
+  365,
+  SPLITS,
+  {'train': 1_803_460, 'test': 36_500},
+)
+STREAMS = (IMAGENET, PLACES365)
+
+
+def _records(folder: Path, split: str) -> Records:
+  """Random access to a split's records, images still encoded."""
+  import tensorflow_datasets as tfds
+
+  try:
+    builder: Any = tfds.builder_from_directory(str(folder))
+    return builder.as_data_source(
+      split, decoders={'image': tfds.decode.SkipDecoding()}
+    )
+  except Exception as error:  # its errors have no common class
+    raise DatasetError(
+      f'{folder} cannot be read as array_record data: {error}; prepare it '
+      'again with --file_format=array_record'
+    ) from error
+
+
+def _fingerprint(folder: Path) -> str:
+  """A hash of what the data says of itself, and of its files' sizes."""
+  digest = hashlib.sha256()
+  for path in sorted(folder.iterdir()):
+    digest.update(f'{path.name} {path.stat().st_size}\n'.encode())
+    if path.suffix == '.json':
+      digest.update(path.read_bytes())
+  return digest.hexdigest()

@@ -1,0 +1,185 @@
+"""How images reach the devices: all at once, or a few steps at a time."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Protocol
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from elth_jax.datasets.dataset import Dataset
+from elth_jax.datasets.stream import Batch, Stream
+from elth_jax.training.recipe import Recipe
+from elth_jax.training.sampling import draw_epoch
+
+EVALUATION_BATCH = 256
+WINDOW_BYTES = 2**26  # of one ticket's images
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+  """The batches of some steps.
+
+  Attributes:
+    first: the step of their first row.
+    stop: the step after the last one.
+    batches: for each ticket, arrays whose first axis is the step and whose
+      second one is the place in the batch; see `sampling.load_batch`.
+  """
+
+  first: int
+  stop: int
+  batches: list[dict[str, np.ndarray]]
+
+
+class Feed(Protocol):
+  """Images for the training and the tests of one recipe.
+
+  Attributes:
+    in_memory: whether all images are, so that they may stay on the devices.
+  """
+
+  in_memory: ClassVar[bool]
+
+  def resident(self, devices: Sequence[jax.Device]) -> Any:
+    """What stays on every device: arrays that `load_batch` indexes."""
+    ...
+
+  def windows(
+    self, seeds: Sequence[int], step: int, stop: int
+  ) -> Iterator[Window]:
+    """The batches from `step` to `stop`, for tickets of these seeds."""
+    ...
+
+  def tests(self, share: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Test images and labels in windows of one shape.
+
+    Images are uint8 (batches, size, height, width, channels), labels int32
+    (batches, size), -1 where a batch is not full; `size` is a multiple of
+    `share`.
+    """
+    ...
+
+  def plain(self) -> Iterator[np.ndarray]:
+    """Training images without augmentation, in their order."""
+    ...
+
+
+def make_feed(dataset: Dataset | Stream, recipe: Recipe) -> Feed:
+  """The feed that suits a data set."""
+  if isinstance(dataset, Stream):
+    return StreamFeed(dataset, recipe)
+  return ResidentFeed(dataset, recipe)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ResidentFeed:
+  """All images stay on the devices; batches say which, and how to cut them."""
+
+  in_memory: ClassVar[bool] = True
+  dataset: Dataset
+  recipe: Recipe
+
+  def resident(self, devices):
+    return _on_devices(self.dataset, tuple(devices))
+
+  def windows(self, seeds, step, stop):
+    """One window an epoch."""
+    examples = self.dataset.examples
+    an_epoch = self.recipe.steps_per_epoch(examples)
+    for epoch in range(step // an_epoch, -(-stop // an_epoch)):
+      batches = [
+        draw_epoch(self.recipe, examples, seed, epoch) for seed in seeds
+      ]
+      first = epoch * an_epoch
+      yield Window(first, min(first + an_epoch, stop), batches)
+
+  def tests(self, share):
+    """One window, the whole test set."""
+    data = self.dataset
+    count = len(data.test_labels)
+    size = min(EVALUATION_BATCH, count)
+    size += -size % share
+    shape = (-(-count // size), size)
+    images = np.zeros((shape[0] * size, *data.stored_shape), np.uint8)
+    labels = np.full(shape[0] * size, -1, np.int32)
+    images[:count], labels[:count] = data.test_images, data.test_labels
+    yield images.reshape(*shape, *data.stored_shape), labels.reshape(shape)
+
+  def plain(self):
+    yield self.dataset.train_images
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StreamFeed:
+  """Batches carry their images, cut on the host and read ahead."""
+
+  in_memory: ClassVar[bool] = False
+  stream: Stream
+  recipe: Recipe
+
+  def resident(self, devices):
+    del devices
+    return ()
+
+  def windows(self, seeds, step, stop):
+    """As many steps as fit `WINDOW_BYTES`, padded at the end.
+
+    Tickets of one seed share what is read.
+    """
+    size = self.recipe.batch_size
+    steps = self._steps(size)
+    readers = {
+      seed: self.stream.training_batches(
+        size, seed, step, stop, self.recipe.flip
+      )
+      for seed in dict.fromkeys(seeds)
+    }
+    for first in range(step, stop, steps):
+      until = min(first + steps, stop)
+      read = {
+        seed: self._stacked(reader, until - first, steps, size)
+        for seed, reader in readers.items()
+      }
+      yield Window(first, until, [read[seed] for seed in seeds])
+
+  def tests(self, share):
+    size = EVALUATION_BATCH + -EVALUATION_BATCH % share
+    for batch in self.stream.test_batches(size):
+      yield batch['image'][None], batch['label'][None]
+
+  def plain(self):
+    size = min(self.recipe.batch_size, self.stream.examples)
+    for batch in self.stream.plain_batches(size):
+      yield batch['image']
+
+  def _steps(self, size: int) -> int:
+    image = int(np.prod(self.stream.stored_shape))
+    an_epoch = self.recipe.steps_per_epoch(self.stream.examples)
+    return min(max(WINDOW_BYTES // (image * size), 1), an_epoch)
+
+  def _stacked(self, reader, count: int, steps: int, size: int) -> Batch:
+    blank = self.stream.blank()
+    window = {
+      name: np.full((steps, size, *np.shape(value)), value)
+      for name, value in blank.items()
+    }
+    for row in range(count):
+      for name, values in next(reader).items():
+        window[name][row] = values
+    return window
+
+
+@functools.lru_cache(maxsize=2)
+def _on_devices(
+  dataset: Dataset, devices: tuple[jax.Device, ...]
+) -> tuple[jax.Array, jax.Array]:
+  """Training images and labels on every device, once for all programs."""
+  mesh = jax.make_mesh(
+    (len(devices),), ('devices',), (AxisType.Auto,), devices=devices
+  )
+  everywhere = NamedSharding(mesh, PartitionSpec())
+  arrays = dataset.train_images, dataset.train_labels
+  return jax.device_put(arrays, (everywhere, everywhere))
