@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from elth_jax.study.estimate import describe, duration
+from elth_jax.study.graph import build
 from elth_jax.study.spec import StudySpec
 from elth_jax.training.recipe import Recipe
 

@@ -214,7 +214,8 @@ class _TrainingCut:
     example = int(epoch_order(stream.examples, self.seed, epoch)[place])
     draw = generator(self.seed, 'cut', epoch, place)
     record = stream.train[example]
-    image = _cut_out(stream, record, example, functools.partial(_random, draw))
+    choose = functools.partial(random_box, draw)
+    image = _cut_out(stream, record, example, choose)
     if self.flip and draw.random() < 0.5:
       image = np.ascontiguousarray(image[:, ::-1])
     return {'image': image, 'label': np.int32(record['label'])}
@@ -232,7 +233,7 @@ class _CentreCut:
     if row >= self.count:
       return self.stream.blank()
     record = self.records[row]
-    image = _cut_out(self.stream, record, row, _centre)
+    image = _cut_out(self.stream, record, row, centre_box)
     return {'image': image, 'label': np.int32(record['label'])}
 
 
@@ -270,7 +271,7 @@ def _cut_out(
     ) from error
 
 
-def _random(draw: np.random.Generator, width: int, height: int) -> Box:
+def random_box(draw: np.random.Generator, width: int, height: int) -> Box:
   """A part of random area and ratio; the middle if none fits (Inception)."""
   areas = width * height * draw.uniform(AREA[0], AREA[1], TRIES)
   ratios = RATIO[0] * (RATIO[1] / RATIO[0]) ** draw.random(TRIES)
@@ -289,7 +290,8 @@ def _random(draw: np.random.Generator, width: int, height: int) -> Box:
   return float(left), float(top), float(left + w), float(top + h)
 
 
-def _centre(width: int, height: int) -> Box:
+def centre_box(width: int, height: int) -> Box:
+  """The middle, 224 of 256 of the shorter side."""
   side = CENTRE * min(width, height)
   left, top = (width - side) / 2, (height - side) / 2
   return left, top, left + side, top + side
