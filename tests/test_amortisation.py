@@ -1,6 +1,6 @@
 import pytest
 
-from elth_jax.report.amortisation import amortise
+from elth_jax.report.amortisation import amortise, training_times
 
 
 def row(method, target, search, run, source='', order='', accuracy=0.9):
@@ -42,3 +42,18 @@ def test_a_source_is_paid_once_and_counts_cost_nothing():
   totals = [cost.total for cost in amortise(rows, 3)]
   assert totals == sorted(totals)
   assert amortise([], 3) == []
+
+
+def test_time_counts_like_cost_but_in_seconds():
+  timed = [
+    {**row('imp', 'resnet20', 0, 0), 'search_seconds': 60, 'train_seconds': 5},
+    {**row('imp', 'resnet32', 0, 0), 'search_seconds': 80, 'train_seconds': 7},
+    {
+      **row('ett', 'resnet32', 0, 0, 'resnet20', 'append'),
+      'search_seconds': 60,
+      'train_seconds': 7,
+    },
+  ]
+  ett, imp = training_times(timed, 3)
+  assert (ett.label, ett.search, ett.runs) == ('ETT from ResNet-20', 60, 7)
+  assert (imp.label, imp.search, imp.runs) == ('IMP', 140, 12)

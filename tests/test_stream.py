@@ -285,6 +285,6 @@ def test_a_ticket_of_a_stream_is_trained_on_data_in_memory(study, tmp_path):
 def test_a_plan_needs_no_data(study, tmp_path, monkeypatch, capsys):
   monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
   study.dataset, study.source_datasets = 'cifar10', ('imagenet2012',)
-  study.dry_run = True
+  study.image_size, study.dry_run = 32, True
   assert session.run(study, tmp_path / 'none')
   assert 'training runs' in capsys.readouterr().out

@@ -85,6 +85,10 @@ def test_outputs_are_those_of_the_contract(finished):
     assert float(row['train_flops']) > 0
   lines = (finished / 'metrics.jsonl').read_text().splitlines()
   assert all('node' in json.loads(line) for line in lines)
+  seconds = Store(finished).seconds()
+  trained = {row['node'] for row in rows}
+  assert trained <= set(seconds) and min(seconds.values()) > 0
+  assert 'Training time' in (finished / 'report.html').read_text()
   assert not (finished / 'partial').exists() or not any(
     (finished / 'partial').iterdir()
   )

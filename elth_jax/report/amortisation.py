@@ -17,6 +17,7 @@ class Cost:
   Attributes:
     label: the method, with its source where it has one.
     search: finding the tickets; a source's search is paid once for all.
+      In whatever unit was asked for, as is `runs`.
     runs: training them, one for each target.
     accuracy: mean test accuracy by target, 0 to 1.
   """
@@ -44,6 +45,27 @@ def amortise(rows: Sequence[Row], level: int) -> list[Cost]:
   if not dense:
     return []
   unit = max(row['train_flops'] + row['search_flops'] for row in dense)
+  return _costs(rows, level, 'flops', unit)
+
+
+def training_times(rows: Sequence[Row], level: int) -> list[Cost]:
+  """The same in seconds of the machine, where they are known.
+
+  Pruned weights are not skipped, so time does not fall with sparsity.
+
+  Args:
+    rows: of `results.with_seconds`.
+    level: of IMP.
+
+  References:
+    Chen et al. 2021, appendix B.
+  """
+  return _costs(rows, level, 'seconds', 1.0)
+
+
+def _costs(
+  rows: Sequence[Row], level: int, measure: str, unit: float
+) -> list[Cost]:
   groups: dict[str, dict[str, list[Row]]] = {}
   for row in rows:
     if row['level'] == level:
@@ -52,8 +74,9 @@ def amortise(rows: Sequence[Row], level: int) -> list[Cost]:
   costs = [
     Cost(
       label,
-      _search(targets) / unit,
-      sum(_mean(found, 'train_flops') for found in targets.values()) / unit,
+      _search(targets, f'search_{measure}') / unit,
+      sum(_mean(found, f'train_{measure}') for found in targets.values())
+      / unit,
       {name: _mean(found, 'test_accuracy') for name, found in targets.items()},
     )
     for label, targets in groups.items()
@@ -67,8 +90,8 @@ def _method_of(row: Row) -> str:
   return label_of(squeezed if row['order'] in ('append', 'squeeze') else row)
 
 
-def _search(targets: Mapping[str, Sequence[Row]]) -> float:
-  found = [_mean(rows, 'search_flops') for rows in targets.values()]
+def _search(targets: Mapping[str, Sequence[Row]], name: str) -> float:
+  found = [_mean(rows, name) for rows in targets.values()]
   method = next(iter(targets.values()))[0]['method']
   shared = method in METHODS and METHODS[method].from_source
   return max(found) if shared else sum(found)

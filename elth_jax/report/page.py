@@ -18,10 +18,12 @@ from elth_jax.masks import layer_densities
 from elth_jax.methods import METHODS
 from elth_jax.names import slug
 from elth_jax.report import analyses, figures, summary
-from elth_jax.report.amortisation import amortise
+from elth_jax.report.amortisation import amortise, training_times
 from elth_jax.report.summary import pretty
 from elth_jax.report.verdicts import beside, judge_all
+from elth_jax.study.estimate import duration
 from elth_jax.study.graph import Node
+from elth_jax.study.results import with_seconds
 from elth_jax.study.scale import PAPER
 from elth_jax.study.spec import StudySpec
 from elth_jax.study.store import Store
@@ -96,6 +98,10 @@ def write_report(
     notes=notes,
     collapsed=_collapsed(nodes, store, failed),
     costs=amortise(rows, max(spec.compare_levels)),
+    times=training_times(
+      with_seconds(rows, nodes, store.seconds()), max(spec.compare_levels)
+    ),
+    duration=duration,
     runs=len(rows),
     config=json.dumps(dataclasses.asdict(spec), indent=2),
     command=command

@@ -94,15 +94,24 @@ def of_targets(
 def search_flops(
   name: str, nodes: Mapping[str, Node], spent: Mapping[str, float]
 ) -> float:
-  """What it took to find the ticket that a run trains.
-
-  All trainings that the ticket was made from, each once, the rewind steps
-  included; not those whose tickets a method only counts.
+  """What it took to find the ticket that a run trains; see `search_of`.
 
   Args:
     name: of the run.
     nodes: the study.
     spent: training FLOPs of finished runs, by name.
+  """
+  return sum(
+    spent[parent] if parent in spent else _dense_flops(nodes[parent])
+    for parent in search_of(name, nodes)
+  )
+
+
+def search_of(name: str, nodes: Mapping[str, Node]) -> list[str]:
+  """All trainings that a run's ticket was made from, each once.
+
+  The rewind steps are included; trainings whose tickets a method only counts
+  are not.
   """
   found: set[str] = set()
 
@@ -116,11 +125,29 @@ def search_flops(
         visit(nodes[parent])
 
   visit(nodes[name])
-  return sum(
-    spent[parent] if parent in spent else _dense_flops(nodes[parent])
-    for parent in sorted(found)
-    if nodes[parent].trains
-  )
+  return [parent for parent in sorted(found) if nodes[parent].trains]
+
+
+def with_seconds(
+  rows: Iterable[Mapping[str, Any]],
+  nodes: Mapping[str, Node],
+  seconds: Mapping[str, float],
+) -> list[dict[str, Any]]:
+  """Rows with `train_seconds` and `search_seconds`, where both are known.
+
+  Args:
+    rows: of results.csv.
+    nodes: the study.
+    seconds: of the machine, by run; see `Store.seconds`.
+  """
+  timed = []
+  for row in rows:
+    search = search_of(row['node'], nodes)
+    if all(name in seconds for name in (row['node'], *search)):
+      spent = sum(seconds[name] for name in search)
+      times = {'train_seconds': seconds[row['node']], 'search_seconds': spent}
+      timed.append({**row, **times})
+  return timed
 
 
 def _dense_flops(node: Node) -> float:

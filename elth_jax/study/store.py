@@ -8,6 +8,7 @@ damaged/               what was found damaged, under the same names
 manifest.json          hashes of the study's own files; see `outputs`
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -223,6 +224,21 @@ class Store:
           dropped = True
     if dropped:
       write_atomically(self._log, b''.join(kept))
+
+  def seconds(self) -> dict[str, float]:
+    """How long the machine trained each run, from metrics.jsonl.
+
+    Tickets that are trained side by side share the time. Runs that were
+    copied from another workdir are not known.
+    """
+    found: dict[str, float] = {}
+    if self._log.is_file():
+      for line in self._log.read_bytes().splitlines():
+        with contextlib.suppress(ValueError, LookupError, TypeError):
+          values = json.loads(line)
+          share = values['seconds'] / values['tickets']
+          found[values['node']] = found.get(values['node'], 0.0) + share
+    return found
 
   def write(self, name: str, text: str | bytes) -> None:
     """Writes one of the study's own files, whole."""

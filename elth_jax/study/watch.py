@@ -91,5 +91,6 @@ class BatchWatch:
         loss=loss,
         train_accuracy=float(segment.accuracy[i]),
         seconds=round(segment.seconds, 4),
+        tickets=len(self.nodes),
         time=round(time.time(), 2),
       )
