@@ -11,28 +11,22 @@ levels of 20%, six replicates. `--config.scale=small`: an eighth as wide, on
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.config import ONETICKET, ONETICKET_SCALES, base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import ONETICKET_VGG19
 
 
 def get_config() -> ConfigDict:
   return base_config(
+    **ONETICKET | {'methods': ('imp', 'imp_layerwise')},
     dataset='cifar10',
     sources=('oneticket_vgg19',),
     targets=('oneticket_vgg19',),
-    methods=('imp', 'imp_layerwise'),
-    levels=30,
-    compare_levels=(1, 2, 3, 4, 5, 6, *range(9, 31, 3)),
-    replicates=6,
     recipe=ONETICKET_VGG19,
     paper=Paper(
       title='OneTicket, figure 1',
       question='Is pruning over all layers better than within each?',
       claims=('imp > imp_layerwise at highest',),
     ),
-    scales={
-      'small': {**SMALL_CIFAR, 'width': 8, 'replicates': 3},
-      'gpu': {**GPU_CIFAR, 'replicates': 3},
-    },
+    scales=ONETICKET_SCALES,
   )

@@ -17,11 +17,34 @@ ROOT = Path(__file__).parent.parent
 FILES = sorted([*ROOT.glob('configs/*.py'), *ROOT.glob('experiments/*.py')])
 
 
-@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
-def test_configs_build_their_graph_and_say_how_to_run_it(path):
-  module = load(path)
-  assert f'--config={path.relative_to(ROOT)}' in module.__doc__
-  config = module.get_config()
+def load(path):
+  module_spec = importlib.util.spec_from_file_location(path.stem, path)
+  module = importlib.util.module_from_spec(module_spec)
+  module_spec.loader.exec_module(module)
+  return module
+
+
+MODULES = {path: load(path) for path in FILES}
+CONFIGS = [
+  (path, argument)
+  for path, module in MODULES.items()
+  for argument in getattr(module, 'CHOICES', ('',))
+]
+
+
+def name_of(value):
+  return value.stem if isinstance(value, Path) else value
+
+
+def config_of(path, argument):
+  get_config = MODULES[path].get_config
+  return get_config(argument) if argument else get_config()
+
+
+@pytest.mark.parametrize(('path', 'argument'), CONFIGS, ids=name_of)
+def test_configs_build_their_graph_and_say_how_to_run_it(path, argument):
+  assert f'--config={path.relative_to(ROOT)}' in MODULES[path].__doc__
+  config = config_of(path, argument)
   for scale in ('paper', *config.scales):
     config.scale = scale
     spec, _ = read_config(config)
@@ -35,10 +58,8 @@ def test_configs_build_their_graph_and_say_how_to_run_it(path):
 def speaks_of_what_is_trained(spec, nodes):
   """Every claim has both sides in the study; only `small` may lack some."""
   runs = [node for node in nodes.values() if node.kind == 'train']
-  ways = {
-    tuple(node.spec['about'].get(k, '') for k in ('method', 'order', 'source'))
-    for node in runs
-  }
+  asked = ('method', 'order', 'source', 'source_dataset')
+  ways = {tuple(n.spec['about'].get(k, '') for k in asked) for n in runs}
   assert spec.paper.title and spec.paper.question
   for text in spec.paper.claims:
     claim = Claim.parse(text)
@@ -49,7 +70,7 @@ def speaks_of_what_is_trained(spec, nodes):
 
 def test_the_ladder_has_every_pair_of_the_paper():
   (path,) = (p for p in FILES if p.stem == 'elth_figure6')
-  spec, _ = read_config(load(path).get_config())
+  spec, _ = read_config(config_of(path, ''))
   pairs = {
     (n.spec['about']['source'], n.spec['about']['target'])
     for n in build(spec, data.outline(spec)).values()
@@ -60,16 +81,18 @@ def test_the_ladder_has_every_pair_of_the_paper():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-  'path',
-  [path for path in FILES if path.parent.name == 'experiments'],
-  ids=lambda path: path.stem,
+  ('path', 'argument'),
+  [one for one in CONFIGS if one[0].parent.name == 'experiments'],
+  ids=name_of,
 )
-def test_every_experiment_runs_to_its_figure(path, tmp_path, monkeypatch):
+def test_every_experiment_runs_to_its_figure(
+  path, argument, tmp_path, monkeypatch
+):
   """The small design, smaller still, on a few invented images."""
   for name in datasets.DATASETS:
     shape = datasets.outline(name).image_shape
     monkeypatch.setitem(datasets.DATASETS, name, lambda s=shape: few(s))
-  config = load(path).get_config()
+  config = config_of(path, argument)
   config.scale = 'small'
   smaller = {
     'train_examples': 16,
@@ -100,10 +123,3 @@ def test_every_experiment_runs_to_its_figure(path, tmp_path, monkeypatch):
 def few(shape):
   images = make_dataset(16, 8, size=shape[1], channels=shape[3])
   return dataclasses.replace(images, name='few', classes=10)
-
-
-def load(path):
-  module_spec = importlib.util.spec_from_file_location(path.stem, path)
-  module = importlib.util.module_from_spec(module_spec)
-  module_spec.loader.exec_module(module)
-  return module

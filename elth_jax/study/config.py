@@ -5,14 +5,25 @@ written, any other one changes the fields that `scales` has under its name.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from elth_jax.names import unknown
 from elth_jax.study.scale import PAPER
-from elth_jax.study.spec import RunOptions, StudySpec, defaults, read_config
-from elth_jax.training.recipe import Recipe
+from elth_jax.study.spec import (
+  Paper,
+  RunOptions,
+  StudySpec,
+  defaults,
+  read_config,
+)
+from elth_jax.training.recipe import (
+  ONETICKET_RESNET50,
+  ONETICKET_VGG19,
+  Recipe,
+)
 
 # E-LTH's studies on CIFAR-10
 PAPER_CIFAR = {
@@ -53,6 +64,92 @@ ONE_STRETCH = {
   },
   'gpu': {**GPU_CIFAR, 'sources': ('resnet20',), 'targets': ('resnet32',)},
 }
+# OneTicket's studies: late resetting, evaluated to the sixth level and at every
+# third after it, random tickets beside
+ONETICKET = {
+  'methods': ('imp', 'ett', 'reinit_global'),
+  'levels': 30,
+  'compare_levels': (1, 2, 3, 4, 5, 6, *range(9, 31, 3)),
+  'replicates': 6,
+}
+ONETICKET_SCALES = {
+  'small': {**SMALL_CIFAR, 'width': 8, 'replicates': 3},
+  'gpu': {**GPU_CIFAR, 'replicates': 3},
+}
+ONETICKET_NETWORKS = {
+  'vgg19': ('oneticket_vgg19', ONETICKET_VGG19),
+  'resnet50': ('oneticket_resnet50', ONETICKET_RESNET50),
+}
+LARGE = ('imagenet2012', 'places365_small')  # reset to epoch 3, others to 1
+
+
+def oneticket_transfer(
+  network: str, dataset: str, data: Sequence[str], figure: int
+) -> ConfigDict:
+  """One panel of OneTicket's figures 3 and 4.
+
+  Args:
+    network: `vgg19` or `resnet50`.
+    dataset: what tickets are trained on.
+    data: all data sets that tickets are found in.
+    figure: its number.
+
+  Raises:
+    ValueError: if the data set is not among them.
+  """
+  name, recipe = ONETICKET_NETWORKS[network]
+  title = choice('data set', dataset, {one: one for one in data})
+  large = dataset in LARGE
+  small_size = {'image_size': 32} if large else {}
+  return base_config(
+    **ONETICKET,
+    dataset=dataset,
+    source_datasets=tuple(one for one in data if one != dataset),
+    sources=(name,),
+    targets=(name,),
+    recipe=recipe,
+    recipe_on={one: {'rewind_epochs': 3} for one in LARGE},
+    paper=Paper(
+      title=f'OneTicket, figure {figure}, {title}',
+      question='Do winning tickets transfer across data sets?',
+      claims=(
+        'ett > reinit_global at highest',
+        *(  # larger data makes better tickets
+          f'ett from {one} > ett from fashion_mnist at highest'
+          for one in LARGE
+          if one != dataset and dataset != 'fashion_mnist'
+        ),
+      ),
+    ),
+    scales={
+      'small': {
+        **ONETICKET_SCALES['small'],
+        **small_size,
+        'source_datasets': tuple(
+          one for one in ('fashion_mnist', 'svhn_cropped') if one != dataset
+        ),
+        'recipe_on': {one: {'rewind_epochs': 1} for one in LARGE},
+      },
+      'gpu': {
+        **ONETICKET_SCALES['gpu'],
+        **small_size,
+        'source_datasets': tuple(
+          one for one in data if one not in (*LARGE, dataset)
+        ),
+      },
+    },
+  )
+
+
+def choice(what: str, name: str, choices: Mapping[str, Any]) -> Any:
+  """What a config's argument stands for, as in `--config=FILE.py:NAME`.
+
+  Raises:
+    ValueError: listing the names, if it is none of them.
+  """
+  if name not in choices:
+    raise ValueError(unknown(what, name, choices))
+  return choices[name]
 
 
 def base_config(

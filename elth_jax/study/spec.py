@@ -7,6 +7,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from elth_jax.claims import Claim, Published
+from elth_jax.datasets import DATASETS
 from elth_jax.datasets.stream import Reading
 from elth_jax.elastic.rules import check_rule
 from elth_jax.elastic.width import WIDTH_RULES
@@ -162,10 +163,9 @@ class StudySpec:
         raise ValueError(
           f'{name} is {getattr(self, name)}; give at least 1, at most {MOST}'
         )
-    known = self.dataset, *self.source_datasets
     for name in self.recipe_on:
-      if name not in known:
-        raise ValueError(f'recipe_on: {unknown("dataset", name, known)}')
+      if name not in DATASETS:
+        raise ValueError(f'recipe_on: {unknown("dataset", name, DATASETS)}')
       self.recipe_for(name)
     if self.source_optimizer not in ('', *LEARNING_RATES):
       raise ValueError(

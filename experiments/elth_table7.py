@@ -1,0 +1,68 @@
+"""E-LTH, table 7: tickets of ImageNet, trained on CIFAR-10.
+
+  TFDS_DATA_DIR=... python -m elth_jax.main \
+    --config=experiments/elth_table7.py --workdir=runs/elth_table7
+
+ResNet-18's ticket of ImageNet as it is, and ResNet-26's squeezed to ResNet-18,
+at 73.79% sparsity, under a fresh head. CIFAR-10 is enlarged to 224 pixels, so
+that both data sets are seen at one scale; the paper does not say what it did.
+`--config.scale=small`: both at 32 pixels, a sixteenth as wide.
+"""
+
+import dataclasses
+
+from ml_collections import ConfigDict
+
+from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.spec import Paper
+from elth_jax.training.recipe import CIFAR_RESNET, IMAGENET_RESNET
+
+SMALL_RECIPE = SMALL_CIFAR['recipe']
+# what smaller scales train ImageNet by, beside what they train CIFAR-10 by
+SOFTER = {'learning_rate': 0.1, 'warmup_epochs': 0}
+
+
+def get_config() -> ConfigDict:
+  return base_config(
+    dataset='cifar10',
+    source_datasets=('imagenet2012',),
+    sources=('imagenet_resnet18', 'imagenet_resnet26'),
+    targets=('imagenet_resnet18',),
+    methods=('imp', 'ett', 'random', 'reinit'),
+    image_size=224,
+    levels=6,
+    compare_levels=(6,),  # 73.8% sparsity
+    replicates=3,
+    recipe=CIFAR_RESNET,
+    recipe_on={'imagenet2012': dataclasses.asdict(IMAGENET_RESNET)},
+    paper=Paper(
+      title='E-LTH, table 7',
+      question='Do tickets of ImageNet serve CIFAR-10, from another depth too?',
+      claims=(
+        'ett from imagenet_resnet18 ~ imp within 1 at highest',
+        'ett from imagenet_resnet26 ~ ett from imagenet_resnet18 within 1 '
+        'at highest',
+      ),
+      published=(
+        'imagenet_resnet18 dense: 95.21',
+        'imagenet_resnet18 imp at 6: 95.42',
+        'imagenet_resnet18 ett from imagenet_resnet18 at 6: 95.40',
+        'imagenet_resnet18 ett from imagenet_resnet26 at 6: 95.16',
+      ),
+    ),
+    scales={
+      'small': {
+        **SMALL_CIFAR,
+        'image_size': 32,
+        'recipe_on': {'imagenet2012': {**SMALL_RECIPE, **SOFTER}},
+      },
+      'gpu': {
+        **GPU_CIFAR,
+        'levels': 3,
+        'compare_levels': (3,),
+        'image_size': 64,
+        'train_examples': 50_000,
+        'recipe_on': {'imagenet2012': {**GPU_CIFAR['recipe'], **SOFTER}},
+      },
+    },
+  )

@@ -1,0 +1,30 @@
+"""OneTicket, figure 4: tickets of ResNet50 across six data sets.
+
+  TFDS_DATA_DIR=... python -m elth_jax.main \
+    --config=experiments/oneticket_figure4.py:cifar10 --workdir=runs/figure4
+
+One panel a run: the data set that tickets are trained on is named behind the
+file (fashion_mnist, svhn_cropped, cifar10, cifar100, imagenet2012 or
+places365_small), and tickets found on all the others are trained there, beside
+IMP's own and random ones. Images keep their size, grey ones are repeated in
+three channels; heads are fresh where classes differ. ImageNet and Places365
+are streamed. `--config.scale=small`: an eighth as wide, on 8,000 images, from
+Fashion-MNIST and SVHN; ImageNet and Places365 at 32 pixels.
+"""
+
+from ml_collections import ConfigDict
+
+from elth_jax.study.config import oneticket_transfer
+
+CHOICES = (
+  'fashion_mnist',
+  'svhn_cropped',
+  'cifar10',
+  'cifar100',
+  'imagenet2012',
+  'places365_small',
+)
+
+
+def get_config(dataset: str = 'cifar10') -> ConfigDict:
+  return oneticket_transfer('resnet50', dataset, CHOICES, figure=4)
