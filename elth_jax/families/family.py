@@ -33,6 +33,7 @@ class Family:
     layout: how trees of this family name stages and units.
     prunable_names: the last part of the names of prunable parameters.
     spared: names of leaves that are counted as prunable but never pruned.
+    dense: names of leaves that are neither counted nor pruned.
     branch_end: ends of the names of a unit's last leaves; scaled by zero, they
       make the unit pass on what it is given. Empty where nothing does that.
     trailing: how many layers behind the last stage the published tables count
@@ -51,13 +52,15 @@ class Family:
   layout: Layout = Layout()
   prunable_names: tuple[str, ...] = ('kernel',)
   spared: tuple[str, ...] = ()
+  dense: tuple[str, ...] = ()
   branch_end: tuple[str, ...] = ()
   trailing: int = 0
   torch_name: Callable[[str, Mapping[str, int]], str] | None = None
 
   def prunable(self, leaf: str) -> bool:
     """Whether a parameter is pruned or counted."""
-    return leaf.rpartition('/')[2] in self.prunable_names
+    named = leaf.rpartition('/')[2] in self.prunable_names
+    return named and leaf not in self.dense
 
   def is_spared(self, leaf: str) -> bool:
     """Whether a prunable parameter is counted but never pruned."""
@@ -95,6 +98,8 @@ def _network(
 
 
 IMAGENET = (224, 224, 3)
+# OneTicket moves tickets between numbers of classes, so sparsity is of the rest
+_HEAD = ('head/kernel',)
 _BASIC_END = ('bn2/scale', 'bn2/bias')
 _BOTTLENECK_END = ('bn3/scale', 'bn3/bias')
 _bottleneck_depths = functools.partial(
@@ -149,6 +154,7 @@ register(
     module=_network(
       resnet.ResNet, ONETICKET, block=resnet.Bottleneck, imagenet=True
     ),
+    dense=_HEAD,
     branch_end=_BOTTLENECK_END,
     torch_name=torch_names.torchvision_resnet,
   )
@@ -173,7 +179,7 @@ register(
     width=64,
     depths=vgg.depths,
     module=_network(vgg.VGG, ONETICKET),
-    spared=('head/kernel',),
+    dense=_HEAD,
     torch_name=torch_names.open_lth_vgg,
   )
 )
