@@ -93,10 +93,11 @@ def _study(workdir: Path, into: Path) -> Iterator[str]:
     f'{len(rows)} trained networks, '
     f'{sum(row["train_flops"] for row in rows):.1e} FLOPs. {_ground(workdir)}\n'
   )
-  yield from _claims(paper, found)
+  drops = _barriers(workdir)
+  yield from _claims(paper, [*found, *drops])
   yield from _tables(found)
-  yield from _published(paper, found)
-  yield from _barriers(workdir)
+  yield from _published(paper, [*found, *drops])
+  yield from _barrier_table(drops)
   yield from _figures(spec, found, into)
 
 
@@ -153,27 +154,36 @@ def _published(paper, found) -> Iterator[str]:
   yield ''
 
 
-def _barriers(workdir: Path) -> Iterator[str]:
-  """The largest drop between two trainings of one ticket, where asked for."""
+def _barriers(workdir: Path) -> list:
+  """The drops between two trainings of one ticket, where asked for."""
   from elth_jax import manifest
   from elth_jax.report import summary
   from elth_jax.study.store import RESULT
 
-  drops: dict[tuple[str, int, str], list[float]] = {}
-  for folder in sorted((workdir / 'runs').glob('*-connectivity')):
-    about = manifest.read(folder)['about']['spec']['about']
-    label = summary.label_of({'order': '', **about})
-    result = json.loads(manifest.read_file(folder, RESULT))
-    of = about['target'], about['level'], label
-    drops.setdefault(of, []).append(100 * result['barrier'])
+  return summary.barriers(
+    (
+      manifest.read(folder)['about']['spec']['about'],
+      json.loads(manifest.read_file(folder, RESULT))['barrier'],
+    )
+    for folder in sorted((workdir / 'runs').glob('*-connectivity'))
+  )
+
+
+def _barrier_table(drops) -> Iterator[str]:
+  from elth_jax.report import summary
+
   if not drops:
     return
   yield '| two trainings of one ticket | level | largest drop between, points |'
   yield '| --- | ---: | ---: |'
-  for (target, level, label), values in drops.items():
-    mean, margin = summary.interval(values)
-    network = summary.pretty(target)
-    yield f'| {network}, {label} | {level} | {mean:.2f} ± {margin:.2f} |'
+  for cell in drops:
+    mean, margin = summary.interval(
+      [100 * value for value in cell.accuracy.values()]
+    )
+    yield (
+      f'| {summary.pretty(cell.target)}, {cell.label} | {cell.level} | '
+      f'{mean:.2f} ± {margin:.2f} |'
+    )
   yield ''
 
 

@@ -4,9 +4,9 @@
     --config=experiments/elth_figure8.py --workdir=runs/elth_figure8
 
 Two trainings of one ticket that differ in data order and augmentation alone:
-IMP on ResNet-32, and tickets stretched from ResNet-20 and ResNet-14. The
-published barriers at 89.26%: IMP about 0, from ResNet-20 8.72 points, from
-ResNet-14 69.72. `--config.scale=small`: ResNet-14 and 20 to ResNet-20.
+IMP on ResNet-32, and tickets stretched from ResNet-20 and ResNet-14. A barrier
+is the largest drop of accuracy on the line between the two.
+`--config.scale=small`: ResNet-14 and 20 to ResNet-20.
 """
 
 from ml_collections import ConfigDict
@@ -31,7 +31,14 @@ def get_config() -> ConfigDict:
     paper=Paper(
       title='E-LTH, figure 8',
       question='Does training an elastic ticket end in one linear basin?',
+      claims=(
+        'barrier_ett > barrier_imp at highest',
+        'barrier_ett from resnet14 > barrier_ett from resnet20 at highest',
+      ),
       published=(
+        'resnet32 barrier_imp at 10: 0 (about 0)',
+        'resnet32 barrier_ett from resnet20 at 10: 8.72',
+        'resnet32 barrier_ett from resnet14 at 10: 69.72',
         'resnet32 imp at 10: 92.22',
         'resnet32 ett from resnet20 at 10: 91.38',
       ),

@@ -127,7 +127,7 @@ def test_the_transfer_matrix_is_against_the_targets_own_imp():
   low = cells(imp=[0.9, 0.92], ett__append=[0.88, 0.91], ett__other=[0.5, 0.5])
   high = [dataclasses.replace(cell, level=5) for cell in low]
   ((pair, found),) = summary.transfers([*low, *high]).items()
-  assert pair == ('resnet20', 'resnet32')
+  assert pair == ('ResNet-20', 'ResNet-32')
   assert (found.better.level, found.better.order) == (5, 'append')
   assert found.difference == pytest.approx(-0.015)
   assert summary.transfers(cells(ett__append=[0.9])) == {}

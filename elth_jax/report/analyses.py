@@ -126,7 +126,8 @@ def transfer(matrix: Mapping[tuple[str, str], Comparison]) -> Figure:
   for (source, target), pair in matrix.items():
     place = sources.index(source), targets.index(target)
     values[place] = 100 * pair.difference
-  size = 1.5 * len(targets) + 1.9, 0.75 * len(sources) + 1.2
+  longest = max(map(len, sources))
+  size = 1.5 * len(targets) + 1.9 + 0.06 * longest, 0.75 * len(sources) + 1.2
   figure = Figure(figsize=size, layout='constrained')
   axes = figure.subplots()
   most = max(1.0, float(np.nanmax(np.abs(values))))
@@ -145,8 +146,8 @@ def transfer(matrix: Mapping[tuple[str, str], Comparison]) -> Figure:
       fontsize=8,
       color='white' if deep else 'black',
     )
-  axes.set_xticks(range(len(targets)), map(pretty, targets), fontsize=8)
-  axes.set_yticks(range(len(sources)), map(pretty, sources), fontsize=8)
+  axes.set_xticks(range(len(targets)), targets, fontsize=8)
+  axes.set_yticks(range(len(sources)), sources, fontsize=8)
   axes.set_xlabel('trained')
   axes.set_ylabel('ticket from')
   figure.colorbar(image, ax=axes, label='points above IMP')

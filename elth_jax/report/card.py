@@ -11,7 +11,7 @@ import jinja2
 from elth_jax import masks as masks_lib
 from elth_jax.files import write_atomically
 from elth_jax.report import figures
-from elth_jax.report.page import in_network_order
+from elth_jax.report.groups import in_network_order
 from elth_jax.ticket import Ticket
 
 CARD, FIGURE = 'README.md', 'sparsity.png'

@@ -44,8 +44,9 @@ class Cell:
 
   @property
   def origin(self) -> str:
-    """The network that the ticket was found in, and the data set."""
-    return ' '.join(filter(None, (self.source, self.dataset)))
+    """The network that the ticket was found in, and the data set, to read."""
+    where = f' on {self.dataset}' if self.dataset else ''
+    return pretty(self.source) + where
 
   @property
   def mean(self) -> float:
@@ -126,6 +127,36 @@ def cells(rows: Iterable[Row]) -> list[Cell]:
   ]
 
 
+def barriers(
+  connected: Iterable[tuple[Mapping[str, Any], float]],
+) -> list[Cell]:
+  """Cells of the largest drop of accuracy between two trainings of a ticket.
+
+  Claims name them by `barrier_` and the method, and published numbers too.
+
+  Args:
+    connected: what a `connect` node is about, and its barrier, 0 to 1.
+  """
+  groups: dict[tuple, list[tuple[Mapping[str, Any], float]]] = {}
+  for about, value in connected:
+    label = label_of({'order': '', **about})
+    identity = about['target'], label, about['method'], about['level']
+    groups.setdefault(identity, []).append((about, value))
+  return [
+    Cell(
+      target,
+      label,
+      f'barrier_{method}',
+      level,
+      sparsity=math.nan,
+      accuracy={about['replicate']: value for about, value in group},
+      source=group[0][0]['source'],
+      order=group[0][0].get('order', ''),
+    )
+    for (target, label, method, level), group in groups.items()
+  ]
+
+
 def compare(better: Cell, worse: Cell) -> Comparison:
   """The paired difference of two cells over the replicates both have."""
   shared = sorted(better.accuracy.keys() & worse.accuracy.keys())
@@ -171,6 +202,8 @@ def claims(found: Sequence[Cell]) -> list[Comparison]:
 def transfers(found: Sequence[Cell]) -> dict[tuple[str, str], Comparison]:
   """(origin, target) -> its elastic ticket against the target's own IMP.
 
+  Both as people read them.
+
   At the last level at which both were trained; of several orders, the first.
   """
   own = {(c.target, c.level): c for c in found if c.method == 'imp'}
@@ -183,7 +216,7 @@ def transfers(found: Sequence[Cell]) -> dict[tuple[str, str], Comparison]:
   matrix: dict[tuple[str, str], Comparison] = {}
   for cell in moved:
     if cell.level == last:
-      pair = cell.origin, cell.target
+      pair = cell.origin, pretty(cell.target)
       matrix.setdefault(pair, compare(cell, own[cell.target, last]))
   return matrix
 
