@@ -59,7 +59,7 @@ def write_report(
     for node in nodes.values()
     if node.kind == 'connect' and node.name not in failed
   )
-  judgements = judge_all(spec.paper, [*found, *drops])
+  seen = [*found, *drops]
   groups = all_figures(spec, nodes, store, found, failed)
   drawn: dict[str, list] = {}
   for title, group in groups.items():
@@ -77,10 +77,8 @@ def write_report(
     groups=drawn,
     tables=summary.tables(found),
     claims=summary.claims(found),
-    judgements=judgements,
-    published=beside(
-      map(Published.parse, spec.paper.published), [*found, *drops]
-    ),
+    judgements=judge_all(spec.paper, seen),
+    published=beside(map(Published.parse, spec.paper.published), seen),
     failed=failed,
     notes=notes,
     collapsed=_collapsed(nodes, store, failed),
