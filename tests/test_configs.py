@@ -2,13 +2,14 @@
 
 import dataclasses
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 
 from elth_jax import datasets, reproduction
 from elth_jax.claims import Claim
-from elth_jax.study import data, session
+from elth_jax.study import data, estimate, session
 from elth_jax.study.graph import build
 from elth_jax.study.spec import read_config
 from tests.conftest import make_dataset
@@ -42,7 +43,10 @@ def config_of(path, argument):
 
 
 @pytest.mark.parametrize(('path', 'argument'), CONFIGS, ids=name_of)
-def test_configs_build_their_graph_and_say_how_to_run_it(path, argument):
+def test_configs_build_their_graph_and_say_how_to_run_it(
+  path, argument, monkeypatch
+):
+  monkeypatch.setattr(estimate, 'measured_flops_per_second', lambda: 1e11)
   assert f'--config={path.relative_to(ROOT)}' in MODULES[path].__doc__
   config = config_of(path, argument)
   for scale in ('paper', *config.scales):
@@ -51,6 +55,9 @@ def test_configs_build_their_graph_and_say_how_to_run_it(path, argument):
     nodes = build(spec, data.outline(spec))
     methods = {node.spec['about']['method'] for node in nodes.values()}
     assert methods - {'imp'} == {'dense', *spec.methods} - {'imp'}
+    planned = estimate.describe(nodes, spec)
+    assert all(name in planned for name in nodes)
+    assert re.search(r'FLOPs; very roughly \d+ ', planned)
     if path.parent.name == 'experiments':
       speaks_of_what_is_trained(spec, nodes)
 
@@ -115,6 +122,8 @@ def test_every_experiment_runs_to_its_figure(
   }
   if config.source_width:  # one is twice the other
     del smaller['width']
+  for name in config.recipe_on:
+    smaller[f'recipe_on.{name}.rewind_epochs'] = 0
   succeeded = session.run(config, tmp_path, given=smaller)
   page = (tmp_path / 'report.html').read_text()
   assert succeeded or 'diverged' in page

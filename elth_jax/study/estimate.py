@@ -52,12 +52,18 @@ def _plans(nodes: Mapping[str, Node]) -> list[str]:
   for node in nodes.values():
     about = node.spec['about']
     if node.kind == 'make' and about['method'] == 'ett':
-      asked = about['source'], about['target'], about['order']
-      found[asked] = node.architecture
+      width_rule = node.spec.get('width_rule', '')
+      rules = node.spec['order'], width_rule, about.get('source_width', '')
+      found[about['source'], about['target'], *rules] = node.architecture
   return [_explained(target, *asked) for asked, target in found.items()]
 
 
-def _explained(target, source: str, name: str, rule: str) -> str:
+def _explained(
+  target, source: str, name: str, rule: str, width_rule: str, width: int
+) -> str:
+  if width_rule:
+    widths = f'width {width} to {target.width}'
+    return f'{source} -> {name}: {rule}, {width_rule} ({widths})'
   if ' by ' in rule:
     return f'{source} -> {name}: {rule} (known when the ticket is)'
   return f'{explain(target.with_name(source), name, rule)}\n'

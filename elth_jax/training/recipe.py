@@ -26,7 +26,8 @@ class Recipe:
     rewind_step: a ticket keeps the weights of step r: this many steps ...
     rewind_epochs: ... after this many epochs.
     flip: whether images are flipped left to right at random.
-    crop_padding: zeros padded on each side before a random crop.
+    crop_padding: zeros padded on each side before a random crop; streams are
+      cut in their own way, whatever it is (see `datasets.stream`).
     dtype: of activations and products: `float32` or `bfloat16`. Parameters,
       BN and the optimiser stay float32.
   """
