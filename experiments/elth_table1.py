@@ -4,10 +4,9 @@
     --config=experiments/elth_table1.py --workdir=runs/elth_table1
 
 ResNet-18, 26 and 34, tickets of each moved to the two others, at 73.79%
-sparsity. The report's once-for-all table is table 2. ImageNet is streamed:
-`--config.read_processes=8` decodes beside training. `--config.scale=small`:
-images of 32 pixels, 6,000 of them, a sixteenth as wide; `--config.scale=gpu`:
-100,000 images of 112 pixels.
+sparsity. The report's once-for-all table is table 2. ImageNet is streamed.
+`--config.scale=small`: images of 32 pixels, 6,000 of them, a sixteenth as wide;
+`--config.scale=gpu`: 100,000 images of 112 pixels.
 """
 
 from ml_collections import ConfigDict
