@@ -121,8 +121,10 @@ def parse_flags(argv: list[str]) -> list[str]:
     TypeError,
     ValueError,
   ) as error:
-    text = error.args[0] if isinstance(error, KeyError) else error
-    sys.exit(f'elth_jax: {" ".join(str(text).split())}')
+    text = str(error.args[0] if isinstance(error, KeyError) else error)
+    if 'Traceback' in text:  # of the config's file; its last line says why
+      text = f'--config: {text.strip().splitlines()[-1]}'
+    sys.exit(f'elth_jax: {" ".join(text.split())}')
 
 
 if __name__ == '__main__':

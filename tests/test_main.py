@@ -132,6 +132,9 @@ def test_importing_installs_no_handler():
     (['--config.levels=many'], 'levels'),
     (['--workdir=/proc/nowhere'], 'workdir /proc/nowhere cannot be written'),
     (['--config=configs/none.py'], 'configs/none.py'),
+    (['--config=experiments/elth_table6.py:mnist'], "data set 'mnist'"),
+    (['--config.image_size=-1'], 'image_size is -1'),
+    (['--config.read_threads=-1'], 'threads and processes must be'),
   ],
 )
 def test_bad_input_is_one_clear_line(tmp_path, arguments, message):
