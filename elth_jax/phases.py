@@ -1,6 +1,7 @@
 """Where time and memory go: named phases, timed while somebody listens."""
 
 import contextlib
+import os
 import resource
 import sys
 import time
@@ -90,6 +91,13 @@ def listening() -> Iterator[Clock]:
   finally:
     _clock.reset(token)
     jax.monitoring.unregister_event_duration_listener(compiled)
+
+
+def usable_cores() -> int:
+  """How many cores this process may use."""
+  if hasattr(os, 'sched_getaffinity'):  # not on macOS
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
 
 
 def peak_memory() -> dict[str, int]:

@@ -167,6 +167,13 @@ def test_a_record_that_is_no_image_is_named(stream):
     list(broken.training_batches(2, 0, 0, 1))
 
 
+def test_a_label_out_of_range_is_named(stream):
+  records = [{'image': prepared.jpeg(0, 0), 'label': 1000}] * 3
+  broken = dataclasses.replace(stream, train=records)
+  with pytest.raises(datasets.DatasetError, match='label 1000, of 1000'):
+    list(broken.training_batches(2, 0, 0, 1))
+
+
 def test_foreign_data_is_refused(source, tmp_path, monkeypatch):
   wrong = dataclasses.replace(source, examples={'train': 22, 'test': 10})
   with pytest.raises(datasets.DatasetError, match='21 examples, not 22'):
@@ -239,6 +246,32 @@ def test_training_on_a_stream_is_training_on_its_images(stream):
     one[0]['head']['kernel'], other[0]['head']['kernel'], atol=1e-5
   )
   assert one[1] == other[1]
+  check_statistics(streamed, ticket)
+
+
+def check_statistics(streamed, ticket):
+  """BN statistics of a stream are those of its images in memory."""
+  stream = streamed.dataset
+  images, labels = stream.take(np.arange(stream.examples))
+  tests = [b for b in stream.test_batches(5) if (b['label'] >= 0).all()]
+  memory = datasets.Dataset(
+    name='memory',
+    train_images=images,
+    train_labels=labels,
+    test_images=np.concatenate([b['image'] for b in tests]),
+    test_labels=np.concatenate([b['label'] for b in tests]),
+    classes=stream.classes,
+    mean=stream.mean,
+    std=stream.std,
+  )
+  kept = Trainer(streamed.architecture, streamed.recipe, memory)
+  network = {'params': ticket.params, 'batch_stats': ticket.batch_stats}
+  found = [
+    trainer.accuracies(ticket, [network], recompute=recompute)
+    for trainer in (streamed, kept)
+    for recompute in (False, True)
+  ]
+  assert found[:2] == found[2:]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A data set: what is known of it, and its images in memory."""
 
+import abc
 import dataclasses
 import functools
 import hashlib
@@ -20,7 +21,7 @@ class DatasetError(Exception):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Images:
+class Images(abc.ABC):
   """What is known of a data set without its images.
 
   Attributes:
@@ -39,23 +40,23 @@ class Images:
   shape: tuple[int, int, int] | None = None
 
   @property
+  @abc.abstractmethod
   def examples(self) -> int:
     """How many training images there are."""
-    raise NotImplementedError
 
   @property
+  @abc.abstractmethod
   def stored_shape(self) -> tuple[int, int, int]:
     """(height, width, channels) of images before `normalize`."""
-    raise NotImplementedError
 
   @property
+  @abc.abstractmethod
   def sha256(self) -> str:
     """What tells one data set from another, in hexadecimal."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def subset(self, examples: int | None) -> Self:
     """The first `examples` training images; the test set stays whole."""
-    raise NotImplementedError
 
   @property
   def image_shape(self) -> tuple[int, int, int]:
@@ -238,6 +239,13 @@ def checked_count(images: Images, wanted: int) -> int:
       f'{images.name} has {images.examples} training images, not {wanted}'
     )
   return wanted
+
+
+@functools.lru_cache(maxsize=32)
+def epoch_order(examples: int, seed: int, epoch: int) -> np.ndarray:
+  """A permutation of the examples: which image an epoch sees when."""
+  order = generator(seed, 'order', epoch).permutation(examples)
+  return order.astype(np.int32)
 
 
 def content_hash(images: np.ndarray, labels: np.ndarray) -> str:

@@ -9,7 +9,6 @@ hosts, each its part of every batch. Grain does the reading ahead.
 import dataclasses
 import functools
 import io
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -18,7 +17,13 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from elth_jax.datasets.dataset import DatasetError, Images, checked_count
+from elth_jax.datasets.dataset import (
+  DatasetError,
+  Images,
+  checked_count,
+  epoch_order,
+)
+from elth_jax.phases import usable_cores
 from elth_jax.randomness import generator
 
 # of the image's area, and width by height, as in the published runs
@@ -173,7 +178,7 @@ class Stream(Images):
   def _read(
     self, cut: Callable[[int], Batch], slots: range, batch_size: int
   ) -> Iterator[Batch]:
-    threads = self.reading.threads or os.cpu_count() or 1
+    threads = self.reading.threads or usable_cores()
     ahead = self.reading.ahead * batch_size
     images = (
       grain.MapDataset.range(slots.start, slots.stop)
@@ -215,10 +220,10 @@ class _TrainingCut:
     draw = generator(self.seed, 'cut', epoch, place)
     record = stream.train[example]
     choose = functools.partial(random_box, draw)
-    image = _cut_out(stream, record, example, choose)
+    batch = _cut_out(stream, record, example, choose)
     if self.flip and draw.random() < 0.5:
-      image = np.ascontiguousarray(image[:, ::-1])
-    return {'image': image, 'label': np.int32(record['label'])}
+      batch['image'] = np.ascontiguousarray(batch['image'][:, ::-1])
+    return batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,16 +237,7 @@ class _CentreCut:
   def __call__(self, row: int) -> Batch:
     if row >= self.count:
       return self.stream.blank()
-    record = self.records[row]
-    image = _cut_out(self.stream, record, row, centre_box)
-    return {'image': image, 'label': np.int32(record['label'])}
-
-
-@functools.lru_cache(maxsize=4)
-def epoch_order(examples: int, seed: int, epoch: int) -> np.ndarray:
-  """A permutation of the examples: which image an epoch sees when."""
-  order = generator(seed, 'order', epoch).permutation(examples)
-  return order.astype(np.int32)
+    return _cut_out(self.stream, self.records[row], row, centre_box)
 
 
 def _cut_out(
@@ -249,9 +245,14 @@ def _cut_out(
   record: Mapping[str, Any],
   row: int,
   choose: Callable[[int, int], Box],
-) -> np.ndarray:
-  """The chosen part of an encoded image, uint8 (side, side, 3)."""
-  side = stream.side
+) -> Batch:
+  """The chosen part of an encoded image, and its label."""
+  side, label = stream.side, record['label']
+  if not 0 <= label < stream.classes:
+    raise DatasetError(
+      f'{stream.name}: image {row} has label {label}, of {stream.classes} '
+      'classes; prepare the data set again'
+    )
   try:
     with Image.open(io.BytesIO(record['image'])) as image:
       width, height = image.size
@@ -263,7 +264,7 @@ def _cut_out(
       scaled = box[0] * x, box[1] * y, box[2] * x, box[3] * y
       colour = image if image.mode == 'RGB' else image.convert('RGB')
       cut = colour.resize((side, side), Image.Resampling.BILINEAR, box=scaled)
-      return np.asarray(cut, np.uint8)
+      return {'image': np.asarray(cut, np.uint8), 'label': np.int32(label)}
   except (OSError, ValueError, SyntaxError) as error:
     raise DatasetError(
       f'{stream.name}: image {row} cannot be decoded: {error}; prepare the '

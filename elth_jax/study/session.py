@@ -2,14 +2,13 @@
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from elth_jax.phases import peak_memory, phase
+from elth_jax.phases import peak_memory, phase, usable_cores
 from elth_jax.report import summary, write_report
 from elth_jax.study import data, history, outputs, profile, results
 from elth_jax.study.estimate import describe
@@ -122,10 +121,7 @@ def _run(
 
 def suitable_cpu_devices() -> int:
   """How many host devices to split a CPU into: one for each core, up to 8."""
-  cores = os.cpu_count() or 1
-  if hasattr(os, 'sched_getaffinity'):  # not on macOS
-    cores = len(os.sched_getaffinity(0))
-  return min(cores, 8)
+  return min(usable_cores(), 8)
 
 
 def _accept(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elth_jax.datasets.stream import epoch_order
+from elth_jax.datasets.dataset import epoch_order
 from elth_jax.randomness import generator
 from elth_jax.training.recipe import Recipe
 from elth_jax.trees import PyTree
