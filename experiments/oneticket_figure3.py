@@ -14,17 +14,10 @@ Fashion-MNIST and SVHN; ImageNet and Places365 at 32 pixels.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import oneticket_transfer
+from elth_jax.study.config import SIX_DATASETS, oneticket_transfer
 
-CHOICES = (
-  'fashion_mnist',
-  'svhn_cropped',
-  'cifar10',
-  'cifar100',
-  'imagenet2012',
-  'places365_small',
-)
+CHOICES = SIX_DATASETS
 
 
 def get_config(dataset: str = 'cifar10') -> ConfigDict:
-  return oneticket_transfer('vgg19', dataset, CHOICES, figure=3)
+  return oneticket_transfer('vgg19', dataset, figure=3)

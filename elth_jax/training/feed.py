@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent import futures
 from typing import Any, ClassVar, Protocol
 
 import jax
@@ -127,23 +129,32 @@ class StreamFeed:
   def windows(self, seeds, step, stop):
     """As many steps as fit `WINDOW_BYTES`, padded at the end.
 
-    Tickets of one seed share what is read.
+    The next window is put together while this one is trained on. Tickets of
+    one seed share what is read.
     """
     size = self.recipe.batch_size
-    steps = self._steps(size)
     readers = {
       seed: self.stream.training_batches(
         size, seed, step, stop, self.recipe.flip
       )
       for seed in dict.fromkeys(seeds)
     }
-    for first in range(step, stop, steps):
+    steps = self._steps(size)
+
+    def window(first: int) -> Window:
       until = min(first + steps, stop)
       read = {
-        seed: self._stacked(reader, until - first, steps, size)
+        seed: self._stacked(itertools.islice(reader, until - first), steps)
         for seed, reader in readers.items()
       }
-      yield Window(first, until, [read[seed] for seed in seeds])
+      return Window(first, until, [read[seed] for seed in seeds])
+
+    with futures.ThreadPoolExecutor(1) as aside:
+      coming = aside.submit(window, step)
+      for after in range(step + steps, stop, steps):
+        ready, coming = coming.result(), aside.submit(window, after)
+        yield ready
+      yield coming.result()
 
   def tests(self, share):
     size = EVALUATION_BATCH + -EVALUATION_BATCH % share
@@ -160,16 +171,15 @@ class StreamFeed:
     an_epoch = self.recipe.steps_per_epoch(self.stream.examples)
     return min(max(WINDOW_BYTES // (image * size), 1), an_epoch)
 
-  def _stacked(self, reader, count: int, steps: int, size: int) -> Batch:
-    blank = self.stream.blank()
-    window = {
-      name: np.full((steps, size, *np.shape(value)), value)
-      for name, value in blank.items()
+  def _stacked(self, batches: Iterable[Batch], steps: int) -> Batch:
+    """Batches along a new first axis, with empty ones up to `steps`."""
+    blank = {
+      name: np.broadcast_to(value, (self.recipe.batch_size, *np.shape(value)))
+      for name, value in self.stream.blank().items()
     }
-    for row in range(count):
-      for name, values in next(reader).items():
-        window[name][row] = values
-    return window
+    read = list(batches)
+    rows = [*read, *[blank] * (steps - len(read))]
+    return {name: np.stack([row[name] for row in rows]) for name in blank}
 
 
 @functools.lru_cache(maxsize=2)

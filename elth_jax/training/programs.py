@@ -113,9 +113,13 @@ class Programs:
 
   def _stack(self, name, values, spare: int) -> np.ndarray:
     """A window's batches of all lanes, padded to a multiple of `share`."""
-    stacked = np.stack([*values, *[values[-1]] * spare])
+    lanes = [*values, *[values[-1]] * spare]
+    stacked = np.stack(lanes) if len(lanes) > 1 else lanes[0][None]
+    missing = -stacked.shape[2] % self.share
+    if not missing:
+      return stacked
     margins = [(0, 0)] * stacked.ndim
-    margins[2] = (0, -stacked.shape[2] % self.share)
+    margins[2] = (0, missing)
     filling = -1 if name in ('index', 'label') else 0  # no example
     return np.pad(stacked, margins, constant_values=filling)
 
