@@ -87,7 +87,8 @@ def test_tables_have_a_column_for_each_level_compared():
 
 
 def test_accuracy_figure_shows_every_method_and_the_dense_line():
-  figure = figures.accuracy(['resnet32'], summary.cells(ROWS))
+  more = [*ROWS, row('imp', 4, 0, 0.9, 0.59), row('imp', 4, 1, 0.91, 0.59)]
+  figure = figures.accuracy(['resnet32'], summary.cells(more))
   (axes,) = figure.axes
   labels = [text.get_text() for text in axes.get_legend().get_texts()]
   assert labels == [
@@ -100,8 +101,22 @@ def test_accuracy_figure_shows_every_method_and_the_dense_line():
   styles = {(line.get_color(), line.get_marker()) for line in axes.lines}
   assert len(styles) == len(axes.lines)
   bars = [c for c in axes.collections if len(c.get_paths()[0].vertices) == 2]
-  assert len(bars) == 4  # one level only: no bands
-  assert [t.get_text() for t in axes.get_xticklabels()] == ['36.0']
+  assert len(bars) == 3  # one level only: no bands
+  ticks = [text.get_text() for text in axes.get_xticklabels()]
+  assert ticks == ['36.0', '59.0']
+
+
+def test_one_level_is_a_row_for_each_method():
+  figure = figures.accuracy(['resnet32'], summary.cells(ROWS))
+  (axes,) = figure.axes
+  assert [text.get_text() for text in axes.get_yticklabels()] == [
+    'IMP, 36.0%',
+    'ETT from ResNet-20 (append), 37.0%',
+    'Random, 36.0%',
+    'Reinit, 36.0%',
+  ]
+  points = [line for line in axes.lines if line.get_marker() == '.']
+  np.testing.assert_allclose(points[0].get_xdata(), [91, 93, 92])
 
 
 HAVE = {'stage1': 3, 'stage2': 3, 'stage3': 3}

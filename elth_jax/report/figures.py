@@ -6,6 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from elth_jax.elastic.plan import Plan
+from elth_jax.report.dots import dots, has_one_level
 from elth_jax.report.summary import Cell, pretty
 
 matplotlib.rcParams['svg.hashsalt'] = 'elth_jax'  # same figure, same bytes
@@ -52,9 +53,12 @@ def accuracy(targets: Sequence[str], found: Sequence[Cell]) -> Figure:
 
   Bands, or bars where there is one level only, are one standard deviation over
   replicates. Sparsity is drawn by the logarithm of the weights that remain, as
-  IMP's levels fall.
+  IMP's levels fall. Where no method has two levels, see `dots.dots`.
   """
-  styles = _styles([cell for cell in found if cell.target in targets])
+  shown = [cell for cell in found if cell.target in targets]
+  styles = _styles(shown)
+  if has_one_level(shown):
+    return dots(targets, shown, styles)
   beside = len(styles) > 8 or len(targets) > 1  # the legend
   width = 6.4 if len(targets) == 1 else 3.9 * min(len(targets), 3)
   rows = -(-len(targets) // 3)
@@ -149,10 +153,11 @@ def _sparsity_axis(axes, found: Sequence[Cell]) -> None:
   axes.set_xscale('log')
   axes.invert_xaxis()
   ticks: list[float] = []
+  known = any(cell.method in ('imp', 'magnitude') for cell in found)
   for cell in sorted(found, key=lambda c: c.sparsity):
     remaining = 1 - cell.sparsity
-    nominal = cell.method == 'imp' or cell.method == 'magnitude'
-    if nominal and (not ticks or remaining < 0.75 * ticks[-1]):
+    nominal = cell.method in ('imp', 'magnitude')
+    if (nominal or not known) and (not ticks or remaining < 0.75 * ticks[-1]):
       ticks.append(remaining)
   axes.set_xticks(ticks, [f'{100 * (1 - tick):.1f}' for tick in ticks])
   axes.set_xticks([], minor=True)

@@ -1,0 +1,81 @@
+"""Accuracy at one level: a row for each method, replicates as points."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from elth_jax.report.summary import Cell, pretty
+
+ROW = 0.27  # inches
+
+
+def has_one_level(found: Sequence[Cell]) -> bool:
+  """Whether no method was trained at two levels, so that lines are points."""
+  seen = [(c.target, c.label) for c in found if c.method != 'dense']
+  return len(set(seen)) == len(seen)
+
+
+def dots(
+  targets: Sequence[str],
+  found: Sequence[Cell],
+  styles: Mapping[str, tuple[str, str]],
+) -> Figure:
+  """Test accuracy of every method, a panel a target.
+
+  A large mark is the mean, its bar one standard deviation, small marks are
+  replicates; the dashed line is the dense network.
+
+  Args:
+    targets: networks, from above.
+    found: one cell for each method and target.
+    styles: label -> colour and marker.
+  """
+  panels = [[cell for cell in found if cell.target == t] for t in targets]
+  rows = [sum(cell.method != 'dense' for cell in mine) for mine in panels]
+  figure = Figure(
+    figsize=(8.4, sum(ROW * n + 0.75 for n in rows) + 0.2),
+    layout='constrained',
+  )
+  grid = figure.subplots(
+    len(targets), 1, squeeze=False, sharex=True, height_ratios=rows
+  )[:, 0]
+  for axes, target, mine in zip(grid, targets, panels, strict=True):
+    _panel(axes, target, mine, styles)
+  grid[-1].set_xlabel('test accuracy (%)')
+  return figure
+
+
+def _panel(axes, target: str, mine: Sequence[Cell], styles) -> None:
+  shown = [cell for cell in mine if cell.method != 'dense']
+  for row, cell in enumerate(shown):
+    colour, marker = styles[cell.label]
+    values = [100 * value for value in cell.accuracy.values()]
+    axes.plot(values, [row] * len(values), '.', color=colour, alpha=0.45, ms=5)
+    axes.errorbar(
+      100 * cell.mean,
+      row,
+      xerr=100 * cell.std,
+      fmt=marker,
+      color=colour,
+      ms=6,
+      lw=1.4,
+    )
+  for cell in mine:
+    if cell.method == 'dense':
+      axes.axvline(100 * cell.mean, color='#888888', ls='--', lw=1)
+      axes.annotate(
+        'dense',
+        (100 * cell.mean, 0),
+        xycoords=('data', 'axes fraction'),
+        xytext=(3, 3),
+        textcoords='offset points',
+        fontsize=7.5,
+        color='#666666',
+      )
+  names = [f'{cell.label}, {100 * cell.sparsity:.1f}%' for cell in shown]
+  axes.set_yticks(range(len(shown)), names, fontsize=8)
+  axes.set_ylim(len(shown) - 0.4, -0.6)
+  title = f'{pretty(target)} (method, sparsity)'
+  axes.set_title(title, fontsize=10, loc='left')
+  axes.grid(alpha=0.25, lw=0.6)
+  axes.spines[['top', 'right']].set_visible(False)
