@@ -51,7 +51,7 @@ def test_configs_build_their_graph_and_say_how_to_run_it(
   config = config_of(path, argument)
   for scale in ('paper', *config.scales):
     config.scale = scale
-    spec, _ = read_config(config)
+    spec, _ = read_config(config, {'replicates': 1})  # all are alike
     nodes = build(spec, data.outline(spec))
     methods = {node.spec['about']['method'] for node in nodes.values()}
     assert methods - {'imp'} == {'dense', *spec.methods} - {'imp'}
