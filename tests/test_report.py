@@ -136,3 +136,9 @@ def test_layer_figure_has_a_bar_for_each_leaf():
   assert isinstance(figure, Figure)
   heights = [round(bar.get_height()) for bar in figure.axes[0].patches]
   assert heights == [10, 90]
+
+
+def test_tables_of_etts_alone_name_their_sparsity():
+  etts = [r for r in ROWS if r['method'] == 'ett']
+  ((_, heads, _),) = summary.tables(summary.cells(etts))
+  assert heads == ['dense', '37.00%']

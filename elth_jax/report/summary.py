@@ -251,8 +251,10 @@ def tables(
     levels = sorted(compared or {c.level for c in mine if c.level})
     labels = dict.fromkeys(cell.label for cell in mine if cell.level)
     by = {(cell.label, cell.level): cell for cell in mine}
-    nominal = {c.level: c.sparsity for c in mine if c.method != 'ett'}
-    heads = ['dense'] + [f'{nominal.get(k, math.nan):.2%}' for k in levels]
+    # ETT's drifts, so it is the last to speak for a level
+    known = sorted(mine, key=lambda c: c.method != 'ett')
+    nominal = {cell.level: cell.sparsity for cell in known}
+    heads = ['dense'] + [f'{nominal[k]:.2%}' for k in levels]
     rows = [
       (label, [by.get((label, level)) for level in levels]) for label in labels
     ]
