@@ -81,13 +81,19 @@ def collect(
 def of_targets(
   rows: Iterable[Mapping[str, Any]], spec: StudySpec
 ) -> list[Mapping[str, Any]]:
-  """The rows of what a study compares: not of sources trained otherwise."""
+  """The rows of what a study compares.
+
+  Not of sources trained otherwise, nor of a target's own IMP where that only
+  served as a source.
+  """
+  unasked = {'imp'} - set(spec.methods)
   optimizer = spec.recipe_for(spec.dataset).optimizer
   return [
     row
     for row in rows
     if (row['dataset'], row['optimizer']) == (spec.dataset, optimizer)
     and row['width'] == (spec.width or architecture(row['target']).width)
+    and not (row['method'] in unasked and row['target'] in spec.targets)
   ]
 
 
