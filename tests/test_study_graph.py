@@ -107,6 +107,10 @@ def test_methods_bring_what_they_need_and_no_more(dataset):
     ),
     ({'levels': 60}, 'level .* would keep 0 of'),
     ({'recipe': Recipe(batch_size=8, epochs=3)}, 'rewind point 1000'),
+    ({'source_width': 9}, 'sources of width 9 and targets of width'),
+    ({'source_datasets': ('digits', 'digits')}, 'give distinct values'),
+    ({'recipe_on': {'digit': {}}}, "did you mean 'digits'"),
+    ({'recipe_on': {'digits': {'epoch': 1}}}, 'recipe_on.digits.epoch'),
   ],
 )
 def test_impossible_studies_are_refused_at_once(dataset, change, message):

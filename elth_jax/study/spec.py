@@ -146,6 +146,10 @@ class StudySpec:
       values = getattr(self, name)
       if not values or len(set(values)) < len(values):
         raise ValueError(f'{name} is {values}; give distinct values')
+    if len(set(self.source_datasets)) < len(self.source_datasets):
+      raise ValueError(
+        f'source_datasets is {self.source_datasets}; give distinct values'
+      )
     for method in self.methods:
       if method not in METHODS:
         raise ValueError(unknown('method', method, METHODS))

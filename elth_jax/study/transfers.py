@@ -15,6 +15,12 @@ from elth_jax.names import slug
 from elth_jax.study.spec import StudySpec
 from elth_jax.training.recipe import Recipe
 
+WORDS = {  # in names of nodes
+  'source_dataset': 'on',
+  'source_optimizer': 'by',
+  'source_width': 'of-width',
+}
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ground:
@@ -60,10 +66,8 @@ class Ground:
   @property
   def suffix(self) -> str:
     """Of the names of its nodes."""
-    words = {'source_dataset': 'on', 'source_optimizer': 'by'}
-    words['source_width'] = 'of-width'
     return ''.join(
-      f'-{words[way]}-{slug(str(value))}' for way, value in self.moved.items()
+      f'-{WORDS[way]}-{slug(str(value))}' for way, value in self.moved.items()
     )
 
 
@@ -118,7 +122,8 @@ def _origin(spec: StudySpec, home: Ground, data: Images) -> Ground:
     moved['source_dataset'] = data.name
   if spec.source_optimizer:
     moved['source_optimizer'] = spec.source_optimizer
-  if spec.source_width and spec.source_width != spec.width:
+  widths = {network.width for network in home.networks.values()}
+  if spec.source_width and widths != {spec.source_width}:
     moved['source_width'] = spec.source_width
   if not moved:
     return home
