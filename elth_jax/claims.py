@@ -40,6 +40,11 @@ class Side:
   order: str = ''
   source: str = ''
 
+  @property
+  def way(self) -> str:
+    """The method, with its order where one is meant."""
+    return f'{self.method}[{self.order}]' if self.order else self.method
+
   def matches(self, method: str, order: str, *sources: str) -> bool:
     return (
       self.method == method

@@ -89,7 +89,7 @@ def _study(workdir: Path, into: Path) -> Iterator[str]:
     )
     + (f', {spec.train_examples:,} images' if spec.train_examples else '')
     + (f', width {spec.width}' if spec.width else '')
-    + f'; {spec.recipe.epochs} epochs, {spec.replicates} replicates, '
+    + f'; {spec.recipe.epochs} epochs, {spec.replicates} replicate(s), '
     f'{len(rows)} trained networks, '
     f'{sum(row["train_flops"] for row in rows):.1e} FLOPs. {_ground(workdir)}\n'
   )
@@ -98,6 +98,7 @@ def _study(workdir: Path, into: Path) -> Iterator[str]:
   yield from _tables(found)
   yield from _published(paper, [*found, *drops])
   yield from _barrier_table(drops)
+  yield from _times(workdir, spec, rows)
   yield from _figures(spec, found, into)
 
 
@@ -147,7 +148,7 @@ def _published(paper, found) -> Iterator[str]:
       number.side.source and f' from {summary.pretty(number.side.source)}'
     )
     yield (
-      f'| {summary.pretty(number.target)}, {number.side.method}{origin} | '
+      f'| {summary.pretty(number.target)}, {number.side.way}{origin} | '
       f'{number.level} | {number.where or f"{number.accuracy:.2f}"} | '
       f'{summary.text(cell)} |'
     )
@@ -184,6 +185,30 @@ def _barrier_table(drops) -> Iterator[str]:
       f'| {summary.pretty(cell.target)}, {cell.label} | {cell.level} | '
       f'{mean:.2f} ± {margin:.2f} |'
     )
+  yield ''
+
+
+def _times(workdir: Path, spec, rows) -> Iterator[str]:
+  """How long the machine took, where the study's log says it."""
+  from elth_jax.report.amortisation import training_times
+  from elth_jax.study import data
+  from elth_jax.study.estimate import duration
+  from elth_jax.study.graph import build
+  from elth_jax.study.results import of_targets, with_seconds
+  from elth_jax.study.store import machine_seconds
+
+  seconds = machine_seconds(workdir / 'metrics.jsonl')
+  nodes = build(spec, data.outline(spec))
+  timed = with_seconds(of_targets(rows, spec), nodes, seconds)
+  level = max(spec.compare_levels)
+  costs = training_times(timed, level)
+  if not costs:
+    return
+  yield f'| time of the machine, level {level} | search | training | in all |'
+  yield '| --- | ---: | ---: | ---: |'
+  for cost in costs:
+    spans = map(duration, (cost.search, cost.runs, cost.total))
+    yield f'| {cost.label} | {" | ".join(spans)} |'
   yield ''
 
 

@@ -226,19 +226,8 @@ class Store:
       write_atomically(self._log, b''.join(kept))
 
   def seconds(self) -> dict[str, float]:
-    """How long the machine trained each run, from metrics.jsonl.
-
-    Tickets that are trained side by side share the time. Runs that were
-    copied from another workdir are not known.
-    """
-    found: dict[str, float] = {}
-    if self._log.is_file():
-      for line in self._log.read_bytes().splitlines():
-        with contextlib.suppress(ValueError, LookupError, TypeError):
-          values = json.loads(line)
-          share = values['seconds'] / values['tickets']
-          found[values['node']] = found.get(values['node'], 0.0) + share
-    return found
+    """How long the machine trained each run; see `machine_seconds`."""
+    return machine_seconds(self._log)
 
   def write(self, name: str, text: str | bytes) -> None:
     """Writes one of the study's own files, whole."""
@@ -260,6 +249,22 @@ class Store:
 
   def _folder(self, node: Node) -> Path:
     return self.root / 'runs' / node.name
+
+
+def machine_seconds(log: Path) -> dict[str, float]:
+  """How long the machine trained each run, from a study's metrics.jsonl.
+
+  Tickets that are trained side by side share the time. Runs that were copied
+  from another workdir are not known.
+  """
+  found: dict[str, float] = {}
+  if log.is_file():
+    for line in log.read_bytes().splitlines():
+      with contextlib.suppress(ValueError, LookupError, TypeError):
+        values = json.loads(line)
+        share = values['seconds'] / values['tickets']
+        found[values['node']] = found.get(values['node'], 0.0) + share
+  return found
 
 
 def _is_kept(line: bytes, steps: Mapping[str, int]) -> bool:
