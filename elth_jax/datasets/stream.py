@@ -12,7 +12,6 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
-import grain
 import numpy as np
 from absl import flags
 from PIL import Image
@@ -178,6 +177,8 @@ class Stream(Images):
   def _read(
     self, cut: Callable[[int], Batch], slots: range, batch_size: int
   ) -> Iterator[Batch]:
+    import grain  # which Windows lacks
+
     threads = self.reading.threads or usable_cores()
     ahead = self.reading.ahead * batch_size
     images = (
