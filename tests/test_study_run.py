@@ -225,7 +225,9 @@ def test_the_page_of_what_was_reproduced(finished, tmp_path, capsys):
   assert re.search(r'\| `ett > random at highest` \| 1 \| [+-]\d', text)
   assert '| `imp > snip` | 0 | | not tested |' in text
   (row,) = [r for r in text.splitlines() if r.startswith('| MLP-3, imp')]
-  *_, cell = (c for c in text.splitlines() if c.startswith('| IMP |'))
+  imp = [c for c in text.splitlines() if c.startswith('| IMP |')]
+  cell, time = imp[-2:]
+  assert time.count('second') == 3
   assert row.split('|')[4].strip() in cell  # ours beside the published one
   for name in re.findall(r'\]\((.+?\.png)\)', text):
     assert (into / name).stat().st_size > 0
