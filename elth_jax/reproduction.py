@@ -198,6 +198,8 @@ def _times(workdir: Path, spec, rows) -> Iterator[str]:
   from elth_jax.study.store import machine_seconds
 
   seconds = machine_seconds(workdir / 'metrics.jsonl')
+  if not seconds:
+    return
   nodes = build(spec, data.outline(spec))
   timed = with_seconds(of_targets(rows, spec), nodes, seconds)
   level = max(spec.compare_levels)

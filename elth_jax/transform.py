@@ -107,7 +107,7 @@ def with_images(ticket: Ticket, shape: tuple[int, int, int]) -> Ticket:
     ) from None
 
 
-def resized(ticket: Ticket, rule: str, seed: int = 0) -> Ticket:
+def with_width(ticket: Ticket, rule: str, seed: int = 0) -> Ticket:
   """The ticket of twice or half the width, by a rule of `elastic.width`.
 
   Args:

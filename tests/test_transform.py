@@ -276,3 +276,27 @@ def test_parts_of_a_ticket():
   signs = flatten(transform.signs_only(ticket, own).params)[leaf]
   np.testing.assert_array_equal(np.abs(signs), np.abs(mine) * mask)
   np.testing.assert_array_equal(np.sign(signs), np.sign(theirs) * mask)
+
+
+def test_tickets_for_other_images_and_widths():
+  def dense(name, shape, width):
+    net = architecture(name, shape, 10, width)
+    fresh = net.init(0)
+    return dense_ticket(net, fresh['params'], fresh['batch_stats'])
+
+  small = dense('resnet8', (8, 8, 3), 2)
+  large = transform.with_images(small, (32, 32, 3))
+  assert large.architecture['input_shape'] == [32, 32, 3]
+  again = transform.with_images(large, (8, 8, 3))
+  assert again.architecture == small.architecture
+  flat = dense('mlp2', (8, 8, 1), 4)
+  with pytest.raises(ValueError, match='mlp2 for images of'):
+    transform.with_images(flat, (9, 9, 1))
+  wide = transform.with_width(small, 'widen replicate')
+  assert wide.architecture['width'] == 4
+  back = transform.with_width(wide, 'narrow')
+  np.testing.assert_array_equal(
+    back.params['stem']['kernel'], small.params['stem']['kernel']
+  )
+  with pytest.raises(ValueError, match="did you mean 'widen gaussian'"):
+    transform.with_width(small, 'widen gauss')

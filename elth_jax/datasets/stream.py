@@ -159,7 +159,14 @@ class Stream(Images):
     return self._read(cut, range(whole), batch_size)
 
   def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Training images (uint8, cut as for tests) and labels of some rows."""
+    """Training images, cut as for tests, and labels of some rows.
+
+    Returns:
+      uint8 (rows, side, side, 3) and int32 (rows,).
+
+    Raises:
+      DatasetError: naming a record that cannot be decoded.
+    """
     cut = _CentreCut(self, self.train, self.examples)
     found = [cut(int(row)) for row in rows]
     return (
@@ -274,7 +281,17 @@ def _cut_out(
 
 
 def random_box(draw: np.random.Generator, width: int, height: int) -> Box:
-  """A part of random area and ratio; the middle if none fits (Inception)."""
+  """A part of random area and ratio; the middle if none fits.
+
+  Args:
+    draw: where it is drawn from.
+    width: of the image, in pixels, as all that is returned.
+    height: likewise.
+
+  References:
+    Szegedy et al., Going Deeper with Convolutions, 2015, section 6; area and
+    ratio as E-LTH's code has them.
+  """
   areas = width * height * draw.uniform(AREA[0], AREA[1], TRIES)
   ratios = RATIO[0] * (RATIO[1] / RATIO[0]) ** draw.random(TRIES)
   corners = draw.random((TRIES, 2))

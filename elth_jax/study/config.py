@@ -11,12 +11,12 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from elth_jax.names import unknown
+from elth_jax.study.fields import defaults
 from elth_jax.study.scale import PAPER
 from elth_jax.study.spec import (
   Paper,
   RunOptions,
   StudySpec,
-  defaults,
   read_config,
 )
 from elth_jax.training.recipe import (
@@ -101,6 +101,9 @@ def oneticket_transfer(network: str, dataset: str, figure: int) -> ConfigDict:
 
   Raises:
     ValueError: if the data set is none of the six.
+
+  References:
+    Morcos et al. 2019, figures 3 and 4.
   """
   name, recipe = ONETICKET_NETWORKS[network]
   title = choice('data set', dataset, SIX_DATASETS)

@@ -10,7 +10,7 @@ from elth_jax.methods import METHODS, Pruning, Setting, Sparse
 from elth_jax.study.graph import Node
 from elth_jax.study.store import Store
 from elth_jax.ticket import Ticket
-from elth_jax.transform import resized, with_classes, with_images
+from elth_jax.transform import with_classes, with_images, with_width
 from elth_jax.versions import versions
 
 # from the run that a ticket goes back to
@@ -51,7 +51,7 @@ def _suited(ticket: Ticket, node: Node) -> Ticket:
   """A source's ticket in the width, for the images and classes of a target."""
   wanted, seed = node.architecture, node.spec['seed']
   if rule := node.spec.get('width_rule'):
-    ticket = resized(ticket, rule, seed)
+    ticket = with_width(ticket, rule, seed)
   if node.spec['about'].get('head') == 'fresh':
     ticket = with_classes(ticket, wanted.classes, seed)
   return with_images(ticket, wanted.input_shape)

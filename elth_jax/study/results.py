@@ -148,6 +148,8 @@ def with_seconds(
   """
   timed = []
   for row in rows:
+    if row['node'] not in nodes:  # of an earlier config
+      continue
     search = search_of(row['node'], nodes)
     if all(name in seconds for name in (row['node'], *search)):
       spent = sum(seconds[name] for name in search)

@@ -6,6 +6,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from elth_jax.names import unknown
+from elth_jax.study.fields import plain
 
 PAPER = 'paper'
 
@@ -22,7 +23,7 @@ def scaled(
   Raises:
     ValueError: if there is no such scale.
   """
-  values = _plain(config)
+  values = plain(config)
   scale, scales = values.pop('scale', None), values.pop('scales', {})
   if scale is None:
     return values
@@ -49,11 +50,3 @@ def _set(values: dict[str, Any], path: list[str], value: Any) -> None:
   for name in path[:-1]:
     values = values.setdefault(name, {})
   values[path[-1]] = value
-
-
-def _plain(values: Any) -> Any:
-  if isinstance(values, ConfigDict):
-    values = values.to_dict()
-  if isinstance(values, Mapping):
-    return {name: _plain(value) for name, value in values.items()}
-  return values

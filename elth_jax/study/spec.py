@@ -13,6 +13,7 @@ from elth_jax.elastic.rules import check_rule
 from elth_jax.elastic.width import WIDTH_RULES
 from elth_jax.methods import METHODS, Pruning, Sparse
 from elth_jax.names import unknown
+from elth_jax.study.fields import build_from
 from elth_jax.study.parallel import Parallel
 from elth_jax.study.scale import scaled
 from elth_jax.training.recipe import LEARNING_RATES, Recipe
@@ -82,8 +83,8 @@ class StudySpec:
 
   Attributes:
     dataset: name of the data set that targets are trained on.
-    source_datasets: of those in which the sources' tickets are found, each in
-      each; empty for the same.
+    source_datasets: names of those in which every source's ticket is found;
+      empty for the targets' own.
     source_optimizer: by which the sources' tickets are found, `sgd` or `adam`,
       at its usual learning rate; empty for the same.
     source_width: of the networks in which the sources' tickets are found, half
@@ -204,7 +205,7 @@ class StudySpec:
     """How networks are trained on a data set, sources perhaps otherwise."""
     changes = self.recipe_on.get(dataset, {})
     values = {**dataclasses.asdict(self.recipe), **changes}
-    recipe = _build(Recipe, values, f'recipe_on.{dataset}.')
+    recipe = build_from(Recipe, values, f'recipe_on.{dataset}.')
     if source and self.source_optimizer:
       return recipe.by(self.source_optimizer)
     return recipe
@@ -220,7 +221,8 @@ class StudySpec:
     if 'source_dataset' in values:  # as older configs have it
       only = values.pop('source_dataset')
       values.setdefault('source_datasets', (only,) if only else ())
-    return _build(cls, values, '')
+    options = [field.name for field in dataclasses.fields(RunOptions)]
+    return build_from(cls, values, others=options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,87 +275,4 @@ def read_config(
   names = {field.name for field in dataclasses.fields(RunOptions)}
   options = {key: value for key, value in config.items() if key in names}
   rest = {key: value for key, value in config.items() if key not in names}
-  return StudySpec.from_config(rest), _build(RunOptions, options, '')
-
-
-def _build(cls, values: dict[str, Any], prefix: str):
-  fields = {field.name: field for field in dataclasses.fields(cls)}
-  for key in values:
-    if key not in fields:
-      raise ValueError(
-        unknown('config key', prefix + key, _names(prefix, fields))
-      )
-  for name, field in fields.items():
-    if name not in values:
-      if _default(field) is dataclasses.MISSING:
-        raise ValueError(f'config key {prefix + name!r} is missing')
-      continue
-    values[name] = _typed(prefix + name, values[name], field)
-  return cls(**values)
-
-
-def _default(field: dataclasses.Field) -> Any:
-  if field.default_factory is not dataclasses.MISSING:
-    return field.default_factory()
-  return field.default
-
-
-def defaults(cls: Any) -> dict[str, Any]:
-  """The fields of a dataclass that have a default, with their defaults."""
-  found = {field.name: _default(field) for field in dataclasses.fields(cls)}
-  return {k: v for k, v in found.items() if v is not dataclasses.MISSING}
-
-
-def _nested(name: str, value: Any, cls: Any) -> Any:
-  """A part of the config with fields of its own, e.g. `recipe`."""
-  if isinstance(value, cls):
-    return value
-  if not isinstance(value, Mapping | ConfigDict):
-    raise ValueError(
-      f'config key {name!r}: expected the fields of {cls.__name__}, got '
-      f'{value!r}'
-    )
-  return _build(cls, dict(value), f'{name}.')
-
-
-def _names(prefix: str, fields) -> list[str]:
-  options = [field.name for field in dataclasses.fields(RunOptions)]
-  return [prefix + name for name in fields] + ([] if prefix else options)
-
-
-def _plain(value: Any) -> Any:
-  """Mappings as dicts, sequences as tuples."""
-  if isinstance(value, Mapping | ConfigDict):
-    return {key: _plain(item) for key, item in value.items()}
-  return tuple(value) if isinstance(value, list | tuple) else value
-
-
-def _typed(name: str, value: Any, field: dataclasses.Field) -> Any:
-  """Checks a value against the field's type; lists become tuples."""
-  text = str(field.type)
-  if dataclasses.is_dataclass(field.type):
-    return _nested(name, value, field.type)
-  if 'Mapping' in text:
-    if isinstance(value, Mapping | ConfigDict):
-      return _plain(value)
-    raise ValueError(
-      f'config key {name!r}: expected names and values, got {value!r}'
-    )
-  if 'tuple' in text:
-    item = int if 'int' in text else str
-    if isinstance(value, list | tuple) and all(type(v) is item for v in value):
-      return tuple(value)
-    raise ValueError(
-      f'config key {name!r}: expected a tuple of {item.__name__}, got {value!r}'
-    )
-  default = field.default
-  wanted = type(default) if default is not dataclasses.MISSING else None
-  if wanted is float and type(value) is int:
-    return float(value)
-  if wanted is None and field.type is str:
-    wanted = str
-  if wanted is not None and type(value) is not wanted:
-    raise ValueError(
-      f'config key {name!r}: expected {wanted.__name__}, got {value!r}'
-    )
-  return value
+  return StudySpec.from_config(rest), build_from(RunOptions, options)

@@ -65,7 +65,10 @@ class Feed(Protocol):
     ...
 
   def plain(self) -> Iterator[np.ndarray]:
-    """Training images without augmentation, in their order."""
+    """Training images without augmentation, in their order.
+
+    uint8 (some, height, width, channels), as stored.
+    """
     ...
 
 
