@@ -1,11 +1,11 @@
 """Tickets: a network's rewound weights, its masks, and where they came from."""
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from elth_jax import masks as masks_lib
@@ -13,7 +13,8 @@ from elth_jax import ticket_file
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.tables import Units
 from elth_jax.files import write_atomically
-from elth_jax.trees import PyTree, check_same_leaves, flatten, unflatten
+from elth_jax.named_arrays import from_arrays, to_arrays
+from elth_jax.trees import PyTree, join, map_named, node_of, zip_named
 
 COLLECTIONS = ('params', 'batch_stats', 'masks')
 
@@ -46,18 +47,21 @@ class Ticket:
 
   def __post_init__(self):
     for name in COLLECTIONS:
-      object.__setattr__(self, name, jax.tree.map(_host, getattr(self, name)))
-    params, masks = flatten(self.params), flatten(self.masks)
-    check_same_leaves(params, masks, 'masks of a ticket')
-    for name, mask in masks.items():
+      tree = getattr(self, name)
+      _check_nodes(tree, name)
+      frozen = map_named(lambda _, leaf: _frozen(leaf), tree)
+      object.__setattr__(self, name, frozen)
+    for name in ('architecture', 'provenance'):
+      object.__setattr__(self, name, copy.deepcopy(dict(getattr(self, name))))
+    for name, weights, mask in zip_named(self.params, self.masks):
       if mask is None:
         continue
-      if mask.dtype != bool or mask.shape != params[name].shape:
+      if (mask.dtype, mask.shape) != (np.dtype(bool), np.shape(weights)):
         raise ValueError(
           f'mask {name}: {mask.dtype}{mask.shape}, but the weight needs '
-          f'bool{params[name].shape}'
+          f'bool{np.shape(weights)}'
         )
-      if np.any(params[name][~mask]):
+      if (weights[~mask] != 0).any():
         raise ValueError(
           f'{name}: weights outside the mask are not zero; '
           'apply_masks(params, masks) first'
@@ -71,14 +75,23 @@ class Ticket:
   def save(self, path: Path | str) -> None:
     """Writes the ticket to one safetensors file, whole or not at all.
 
+    Keys, their order, shapes and dtypes come back; mappings of any type come
+    back as dictionaries.
+
     Raises:
-      ValueError: if the provenance is no JSON.
+      ValueError: before anything is written: if the provenance is no JSON, or
+        naming the leaf, if a dtype or a key cannot be written.
     """
     about = {
       'architecture': dict(self.architecture),
       'provenance': dict(self.provenance),
     }
-    write_atomically(path, ticket_file.encode(self._tensors(), about))
+    trees = {name: getattr(self, name) for name in COLLECTIONS}
+    arrays, paths = to_arrays(trees, optional='masks')
+    if paths is not None:
+      about['paths'] = paths
+    content = ticket_file.encode(arrays, about)
+    write_atomically(path, content)
 
   @classmethod
   def load(cls, path: Path | str):
@@ -162,42 +175,51 @@ class Ticket:
       object.__setattr__(new, field.name, value)
     return new
 
-  def _tensors(self) -> dict[str, np.ndarray]:
-    return {
-      f'{collection}/{name}': np.ascontiguousarray(leaf)
-      for collection in COLLECTIONS
-      for name, leaf in flatten(getattr(self, collection)).items()
-      if leaf is not None
-    }
-
   @classmethod
   def _from_tensors(cls, tensors: Mapping[str, np.ndarray], about: Any):
-    parts: dict[str, dict[str, Any]] = {name: {} for name in COLLECTIONS}
-    for name, tensor in tensors.items():
-      collection, _, leaf = name.partition('/')
-      if collection not in parts:
-        raise ValueError(f'unknown tensor {name!r}')
-      parts[collection][leaf] = tensor
-    stray = parts['masks'].keys() - parts['params'].keys()
-    if stray:
-      raise ValueError(f'masks without weights: {sorted(stray)}')
-    masks = {name: parts['masks'].get(name) for name in parts['params']}
     for name in ('architecture', 'provenance'):
       if not isinstance(about[name], dict):
         raise ValueError(f'its {name} is no JSON object')
+    trees = from_arrays(
+      tensors, about.get('paths'), COLLECTIONS, optional='masks'
+    )
     return cls(
+      **trees,
       architecture=about['architecture'],
-      params=unflatten(parts['params']),
-      batch_stats=unflatten(parts['batch_stats']),
-      masks=unflatten(masks),
       provenance=about['provenance'],
     )
 
 
-def _host(leaf: Any) -> np.ndarray:
-  """A read-only host array that no donation or later edit can reach."""
-  if isinstance(leaf, np.ndarray) and not leaf.flags.writeable:
+def _check_nodes(tree: PyTree, name: str) -> None:
+  """Raises `ValueError`, naming the node, unless all nodes are mappings."""
+  node = node_of(tree)
+  if node is None:
+    return
+  if not isinstance(tree, Mapping):
+    raise ValueError(
+      f'{name} is a {type(tree).__name__}; a ticket holds nested mappings of '
+      'arrays: open boxes first, by flax.nnx.to_pure_dict or '
+      'flax.core.meta.unbox'
+    )
+  for key, child in zip(node.keys, node.children, strict=True):
+    _check_nodes(child, join(name, key))
+
+
+def _frozen(leaf: Any) -> np.ndarray | None:
+  """A host array over bytes that no donation or later edit can reach."""
+  if leaf is None:
+    return None
+  if isinstance(leaf, np.ndarray) and isinstance(_memory(leaf), bytes):
     return leaf
-  array = np.array(leaf)
-  array.flags.writeable = False
+  array = np.asarray(leaf)
+  array = array.astype(array.dtype.newbyteorder('='), copy=False)
+  if array.dtype.hasobject:
+    raise ValueError(f'{leaf!r:.80} is no array of numbers')
+  return np.ndarray(array.shape, array.dtype, array.tobytes())
+
+
+def _memory(array: Any) -> Any:
+  """What an array looks at in the end; `None` if it owns its memory."""
+  while isinstance(array, np.ndarray):
+    array = array.base
   return array

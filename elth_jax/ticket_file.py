@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 FORMAT = 'elth_jax.ticket/2'
+FORMAT_WITH_PATHS = 'elth_jax.ticket/3'  # names alone do not bring trees back
 METADATA = 'elth_jax'  # the one key of the file's metadata
 
 MAX_BYTES = 2**34  # of a file
@@ -29,8 +30,16 @@ MAX_NAME = 1024  # characters
 MAX_PARTS = 32  # of a name, between slashes
 MAX_AXES = 16
 MAX_NESTING = 32  # of the metadata
-ITEM_BYTES = {'BOOL': 1, 'F16': 2, 'F32': 4, 'F64': 8}
-ITEM_BYTES |= {f'{sign}{8 * n}': n for sign in 'IU' for n in (1, 2, 4, 8)}
+# names of safetensors -> dtypes; complex and other numbers are not written
+DTYPES = {
+  'BOOL': np.dtype(bool),
+  'BF16': np.dtype(jnp.bfloat16),
+  'F8_E4M3': np.dtype(jnp.float8_e4m3fn),
+  'F8_E5M2': np.dtype(jnp.float8_e5m2),
+  **{f'F{8 * n}': np.dtype(f'<f{n}') for n in (2, 4, 8)},
+  **{f'I{8 * n}': np.dtype(f'<i{n}') for n in (1, 2, 4, 8)},
+  **{f'U{8 * n}': np.dtype(f'<u{n}') for n in (1, 2, 4, 8)},
+}
 
 _UNSEALED = '0' * 64
 _BEFORE_SEAL = f'"{METADATA}":"{{\\"sha256\\": \\"'.encode()
@@ -45,11 +54,24 @@ def encode(tensors: Mapping[str, np.ndarray], about: Mapping) -> bytes:
     about: JSON values, kept as metadata beside `format` and `sha256`.
 
   Raises:
-    ValueError: if `about` is no JSON (NaN is none), or is nested too deeply.
+    ValueError: naming the tensor, if its dtype cannot be written; or if
+      `about` is no JSON (NaN is none), or is nested too deeply.
   """
-  about = {'format': FORMAT, **about}
+  for name, tensor in tensors.items():
+    if tensor.dtype.newbyteorder('<') not in DTYPES.values():
+      raise ValueError(
+        f'{name} is {tensor.dtype}, which a ticket file cannot hold; convert '
+        f'it to one of {", ".join(map(str, DTYPES.values()))}'
+      )
+  kind = FORMAT_WITH_PATHS if 'paths' in about else FORMAT
+  about = {'format': kind, **about}
   _check_nesting(about)
-  text = json.dumps(about, sort_keys=True, allow_nan=False)
+  try:
+    text = json.dumps(about, sort_keys=True, allow_nan=False)
+  except (TypeError, ValueError) as error:
+    raise ValueError(
+      f'architecture and provenance of a ticket must be JSON: {error}'
+    ) from None
   # one key: safetensors writes several in no fixed order
   metadata = {METADATA: f'{{"sha256": "{_UNSEALED}", {text[1:]}'}
   content = bytearray(safetensors.numpy.save(dict(tensors), metadata))
@@ -69,10 +91,9 @@ def read(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
   content, header, about = _read_checked(path)
   try:
     _check_tensors(header, len(content) - _start(content))
-    tensors = safetensors.numpy.load(bytes(content))
-  except (safetensors.SafetensorError, ValueError, LookupError) as error:
+    return _decode(content, header), about
+  except (ValueError, LookupError) as error:
     raise unsound(path, error) from error
-  return tensors, about
 
 
 def read_about(path: Path | str) -> dict[str, Any]:
@@ -131,8 +152,9 @@ def _about(header: Mapping[str, Any]) -> dict[str, Any]:
   if not isinstance(metadata[METADATA], str):
     raise ValueError('its metadata is no text')
   about = _object(metadata[METADATA].encode(), 'the metadata')
-  if about.get('format') != FORMAT:
-    raise ValueError(f'its format is {about.get("format")!r}, not {FORMAT!r}')
+  expected = FORMAT_WITH_PATHS if 'paths' in about else FORMAT
+  if about.get('format') != expected:
+    raise ValueError(f'its format is {about.get("format")!r}, not {expected!r}')
   _check_nesting(about)
   return about
 
@@ -168,6 +190,23 @@ def _check_nesting(value: Any, deep: int = 0) -> None:
     _check_nesting(item, deep + 1)
 
 
+def _decode(
+  content: bytearray, header: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+  """The tensors that a checked header describes, each over bytes of its own."""
+  start, tensors = _start(content), {}
+  for name, entry in header.items():
+    if name == '__metadata__':
+      continue
+    begin, end = entry['data_offsets']
+    data = bytes(content[start + begin : start + end])
+    dtype = DTYPES[entry['dtype']]
+    if entry['dtype'] == 'BOOL' and data.translate(None, b'\0\1'):
+      raise ValueError(f'{name!r} is BOOL with values other than 0 and 1')
+    tensors[name] = np.ndarray(tuple(entry['shape']), dtype, data)
+  return tensors
+
+
 def _check_tensors(header: Mapping[str, Any], size: int) -> None:
   """Checks names, types, shapes and offsets: tensors fill `size` bytes once."""
   entries = {k: v for k, v in header.items() if k != '__metadata__'}
@@ -184,13 +223,13 @@ def _check_tensors(header: Mapping[str, Any], size: int) -> None:
     }:
       raise ValueError(f'{name!r} is described by {entry!r:.80}')
     dtype = entry['dtype']
-    if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
       raise ValueError(f'{name!r} has dtype {dtype!r:.40}')
     shape = _numbers(name, entry['shape'])
     span = _numbers(name, entry['data_offsets'])
     if len(shape) > MAX_AXES or len(span) != 2:
       raise ValueError(f'{name!r} has shape {shape}, offsets {span}')
-    if span[1] - span[0] != ITEM_BYTES[dtype] * math.prod(shape):
+    if span[1] - span[0] != DTYPES[dtype].itemsize * math.prod(shape):
       raise ValueError(f'{name!r}: {dtype}{shape} does not fill bytes {span}')
     spans.append(span)
   end = 0

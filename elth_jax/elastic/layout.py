@@ -7,15 +7,20 @@ unit copies, a layout says where units are.
 import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
-import jax
-import numpy as np
-
-from elth_jax.elastic.nodes import join, like, map_below, rebox
 from elth_jax.elastic.series import Series, find_series, renumber
 from elth_jax.elastic.shapes import check_alike, lengths_of_runs, unit_shapes
-from elth_jax.trees import PyTree, check_same_leaves, flatten
+from elth_jax.elastic.stacked import stack_layers, take_layer, take_layers
+from elth_jax.trees import (
+  PyTree,
+  join,
+  like,
+  map_named,
+  node_of,
+  zip_named,
+)
 
 Tables = Mapping[str, Sequence[int]]
 
@@ -43,8 +48,9 @@ class Leaf:
 class Layout:
   r"""The names of stages and units in the trees of one model family.
 
-  Trees are nested mappings (dict, FrozenDict, nnx.State), or flat ones whose
-  names have parts, as in safetensors files: `model.layers.3.mlp.weight`.
+  Trees are nested mappings (dict, FrozenDict, nnx.State), inside other nodes
+  that JAX knows or not (a tuple, a TrainState), or flat mappings whose names
+  have parts, as in safetensors files: `model.layers.3.mlp.weight`.
 
   Attributes:
     units: regular expression for the end of a layer's path. Its last group is
@@ -91,6 +97,23 @@ class Layout:
         f'layout: period {self.period} must be at least 1, axis {self.axis} '
         f'and fixed {self.fixed} at least 0'
       )
+    for name in ('fixed', 'runs'):  # nobody else can change them
+      if isinstance(value := getattr(self, name), Mapping):
+        object.__setattr__(self, name, MappingProxyType(dict(value)))
+
+  def __hash__(self) -> int:
+    values = (getattr(self, f.name) for f in dataclasses.fields(self))
+    return hash(
+      tuple(
+        frozenset(v.items()) if isinstance(v, Mapping) else v for v in values
+      )
+    )
+
+  def __reduce__(self):
+    values = (getattr(self, f.name) for f in dataclasses.fields(self))
+    return Layout, tuple(
+      dict(v) if isinstance(v, Mapping) else v for v in values
+    )
 
   def fixed_units(self, stage: str) -> int:
     """How many units at the start of a stage rules leave alone."""
@@ -203,67 +226,81 @@ class Layout:
     Returns:
       A tree of the same kind; stacked leaves are put together again.
     """
-    for other in others:
-      check_same_leaves(flatten(tree), flatten(other))
-    return self._map(function, tree, others, '', outside)
+    rows = zip_named(tree, *others)
+    return self._map(function, tree, rows, '', outside)
 
-  def _map(self, function, node, others, path, outside) -> PyTree:
+  def _map(self, function, node, rows, path, outside) -> PyTree:
+    """Maps below a node; `rows` goes on with (name, leaf, *others) there."""
     series = self._series(node, path)
     if series and not series[0].layers:
-      return self._map_stacked(function, node, others, series[0])
-    if not isinstance(node, Mapping):
-      return function(Leaf(path, node), *others) if outside else node
+      return self._map_stacked(function, node, rows, series[0])
+    parts = node_of(node)
+    if parts is None:
+      _, leaf, *rest = next(rows)
+      return function(Leaf(path, leaf), *rest) if outside else leaf
     places = {
       key: (*self._place(one, number), rest)
       for one in series
       for key, (number, rest) in one.keys.items()
     }
-    children: dict[Any, Any] = {}
-    for key, child in node.items():
-      beside = [other[key] for other in others]
-      at = join(path, key)
+    children = []
+    for key, child in zip(parts.keys, parts.children, strict=True):
+      at = path if parts.boxed else join(path, key)
       if key in places:
-
-        def in_unit(name, leaf, *rest, at=at, place=places[key]):
-          stage, unit, *before = place
-          full = join(at, name) if name else at
-          within = '/'.join(filter(None, (*before, name)))
-          return function(Leaf(full, leaf, stage, unit, within), *rest)
-
-        children[key] = map_below(in_unit, child, beside)
+        children.append(_map_unit(function, child, rows, at, places[key]))
       else:
-        children[key] = self._map(function, child, beside, at, outside)
-    return like(node, children)
+        children.append(self._map(function, child, rows, at, outside))
+    return parts.rebuild(children)
 
-  def _map_stacked(self, function, node, others, series: Series) -> PyTree:
-    def each(name, leaf, *rest):
+  def _map_stacked(self, function, node, rows, series: Series) -> PyTree:
+    def each(name, leaf):
+      _, _, *rest = next(rows)
       if leaf is None:
         whole = Leaf(join(series.path, name), None, *self._place(series, 0)[:2])
         return function(whole, *rest)
-      parts = []
+      mapped = []
       for number in range(series.length):
         stage, unit, before = self._place(series, number)
         within = '/'.join(filter(None, (before, name)))
-        at = (*[slice(None)] * self.axis, number)
         named = f'{join(series.path, name)}[{number}]'
-        inside = [other if other is None else other[at] for other in rest]
-        part = Leaf(named, leaf[at], stage, unit, within)
-        parts.append(function(part, *inside))
-      if parts[0] is None:
-        return None
-      stack = np.stack if isinstance(leaf, np.ndarray) else jax.numpy.stack
-      return stack(parts, self.axis)
+        inside = [
+          other if other is None else take_layer(other, number, self.axis)
+          for other in rest
+        ]
+        value = take_layer(leaf, number, self.axis)
+        mapped.append(
+          function(Leaf(named, value, stage, unit, within), *inside)
+        )
+      return None if mapped[0] is None else stack_layers(mapped, self.axis)
 
-    return map_below(each, node, others)
+    return map_named(each, node)
 
   def _rewrite(self, node: PyTree, path: str, tables: Tables) -> PyTree:
     series = self._series(node, path)
     if series and not series[0].layers:
-      index = np.asarray(self._order_of_layers(series[0], tables), int)
-      at = (*[slice(None)] * self.axis, index)
-      return jax.tree.map(lambda leaf: leaf[at], node)
-    if not isinstance(node, Mapping):
+      order = self._order_of_layers(series[0], tables)
+      return map_named(
+        lambda _, leaf: (
+          None if leaf is None else take_layers(leaf, order, self.axis)
+        ),
+        node,
+      )
+    parts = node_of(node)
+    if parts is None or parts.boxed:
       return node
+    if series:
+      return like(node, self._rewrite_units(node, path, series, tables))
+    return parts.rebuild(
+      [
+        self._rewrite(child, join(path, key), tables)
+        for key, child in zip(parts.keys, parts.children, strict=True)
+      ]
+    )
+
+  def _rewrite_units(
+    self, node: Mapping, path: str, series: list[Series], tables: Tables
+  ) -> dict[Any, Any]:
+    """The children of a node that holds the layers of some series."""
     owner = {key: one for one in series for key in one.keys}
     children: dict[Any, Any] = {}
     done: set[str] = set()
@@ -276,9 +313,9 @@ class Layout:
         for target, source in enumerate(order):
           again = source in order[:target]
           for old in one.layers[source].values():
-            layer = rebox(node[old]) if again else node[old]
-            children[renumber(self.units, path, old, target)] = layer
-    return like(node, children)
+            new = renumber(self.units, path, old, target, one.digits)
+            children[new] = _rebuilt(node[old]) if again else node[old]
+    return children
 
   def _order_of_layers(self, series: Series, tables: Tables) -> list[int]:
     """The source layer of each target layer, stages joined, units unfolded."""
@@ -331,18 +368,31 @@ class Layout:
       yield node, one
     if series and not series[0].layers:
       return
-    if isinstance(node, Mapping):
-      taken = {key for one in series for key in one.keys}
-      for key, child in node.items():
-        if key not in taken:
-          yield from self._all_series(child, join(path, key))
-    elif isinstance(node, list | tuple):
-      for child in node:
-        for _, one in self._all_series(child, path):
-          raise ValueError(
-            f'{one.path!r} lies inside a {type(node).__name__}; '
-            'stages must lie in nested mappings'
-          )
+    parts = node_of(node)
+    if parts is None or parts.boxed:
+      return
+    taken = {key for one in series for key in one.keys}
+    for key, child in zip(parts.keys, parts.children, strict=True):
+      if key not in taken:
+        yield from self._all_series(child, join(path, key))
+
+
+def _map_unit(function, unit, rows, path: str, place) -> PyTree:
+  """Maps over the leaves of one layer; see `Layout._map`."""
+  stage, number, *before = place
+
+  def each(name, leaf):
+    _, _, *rest = next(rows)
+    full = join(path, name) if name else path
+    within = '/'.join(filter(None, (*before, name)))
+    return function(Leaf(full, leaf, stage, number, within), *rest)
+
+  return map_named(each, unit)
+
+
+def _rebuilt(layer: PyTree) -> PyTree:
+  """The same arrays in new nodes: nnx ties weights that share a Param."""
+  return map_named(lambda _, leaf: leaf, layer)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -58,7 +58,7 @@ class Plan:
     object.__setattr__(self, 'tables', MappingProxyType(tables))
 
   def __hash__(self) -> int:
-    return hash(tuple(self.tables.items()))
+    return hash(frozenset(self.tables.items()))  # equal in any order
 
   def __reduce__(self):
     return Plan, (dict(self.tables),)

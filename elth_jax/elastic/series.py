@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
-from elth_jax.elastic.nodes import join
+from elth_jax.trees import join, named_leaves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +20,7 @@ class Series:
     path: where it stands, e.g. `params/stage1`.
     length: the number of layers.
     prefix: what stands before the number in its leaves' paths.
+    digits: to how many digits numbers are padded with zeros; 0 if not.
     layers: for each layer, the mapping's keys that belong to it, by what
       follows the number ('' where a key is the whole layer, as in nested
       trees). Empty if layers are an axis of stacked leaves.
@@ -30,6 +30,7 @@ class Series:
   path: str
   length: int
   prefix: str = ''
+  digits: int = 0
   layers: tuple[Mapping[str, Any], ...] = ()
 
   @property
@@ -59,6 +60,7 @@ def find_series(
     return []
   found: dict[str, dict[int, dict[str, Any]]] = {}
   names: dict[str, str] = {}
+  padded: dict[str, int] = {}
   for key in node:
     match = _match_layer(units, path, key)
     if match is None:
@@ -70,6 +72,9 @@ def find_series(
       raise ValueError(f'{path!r} has unit {number} twice')
     layer[rest] = key
     names[prefix] = match.groupdict().get('stage') or _before(match, units)
+    text = match[_group(units)]
+    if len(text) > 1 and text.startswith('0'):
+      padded[prefix] = max(len(text), padded.get(prefix, 0))
   series = []
   for prefix, layers in found.items():
     if missing := set(range(max(layers))) - set(layers):
@@ -78,20 +83,33 @@ def find_series(
         'units must be numbered from 0 without gaps'
       )
     ordered = tuple(layers[number] for number in range(len(layers)))
-    series.append(Series(names[prefix], path, len(ordered), prefix, ordered))
+    digits = padded.get(prefix, 0)
+    series.append(
+      Series(names[prefix], path, len(ordered), prefix, digits, ordered)
+    )
   return series
 
 
-def renumber(units: str, path: str, key: Any, number: int) -> Any:
-  """The key of the same leaf or layer, of another number."""
+def renumber(
+  units: str, path: str, key: Any, number: int, digits: int = 0
+) -> Any:
+  """The key of the same leaf or layer, of another number.
+
+  Args:
+    units: the layout's pattern.
+    path: of the mapping that has the key.
+    key: of any layer of the series.
+    number: the new one.
+    digits: to which it is padded with zeros; see `Series`.
+  """
   if isinstance(key, int):
     return number
   full = join(path, key)
   match = _match_layer(units, path, key)
-  assert match is not None
+  if match is None:
+    raise ValueError(f'{full!r} is no layer of {units!r}')
   start, end = match.span(_group(units))
-  width = end - start if full[start] == '0' else 0
-  text = full[:start] + str(number).zfill(width) + full[end:]
+  text = full[:start] + str(number).zfill(digits) + full[end:]
   return text[len(full) - len(key) :]
 
 
@@ -131,7 +149,11 @@ def _before(match: re.Match[str], units: str) -> str:
 
 def _common_length(node: Any, path: str, axis: int) -> int | None:
   """The length of the axis of layers; `None` if all leaves are `None`."""
-  lengths = {np.shape(leaf)[axis : axis + 1] for leaf in jax.tree.leaves(node)}
+  lengths = {
+    np.shape(leaf)[axis : axis + 1]
+    for _, leaf in named_leaves(node)
+    if leaf is not None
+  }
   if len(lengths) > 1 or lengths == {()}:
     raise ValueError(
       f'{path!r}: leaves have no common leading unit axis'

@@ -4,9 +4,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elth_jax.elastic.nodes import join
 from elth_jax.elastic.series import Series
-from elth_jax.trees import PyTree, flatten
+from elth_jax.trees import PyTree, flatten, join
 
 Shapes = Mapping[str, Any]  # leaf of a unit -> its shape, or None
 

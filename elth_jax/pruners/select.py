@@ -1,13 +1,21 @@
 """From scores to masks: exact counts, over all leaves or by group."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from elth_jax.elastic.layout import Layout
-from elth_jax.masks import counts, keep_largest
-from elth_jax.trees import PyTree, named_leaves
+from elth_jax.masks import (
+  Spared,
+  check_prunable,
+  counts,
+  keep_largest,
+  keep_largest_by_group,
+  masked_leaves,
+  nothing,
+)
+from elth_jax.trees import PyTree
 
 Scope = Literal['global', 'stage', 'leaf']
 SCOPES: tuple[Scope, ...] = ('global', 'stage', 'leaf')
@@ -18,7 +26,7 @@ def select(
   masks: PyTree,
   keep: int,
   scope: Scope | str = 'global',
-  spared: Callable[[str], bool] = lambda name: False,
+  spared: Spared = nothing,
   layout: Layout = Layout(),
 ) -> PyTree:
   """Keeps exactly `keep` of the weights that `masks` keeps, largest first.
@@ -42,11 +50,13 @@ def select(
     raise ValueError(f'scope is {scope!r}; known: {", ".join(SCOPES)}')
   if scope == 'global':
     return keep_largest(scores, masks, keep, spared)
+  check_prunable(masks)
   groups = _groups(masks, scope, spared, layout)
-  sizes = {
-    group: sum(int(np.count_nonzero(mask)) for mask in members.values())
-    for group, members in groups.items()
-  }
+  sizes: dict[str | None, int] = {}
+  for name, mask in masked_leaves(masks):
+    if name in groups:
+      size = int(np.count_nonzero(mask))
+      sizes[groups[name]] = sizes.get(groups[name], 0) + size
   present = counts(masks)[0]
   fixed = present - sum(sizes.values())
   if not fixed <= keep <= present:
@@ -55,15 +65,9 @@ def select(
       'never pruned'
     )
   shares = share_out(keep - fixed, list(sizes.values()))
-  for (group, members), share in zip(groups.items(), shares, strict=True):
-    present = counts(masks)[0]
-    masks = keep_largest(
-      scores,
-      masks,
-      present - sizes[group] + share,
-      lambda name, members=members: name not in members,
-    )
-  return masks
+  return keep_largest_by_group(
+    scores, masks, groups, dict(zip(sizes, shares, strict=True))
+  )
 
 
 def share_out(total: int, sizes: Sequence[int]) -> list[int]:
@@ -84,19 +88,13 @@ def share_out(total: int, sizes: Sequence[int]) -> list[int]:
 
 
 def _groups(
-  masks: PyTree,
-  scope: str,
-  spared: Callable[[str], bool],
-  layout: Layout,
-) -> Mapping[str | None, dict[str, np.ndarray]]:
-  stages = {}
-  if scope == 'stage':
-    stages = {
-      leaf.name.partition('[')[0]: leaf.stage for leaf in layout.leaves(masks)
-    }
-  groups: dict[str | None, dict[str, np.ndarray]] = {}
-  for name, mask in named_leaves(masks):
-    if mask is not None and not spared(name):
-      group = stages[name] if scope == 'stage' else name
-      groups.setdefault(group, {})[name] = mask
-  return groups
+  masks: PyTree, scope: str, spared: Spared, layout: Layout
+) -> dict[str, str | None]:
+  """Name of a masked leaf that is not spared -> its stage, or its own name."""
+  names = [name for name, _ in masked_leaves(masks) if not spared(name)]
+  if scope == 'leaf':
+    return {name: name for name in names}
+  stages = {
+    leaf.name.partition('[')[0]: leaf.stage for leaf in layout.leaves(masks)
+  }
+  return {name: stages[name] for name in names}
