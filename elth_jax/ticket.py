@@ -82,7 +82,7 @@ class Ticket:
       ValueError: before anything is written: if the provenance is no JSON, or
         naming the leaf, if a dtype or a key cannot be written.
     """
-    about = {
+    about: dict[str, Any] = {
       'architecture': dict(self.architecture),
       'provenance': dict(self.provenance),
     }

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elth_jax import Ticket, ticket_file
+from elth_jax import Ticket, tensors_file, ticket_file
 from elth_jax.study.spec import read_config
 
 BEFORE_SEAL = b'"elth_jax":"{\\"sha256\\": \\"'  # as in every ticket's header
@@ -61,7 +61,7 @@ NESTED = json.loads('[' * 40 + ']' * 40)
 WRONG = {
   'no header': b'1234567',
   'endless header': struct.pack('<Q', 2**62) + b'{}',
-  'large header': struct.pack('<Q', ticket_file.MAX_HEADER_BYTES + 1) + b'{}',
+  'large header': struct.pack('<Q', tensors_file.MAX_HEADER_BYTES + 1) + b'{}',
   'no json': resealed('{'),
   'no object': resealed('[]'),
   'no metadata': resealed('{}'),

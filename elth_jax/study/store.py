@@ -16,9 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.numpy
-
-from elth_jax import manifest, ticket_file
+from elth_jax import manifest, tensors_file, ticket_file
 from elth_jax.files import ASIDE, remove_folder, sync, write_atomically
 from elth_jax.manifest import DamagedError
 from elth_jax.study.graph import Node
@@ -123,7 +121,7 @@ class Store:
 
     def fill(aside: Path) -> None:
       if variables is not None:
-        content = safetensors.numpy.save(flatten(variables))
+        content = tensors_file.encode(flatten(variables))
         (aside / TRAINED).write_bytes(content)
       (aside / RESULT).write_text(manifest.to_json(result))
 
@@ -137,7 +135,7 @@ class Store:
   def trained(self, node: Node) -> dict[str, PyTree]:
     """`params` and `batch_stats` at the end of a finished training run."""
     content = manifest.read_file(self._folder(node), TRAINED)
-    return {'batch_stats': {}, **unflatten(safetensors.numpy.load(content))}
+    return {'batch_stats': {}, **unflatten(tensors_file.decode(content))}
 
   def ticket(self, node: Node) -> Ticket:
     path = self.ticket_path(node)
