@@ -6,7 +6,7 @@ import pytest
 
 from elth_jax.study.graph import build
 from elth_jax.study.spec import StudySpec
-from elth_jax.study.store import Store, StoreError
+from elth_jax.study.store import OutdatedError, Store, StoreError
 from elth_jax.training.recipe import Recipe
 
 RESULT = {'test_accuracy': 0.5, 'diverged_at': None}
@@ -68,4 +68,7 @@ def test_products_of_other_settings_are_refused(tmp_path, node):
   store = Store(tmp_path)
   store.publish_run(node, RESULT, {}, TRAINED)
   with pytest.raises(StoreError, match='another mlp3-r0-dense'):
-    store.finished(dataclasses.replace(node, key='other'))
+    store.finished(dataclasses.replace(node, key='other', earlier=()))
+  mended = dataclasses.replace(node, key='new', earlier=(node.key, 'new'))
+  with pytest.raises(OutdatedError, match='before this changed: GraSP'):
+    store.finished(mended)

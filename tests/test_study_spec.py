@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 from ml_collections import ConfigDict
 
+from elth_jax.methods import Pruning
 from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper, RunOptions, StudySpec, read_config
 from elth_jax.training.recipe import CIFAR_RESNET
@@ -27,7 +28,7 @@ def test_a_config_becomes_plain_values_and_has_every_knob():
     for cls in (StudySpec, RunOptions)
     for field in dataclasses.fields(cls)
   }
-  assert set(config().keys()) == fields | {'scale', 'scales'}
+  assert set(config().keys()) == fields | {'published', 'scale', 'scales'}
   assert StudySpec.from_config(dataclasses.asdict(spec)) == spec
 
 
@@ -45,13 +46,34 @@ def test_a_config_becomes_plain_values_and_has_every_knob():
     ({'orders': ('prepend',)}, "unknown rule 'prepend'; did you mean 'app"),
     ({'compare_levels': (2, 11)}, r'compare_levels has \[11\]'),
     ({'prune_fraction': 1.0}, 'prune_fraction is 1.0'),
-    ({'seed': -1}, 'must be 0 or more'),
+    ({'seed': -1}, 'seed is -1; it must be at least 0'),
+    ({'seed': 2**40}, 'at most'),
+    ({'prune_fraction': float('nan')}, 'prune_fraction is nan'),
+    ({'image_size': 10**6}, 'image_size is 1000000'),
+    ({'compare_levels': (2, 2)}, 'compare_levels is'),
+    ({'checkpoint_seconds': float('inf')}, 'checkpoint_seconds is inf'),
+    ({'checkpoint_seconds': float('nan')}, 'checkpoint_seconds is nan'),
+    ({'parallel': '99999'}, 'at most 4096'),
+    ({'published': 'yes'}, "'published': expected bool"),
     ({'checkpoint_seconds': 0.0}, 'checkpoint_seconds is 0.0'),
   ],
 )
 def test_wrong_configs_name_the_key(change, message):
   with pytest.raises(ValueError, match=message):
     config(**change)
+
+
+def test_published_turns_on_all_that_the_published_runs_did():
+  values = config(published=True, pruning=Pruning(scope='leaf'))
+  spec, _ = read_config(values)
+  assert spec.reference_count and spec.imagenet_normalization
+  assert spec.pruning == Pruning(scope='leaf', batches=0, grasp_absolute=True)
+  plain, _ = read_config(config(pruning=Pruning(scope='leaf')))
+  values.published = False
+  assert read_config(values)[0] == plain
+  assert read_config(values, {'published': True})[0] == spec
+  kept = dataclasses.asdict(spec)  # what config.json holds, with no preset
+  assert 'published' not in kept and StudySpec.from_config(kept) == spec
 
 
 def test_wrong_recipes_name_the_key():

@@ -22,12 +22,14 @@ from elth_jax.datasets.dataset import (
   checked_count,
   epoch_order,
 )
+from elth_jax.limits import Limits, check_numbers
 from elth_jax.phases import usable_cores
 from elth_jax.randomness import generator
 
 # of the image's area, and width by height, as in the published runs
 AREA, RATIO = (0.1, 1.0), (0.8, 1.25)
 TRIES = 10
+MOST_READERS = 1000  # threads, processes or batches ahead; more is a slip
 CENTRE = 224 / 256  # of the shorter side, for tests
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
@@ -50,10 +52,14 @@ class Reading:
   ahead: int = 2
 
   def __post_init__(self):
-    if min(self.threads, self.processes) < 0 or self.ahead < 1:
-      raise ValueError(
-        f'{self}: threads and processes must be 0 or more, ahead at least 1'
-      )
+    few = Limits(0, MOST_READERS)
+    check_numbers(
+      self,
+      'reading.',
+      threads=few,
+      processes=few,
+      ahead=Limits(1, MOST_READERS),
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -14,6 +14,13 @@ import jax
 import numpy as np
 
 from elth_jax.datasets import Dataset, Stream
+from elth_jax.limits import (
+  AT_LEAST_0,
+  AT_LEAST_1,
+  SHARE,
+  Limits,
+  check_numbers,
+)
 from elth_jax.pruners.select import SCOPES
 from elth_jax.randomness import generator
 from elth_jax.ticket import Ticket
@@ -45,10 +52,9 @@ class Pruning:
   def __post_init__(self):
     if self.scope not in SCOPES:
       raise ValueError(f'pruning.scope is {self.scope!r}; known: {SCOPES}')
-    if self.batches < 0 or self.synflow_rounds < 1:
-      raise ValueError(
-        'pruning.batches must be 0 or more, pruning.synflow_rounds at least 1'
-      )
+    check_numbers(
+      self, 'pruning.', batches=AT_LEAST_0, synflow_rounds=AT_LEAST_1
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,13 +81,14 @@ class Sparse:
       raise ValueError(
         f'sparse.distribution is {self.distribution!r}; give erk or uniform'
       )
-    if min(self.interval, self.dpf_interval) < 1:
-      raise ValueError('sparse: intervals must be at least 1')
-    if not 0 <= self.drop_fraction < 1 or not 0 <= self.stop_fraction <= 1:
-      raise ValueError(
-        'sparse: drop_fraction must be at least 0 and below 1, stop_fraction '
-        'from 0 to 1'
-      )
+    check_numbers(
+      self,
+      'sparse.',
+      interval=AT_LEAST_1,
+      drop_fraction=Limits(0, 1, below=True),
+      stop_fraction=SHARE,
+      dpf_interval=AT_LEAST_1,
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +164,7 @@ class Method:
   dynamic: str = ''
   times: int = 1
   pruned_by: Literal['', 'global', 'leaf'] = ''
+  version: int = 1  # TEMP
 
   @property
   def from_source(self) -> bool:

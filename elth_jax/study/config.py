@@ -170,7 +170,8 @@ def base_config(
   Args:
     recipe: how networks are trained; `--config.recipe.epochs=...` overrides.
     scales: scale -> the fields that it changes, nested as the config is.
-    **values: fields of `StudySpec` and `RunOptions`, by name.
+    **values: fields of `StudySpec` and `RunOptions`, by name; and
+      `published=True` for all that the published runs did (see `presets`).
 
   Raises:
     ValueError: if a field is unknown, missing or of the wrong type, at any
@@ -181,6 +182,7 @@ def base_config(
   for name, value in config.items():
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
       config[name] = dataclasses.asdict(value)
+  config = {'published': False, **config}
   config |= {'scale': PAPER, 'scales': dict(scales or {})}
   for scale in (PAPER, *config['scales']):
     read_config({**config, 'scale': scale})

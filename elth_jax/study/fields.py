@@ -64,8 +64,22 @@ def _nested(name: str, value: Any, cls: Any) -> Any:
   return build_from(cls, dict(value), f'{name}.')
 
 
+def merged(
+  values: Mapping[str, Any], changes: Mapping[str, Any]
+) -> dict[str, Any]:
+  """Nested values with some of them changed."""
+  new = dict(values)
+  for name, value in changes.items():
+    old = plain(new.get(name))
+    nested = isinstance(value, Mapping) and isinstance(old, dict)
+    new[name] = merged(old, value) if nested else value
+  return new
+
+
 def plain(value: Any) -> Any:
-  """Mappings as dicts, sequences as tuples, all the way down."""
+  """Mappings and dataclasses as dicts, sequences as tuples, at any depth."""
+  if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    value = dataclasses.asdict(value)
   if isinstance(value, Mapping | ConfigDict):
     return {key: plain(item) for key, item in value.items()}
   return tuple(value) if isinstance(value, list | tuple) else value

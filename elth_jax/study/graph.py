@@ -5,8 +5,6 @@ parents come first.
 """
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -16,6 +14,7 @@ from elth_jax.families import Architecture
 from elth_jax.methods import METHODS, Method
 from elth_jax.names import slug
 from elth_jax.study import analyses
+from elth_jax.study.keys import earlier_keys, key_of
 from elth_jax.study.spec import StudySpec
 from elth_jax.study.transfers import Ground, Transfer, grounds, transfers
 
@@ -36,6 +35,7 @@ class Node:
     spec: whatever else determines it, as plain JSON values.
     parents: role -> name of the node that must be done before.
     key: hash of all that determines it, parents included.
+    earlier: its keys before this library's methods were mended; see `keys`.
   """
 
   name: str
@@ -44,6 +44,7 @@ class Node:
   spec: Mapping[str, Any]
   parents: Mapping[str, str]
   key: str
+  earlier: tuple[str, ...] = ()
 
   @property
   def trains(self) -> bool:
@@ -205,6 +206,7 @@ class _Builder:
     have, want = way.ground.networks[source], self.networks[target]
     if have.classes != want.classes:
       about['head'] = 'fresh'
+    version = METHODS[method].version
     ticket = self._add(
       'make',
       f'{name}-ticket',
@@ -215,6 +217,7 @@ class _Builder:
         'order': order,
         'level': level,
         'seed': self.spec.seed + replicate,
+        **({'version': version} if version != 1 else {}),
         **({'width_rule': way.width_rule} if way.width_rule else {}),
         **{use: options[use] for use in METHODS[method].uses},
       },
@@ -253,15 +256,17 @@ class _Builder:
 
   def _add(self, kind, name, architecture, spec, parents, about) -> str:
     spec = {**spec, 'about': about}
-    determined_by = {
-      'kind': kind,
-      'architecture': architecture.to_json(),
-      'spec': spec,
-      'parents': {
-        role: self.nodes[parent].key for role, parent in parents.items()
-      },
-    }
-    text = json.dumps(determined_by, sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()
-    self.nodes[name] = Node(name, kind, architecture, spec, parents, key)
+    plain = architecture.to_json()
+    nodes = {role: self.nodes[parent] for role, parent in parents.items()}
+    keys = {role: node.key for role, node in nodes.items()}
+    before = {role: node.earlier for role, node in nodes.items()}
+    self.nodes[name] = Node(
+      name,
+      kind,
+      architecture,
+      spec,
+      parents,
+      key_of(kind, plain, spec, keys),
+      earlier_keys(kind, plain, spec, before),
+    )
     return name

@@ -7,6 +7,7 @@ import jax
 
 from elth_jax.families import Architecture
 
+MOST_TICKETS = 4096  # at once; more is a slip
 MOST_TICKETS_PER_DEVICE = 8  # on accelerators; a CPU device takes one
 SHARE_OF_MEMORY = 0.5
 FLOATS_PER_OUTPUT = 4  # a layer's output, normalised, its gradient, and slack
@@ -41,10 +42,11 @@ class Parallel:
     known = {'auto': cls(), 'tickets': cls(0, False), 'batch': cls(1, True)}
     if text in known:
       return known[text]
-    if text.isdecimal() and int(text) > 0:
+    if text.isdecimal() and 0 < int(text) <= MOST_TICKETS:
       return cls(int(text))
     raise ValueError(
-      f'parallel is {text!r}; give auto, tickets, batch or a number of tickets'
+      f'parallel is {text!r}; give auto, tickets, batch or a number of '
+      f'tickets, at most {MOST_TICKETS}'
     )
 
   def lanes(self, network: Architecture, batch_size: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from elth_jax.manifest import DamagedError
 from elth_jax.study import outputs
 from elth_jax.study.graph import Node
-from elth_jax.study.store import Store, StoreError
+from elth_jax.study.store import OutdatedError, Store, StoreError
 from elth_jax.training import checkpoint
 
 MOST_REPAIRS = 3  # of one node in one start; then the disk is at fault
@@ -112,7 +112,8 @@ class Recovery:
       finished = self.store.finished(node)
     except DamagedError as error:
       product = self.store.product(node)
-      self._set_aside(product, error, f'{node.name} is made again')
+      folder = 'outdated' if isinstance(error, OutdatedError) else 'damaged'
+      self._set_aside(product, error, f'{node.name} is made again', folder)
       self._damaged.add(node.name)
       return False
     if finished and self.store.partial(node).exists():
@@ -146,9 +147,11 @@ class Recovery:
         self._set_aside(folder / f'step-{step}', error, before)
     return None
 
-  def _set_aside(self, path: Path, error: DamagedError, then: str) -> None:
+  def _set_aside(
+    self, path: Path, error: DamagedError, then: str, folder: str = 'damaged'
+  ) -> None:
     if path.exists():
-      aside = self.store.set_aside(path)
+      aside = self.store.set_aside(path, folder)
       self._note(f'{error}; it is now {aside}; {then}')
     else:
       self._note(f'{error}; {then}')

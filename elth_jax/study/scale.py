@@ -6,7 +6,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from elth_jax.names import unknown
-from elth_jax.study.fields import plain
+from elth_jax.study.fields import merged, plain
 
 PAPER = 'paper'
 
@@ -30,20 +30,12 @@ def scaled(
   if scale != PAPER:
     if scale not in scales:
       raise ValueError(unknown('scale', str(scale), (PAPER, *scales)))
-    _merge(values, scales[scale])
+    values = merged(values, scales[scale])
   for name, value in (given or {}).items():
     if name not in ('scale', 'scales') and not name.startswith('scales.'):
       _set(values, name.split('.'), value)
   _set(values, ['paper', 'scale'], scale)
   return values
-
-
-def _merge(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
-  for name, value in changes.items():
-    if isinstance(value, Mapping) and isinstance(values.get(name), dict):
-      _merge(values[name], value)
-    else:
-      values[name] = value
 
 
 def _set(values: dict[str, Any], path: list[str], value: Any) -> None:

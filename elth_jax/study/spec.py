@@ -8,17 +8,20 @@ from ml_collections import ConfigDict
 
 from elth_jax.claims import Claim, Published
 from elth_jax.datasets import DATASETS
-from elth_jax.datasets.stream import Reading
 from elth_jax.elastic.rules import check_rule
 from elth_jax.elastic.width import WIDTH_RULES
+from elth_jax.limits import ABOVE_0, AT_LEAST_0, Limits, check_numbers
 from elth_jax.methods import METHODS, Pruning, Sparse
 from elth_jax.names import unknown
 from elth_jax.study.fields import build_from
 from elth_jax.study.parallel import Parallel
+from elth_jax.study.presets import apply_preset
 from elth_jax.study.scale import scaled
 from elth_jax.training.recipe import LEARNING_RATES, Recipe
 
 MOST = 1000  # levels or replicates; more is a slip
+LARGEST_IMAGE = 4096  # pixels a side
+LARGEST_WIDTH = 2**20  # channels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +51,7 @@ class Analyses:
         f'analyses.statistics is {self.statistics!r}; give interpolated or '
         'recomputed'
       )
-    if self.points < 2:
-      raise ValueError(f'analyses.points is {self.points}; give at least 2')
+    check_numbers(self, 'analyses.', points=Limits(2, 10_000))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +109,8 @@ class StudySpec:
     train_examples: how many training images are used; 0 for all.
     image_size: pixels a side to which images are resized; 0 for each data
       set's own.
-    imagenet_normalization: normalise colour images by ImageNet's mean and
-      deviation, as the published CIFAR runs did.
+    imagenet_normalization: normalise CIFAR by ImageNet's mean and deviation,
+      as the published runs did; other data sets keep their own.
     pruning: options of the baselines that prune by scores.
     sparse: options of methods that change masks while they train.
     analyses: what is looked into at the compared levels.
@@ -163,11 +165,17 @@ class StudySpec:
         f'analyses: {idle[0] if idle else "imp"!r} is not among methods '
         f'{self.methods}, so there is nothing to analyse'
       )
-    for name in ('levels', 'replicates'):
-      if not 1 <= getattr(self, name) <= MOST:
-        raise ValueError(
-          f'{name} is {getattr(self, name)}; give at least 1, at most {MOST}'
-        )
+    check_numbers(
+      self,
+      width=Limits(0, LARGEST_WIDTH),
+      source_width=Limits(0, LARGEST_WIDTH),
+      levels=Limits(1, MOST),
+      replicates=Limits(1, MOST),
+      prune_fraction=Limits(0, 1, above=True, below=True),
+      seed=AT_LEAST_0,
+      train_examples=AT_LEAST_0,
+      image_size=Limits(0, LARGEST_IMAGE),
+    )
     for name in self.recipe_on:
       if name not in DATASETS:
         raise ValueError(f'recipe_on: {unknown("dataset", name, DATASETS)}')
@@ -180,26 +188,11 @@ class StudySpec:
       raise ValueError(
         f'source_optimizer is {self.source_optimizer} too; leave it empty'
       )
-    if not 0 < self.prune_fraction < 1:
-      raise ValueError(
-        f'prune_fraction is {self.prune_fraction}; give a share between 0 and 1'
-      )
     wrong = [k for k in self.compare_levels if not 1 <= k <= self.levels]
     if wrong:
       raise ValueError(
         f'compare_levels has {wrong}; IMP goes from level 1 to {self.levels}'
       )
-    for name in (
-      'width',
-      'source_width',
-      'seed',
-      'train_examples',
-      'image_size',
-    ):
-      if getattr(self, name) < 0:
-        raise ValueError(
-          f'{name} is {getattr(self, name)}; it must be 0 or more'
-        )
 
   def recipe_for(self, dataset: str, source: bool = False) -> Recipe:
     """How networks are trained on a data set, sources perhaps otherwise."""
@@ -217,7 +210,7 @@ class StudySpec:
     Raises:
       ValueError: naming a key that is unknown, missing or of the wrong type.
     """
-    values = dict(config)
+    values = apply_preset(dict(config))
     if 'source_dataset' in values:  # as older configs have it
       only = values.pop('source_dataset')
       values.setdefault('source_datasets', (only,) if only else ())
@@ -251,11 +244,12 @@ class RunOptions:
 
   def __post_init__(self):
     Parallel.parse(self.parallel)
-    Reading(self.read_threads, self.read_processes)
-    if self.checkpoint_seconds <= 0:
-      raise ValueError(
-        f'checkpoint_seconds is {self.checkpoint_seconds}; it must be above 0'
-      )
+    check_numbers(
+      self,
+      checkpoint_seconds=ABOVE_0,
+      read_threads=Limits(0, MOST),
+      read_processes=Limits(0, MOST),
+    )
 
 
 def read_config(

@@ -5,6 +5,7 @@ tickets/<node>.safetensors
 runs/<node>/           result.json, trained.safetensors, manifest.json
 partial/<node>/        checkpoints of a training run that is not finished
 damaged/               what was found damaged, under the same names
+outdated/              what was made before a method was mended, likewise
 manifest.json          hashes of the study's own files; see `outputs`
 """
 
@@ -20,6 +21,7 @@ from elth_jax import manifest, tensors_file, ticket_file
 from elth_jax.files import ASIDE, remove_folder, sync, write_atomically
 from elth_jax.manifest import DamagedError
 from elth_jax.study.graph import Node
+from elth_jax.study.keys import mended_since
 from elth_jax.ticket import Ticket
 from elth_jax.trees import PyTree, flatten, unflatten
 from elth_jax.versions import versions
@@ -29,6 +31,10 @@ RESULT, TRAINED = 'result.json', 'trained.safetensors'
 
 class StoreError(Exception):
   """A workdir that cannot be used; says which file and what to do."""
+
+
+class OutdatedError(DamagedError):
+  """A product of a method that has been mended since."""
 
 
 class Store:
@@ -76,11 +82,16 @@ class Store:
 
     Raises:
       StoreError: if what is there was made from something else.
+      OutdatedError: if it was made before its method was mended.
       DamagedError: if it is damaged.
     """
-    if not self.product(node).exists():
+    product = self.product(node)
+    if not product.exists():
       return False
-    if self.about(node).get('node') != node.key:
+    key = str(self.about(node).get('node'))
+    if reason := mended_since(key, node.earlier, node.key):
+      raise OutdatedError(product, f'was made before this changed: {reason}')
+    if key != node.key:
       raise StoreError(
         f'{self.root} holds another {node.name}, made from other settings; '
         'give another --workdir'
@@ -182,10 +193,10 @@ class Store:
     """Removes the checkpoints of a run that is finished."""
     remove_folder(self.partial(node))
 
-  def set_aside(self, path: Path) -> Path:
-    """Moves what is damaged below `damaged/`; returns where it is now."""
+  def set_aside(self, path: Path, folder: str = 'damaged') -> Path:
+    """Moves what cannot be used below a folder; returns where it is now."""
     below = path.relative_to(self.root)
-    aside, number = self.root / 'damaged' / below, 1
+    aside, number = self.root / folder / below, 1
     while aside.exists():
       number += 1
       aside = aside.with_name(f'{below.name}.{number}')

@@ -5,6 +5,9 @@ from typing import Literal
 
 import optax
 
+from elth_jax.limits import ABOVE_0, AT_LEAST_0, Limits, check_numbers
+
+MOST = 2**20  # epochs, images a step or pixels; more is a slip
 LEARNING_RATES = {'sgd': 0.1, 'adam': 3e-4}
 
 
@@ -52,21 +55,20 @@ class Recipe:
       raise ValueError(f'optimizer is {self.optimizer!r}; give sgd or adam')
     if self.dtype not in ('float32', 'bfloat16'):
       raise ValueError(f'dtype is {self.dtype!r}; give float32 or bfloat16')
-    for name in ('learning_rate', 'batch_size', 'epochs', 'drop_factor'):
-      if getattr(self, name) <= 0:
-        raise ValueError(f'{name} is {getattr(self, name)}; it must be above 0')
-    for name in (
-      'momentum',
-      'l2',
-      'warmup_epochs',
-      'rewind_step',
-      'rewind_epochs',
-      'crop_padding',
-    ):
-      if getattr(self, name) < 0:
-        raise ValueError(
-          f'{name} is {getattr(self, name)}; it must be 0 or more'
-        )
+    check_numbers(
+      self,
+      learning_rate=ABOVE_0,
+      momentum=Limits(0, 1, below=True),
+      l2=AT_LEAST_0,
+      batch_size=Limits(1, MOST),
+      epochs=Limits(1, MOST),
+      drop_epochs=AT_LEAST_0,
+      drop_factor=ABOVE_0,
+      warmup_epochs=Limits(0, self.epochs),
+      rewind_step=AT_LEAST_0,
+      rewind_epochs=AT_LEAST_0,
+      crop_padding=Limits(0, MOST),
+    )
 
   def steps_per_epoch(self, examples: int) -> int:
     """Steps of one epoch, the partial one included."""
@@ -82,9 +84,13 @@ class Recipe:
     """Steps from the dense start to the end.
 
     Raises:
-      ValueError: if training would end before the rewind step.
+      ValueError: if training would end before the rewind step, or never.
     """
     steps = self.epochs * self.steps_per_epoch(examples)
+    if steps >= 2**31:
+      raise ValueError(
+        f'{steps} steps are too many; steps are counted in int32'
+      )
     rewind = self.rewind_point(examples)
     if rewind >= steps:
       raise ValueError(
