@@ -66,9 +66,22 @@ def build(spec: StudySpec, data: Mapping[str, Images]) -> dict[str, Node]:
 
   Raises:
     ValueError: if a network is unknown, no plan leads from a source to a
-      target, or IMP would run out of weights; before anything runs.
+      target, IMP would run out of weights, or scores ask for more batches than
+      there are; before anything runs.
   """
-  return _Builder(spec, data).build()
+  builder = _Builder(spec, data)
+  _check_score_batches(spec, builder.home)
+  return builder.build()
+
+
+def _check_score_batches(spec: StudySpec, home: Ground) -> None:
+  """`ValueError` if scores ask for more batches than an epoch has."""
+  an_epoch = home.recipe.steps_per_epoch(home.examples)
+  if spec.pruning.batches > an_epoch:
+    raise ValueError(
+      f'pruning.batches is {spec.pruning.batches}, but an epoch has {an_epoch} '
+      'batches; give 0 for a whole epoch'
+    )
 
 
 class _Builder:

@@ -12,6 +12,7 @@ from elth_jax.files import ASIDE, files_below
 from elth_jax.manifest import DamagedError
 from elth_jax.study import data, history, outputs
 from elth_jax.study.graph import Node, build
+from elth_jax.study.keys import mended_since
 from elth_jax.study.lock import is_busy
 from elth_jax.study.spec import StudySpec
 from elth_jax.study.store import Store
@@ -103,6 +104,10 @@ def _compare_with_config(root: Path, health: Health, sound: set[Path]) -> None:
     return
   store = Store(root, writable=False)
   done = {name for name, node in nodes.items() if store.product(node) in sound}
+  outdated = {name: _mended(nodes[name], store) for name in done}
+  done -= {name for name, reason in outdated.items() if reason}
+  reasons = sorted(set(filter(None, outdated.values())))
+  health.remarks += [f'this changed since: {reason}' for reason in reasons]
   known = set(outputs.inspect(root).nodes)
   for name in done:
     known.update(nodes[name].parents.values())
@@ -111,6 +116,11 @@ def _compare_with_config(root: Path, health: Health, sound: set[Path]) -> None:
     if name in nodes and not store.product(nodes[name]).exists():
       health.damaged.append(f'{store.product(nodes[name])} is missing')
   _foretell(nodes, done, store, health)
+
+
+def _mended(node: Node, store: Store) -> str:
+  """What was mended since a product was made; empty if nothing."""
+  return mended_since(store.about(node)['node'], node.earlier, node.key)
 
 
 def _contradictions(
