@@ -158,14 +158,15 @@ def _has_own_output(shapes, axes, rows: int) -> bool:
 
 
 def _nodes_above(name: str) -> list[str]:
-  return [name[: found.start()] for found in re.finditer(r'[/.]', name)]
+  """The paths of all nodes that a leaf lies in; the root's is empty."""
+  return ['', *(name[: found.start()] for found in re.finditer(r'[/.]', name))]
 
 
 def _attention_nodes(names) -> set[str]:
   """The nodes whose children are called like an attention's projections."""
   children: dict[str, set[str]] = {}
   for name in names:
-    for node in ['', *_nodes_above(name)]:
+    for node in _nodes_above(name):
       below = name[len(node) + 1 :] if node else name
       children.setdefault(node, set()).add(re.split(r'[/.]', below)[0])
   return {
