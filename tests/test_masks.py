@@ -197,3 +197,12 @@ def test_pruning_seven_of_a_hundred():
   new = prune_magnitude(params, masks, 0.07)
   assert counts(new) == (93, 100)
   assert not new['stage1']['kernel'][:7].any()
+
+
+def test_the_published_count_never_prunes_the_spared():
+  params, masks = make([1.0, 2.0, 3.0, 4.0], head=[0.5, 1.0])
+  new = prune_magnitude(
+    params, masks, 0.2, lambda name: name == 'head/kernel', True
+  )
+  np.testing.assert_array_equal(new['stage1']['kernel'], [0, 0, 0, 1])
+  assert new['head']['kernel'].all()

@@ -195,3 +195,14 @@ def test_signs_keep_dtypes_infinities_and_missing_leaves():
   new = take_signs({'w': np.array([-1.0, -0.0, np.inf]), 'b': None}, own)
   assert new['w'].dtype == np.float16 and new['b'] is None
   np.testing.assert_array_equal(new['w'], [-np.inf, 2, 3])
+
+
+def test_leaves_of_one_shape_get_other_noise_and_other_permutations():
+  mask = np.arange(100) % 2 == 0
+  new = permute_masks(make(lambda i: mask), PLAN, 0)
+  noisy = add_noise(
+    make(lambda i: np.arange(100.0)), make(lambda i: mask), PLAN, 1.0, 0
+  )
+  for tree in (new, noisy):
+    one, other = (flatten(tree)[name] for name in sorted(REPLICAS))
+    assert not np.array_equal(one, other)

@@ -176,6 +176,8 @@ def test_grouped_convolutions(channels):
       Grouped(8, 2), Grouped(16, 4), x, trusted=lambda n: n == 'stem/kernel'
     )
   assert widened_difference(Grouped(8, 2), Grouped(16, 2), x) < 1e-5
+  with pytest.raises(ValueError, match='grouped/kernel'):  # of two channels
+    widened_difference(Grouped(8, 4), Grouped(16, 8), x)
   # what refusing prevents
   off = widened_difference(
     Grouped(8, 2), Grouped(16, 4), x, trusted=lambda name: True
@@ -226,6 +228,18 @@ def test_embeddings_are_known_to_be_untied_by_a_head():
     Words(4, True), Words(8, True), x, trusted=lambda name: True
   )
   assert off > 0.5
+
+
+def test_a_kernel_of_as_many_outputs_inside_the_network_is_no_head():
+  """A mere coincidence: its own input is not split."""
+  narrow = {
+    'embed': {'embedding': ones(4, 2)},
+    'fixed': {'kernel': ones(3, 4)},
+    'dense': {'kernel': ones(2, 2)},
+  }
+  wide = zeros(embed__embedding=(4, 4), fixed__kernel=(3, 4))
+  with pytest.raises(ValueError, match=r'^embed/embedding of shape'):
+    widen_tree(narrow, {**wide, **zeros(dense__kernel=(4, 4))})
 
 
 class Chains(nn.Module):
@@ -396,3 +410,16 @@ def test_uneven_is_among_the_rules_and_varies_nothing_more():
   params, masks = {'a': np.ones(2)}, {'a': np.ones(2, bool)}
   assert vary(params, masks, 'uneven') == (params, masks)
   assert flatten(params)['a'] is vary(params, masks, 'uneven')[0]['a']
+
+
+def test_leaves_of_one_shape_are_permuted_and_blurred_differently():
+  draw = np.random.default_rng(0)
+  weights = draw.normal(size=(6, 6))
+  params, masks = (
+    {'a': weights, 'b': weights},
+    {'a': weights > 0, 'b': weights > 0},
+  )
+  for variant in ('permute', 'gaussian'):
+    new, kept = vary(params, masks, variant)
+    assert not np.array_equal(new['a'], new['b'])
+    assert np.array_equal(kept['a'], kept['b']) == (variant == 'gaussian')
