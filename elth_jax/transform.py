@@ -11,9 +11,10 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from elth_jax.elastic import replicas, sparsity, width
+from elth_jax.elastic import replicas, sparsity, width, width_checks
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.tables import Units
+from elth_jax.equivalence import TOLERANCE, largest_difference
 from elth_jax.families import Architecture, plan_between
 from elth_jax.masks import apply_masks
 from elth_jax.names import unknown
@@ -112,8 +113,9 @@ def with_width(ticket: Ticket, rule: str, seed: int = 0) -> Ticket:
 
   Args:
     ticket: of any depth.
-    rule: `widen replicate`, `widen gaussian`, `widen permute` or `narrow`.
-    seed: of noise or permutation.
+    rule: `widen replicate`, `widen gaussian`, `widen permute`, `widen uneven`
+      or `narrow`.
+    seed: of noise, permutation or division.
 
   Raises:
     ValueError: if there is no such rule.
@@ -165,46 +167,124 @@ def widen(
 
   Args:
     ticket: of any depth; width and depth commute.
-    variant: `replicate` computes what the source does (with `halve`);
-      `gaussian` adds noise to the weights kept; `permute` shuffles weights and
-      masks together within each leaf.
-    seed: of noise or permutation.
+    variant: `replicate` computes what the source does (with `halve`), and
+      both channels of a pair stay equal however long they are trained;
+      `uneven` computes the same with weights divided unequally, so that they
+      part; `gaussian` adds noise to the weights kept; `permute` shuffles
+      weights and masks together within each leaf.
+    seed: of noise, permutation or division.
     scale: the noise's deviation relative to that of a leaf's kept weights.
     halve: whether weights between split channels are halved.
+
+  Raises:
+    ValueError: if a setting is out of range, weights cannot be divided, or
+      splitting channels of this registered family changes what it computes
+      (not tried without `halve`).
 
   References:
     Chen et al., earlier version, appendix on width; see `elastic.width`.
   """
+  width.check_variant(variant, scale)
   source = Architecture.from_json(ticket.architecture)
   wanted = dataclasses.replace(source, width=2 * source.width)
-  shapes = wanted.shapes()
-  params = width.widen_tree(ticket.params, shapes['params'], halve)
-  masks = width.widen_tree(ticket.masks, shapes['params'])
-  stats = width.widen_tree(ticket.batch_stats, shapes['batch_stats'])
-  params, masks = width.vary(params, masks, variant, seed, scale)
+  uneven = seed if variant == 'uneven' else None
+  wide = _widened(_variables(ticket), wanted, halve, uneven)
+  if halve:
+    _check_split(source, wanted, _variables(ticket), uneven)
+  masks = width.widen_tree(ticket.masks, wanted.shapes()['params'])
+  params, masks = width.vary(wide['params'], masks, variant, seed, scale)
   about = {**ticket.provenance, 'width': f'doubled, {variant}'}
-  return _checked(Ticket(wanted.to_json(), params, stats, masks, about), wanted)
+  new = Ticket(wanted.to_json(), params, wide['batch_stats'], masks, about)
+  return _checked(new, wanted)
 
 
-def narrow(ticket: Ticket, double: bool = True) -> Ticket:
+def narrow(ticket: Ticket, double: bool = True, merge: bool = False) -> Ticket:
   """The ticket of half the width; undoes `widen`.
 
+  Args:
+    ticket: of an even width.
+    double: whether weights between channels that were halved are doubled.
+    merge: sum the weights from both channels of a pair instead, which undoes
+      `widen` with `uneven` too.
+
   Raises:
-    ValueError: if the width is odd.
+    ValueError: if the width is odd, or doubling the result again would change
+      what this registered family computes.
   """
   source = Architecture.from_json(ticket.architecture)
   if source.width % 2:
     raise ValueError(f'{source.name}: width {source.width} cannot be halved')
   wanted = dataclasses.replace(source, width=source.width // 2)
   shapes = wanted.shapes()
+  how = {'double': double, 'trusted': _any_leaf, 'merge': merge}
   new = Ticket(
     wanted.to_json(),
-    width.narrow_tree(ticket.params, shapes['params'], double),
-    width.narrow_tree(ticket.batch_stats, shapes['batch_stats']),
-    width.narrow_tree(ticket.masks, shapes['params']),
+    width.narrow_tree(ticket.params, shapes['params'], **how),
+    width.narrow_tree(ticket.batch_stats, shapes['batch_stats'], **how),
+    width.narrow_tree(ticket.masks, shapes['params'], **how),
     {**ticket.provenance, 'width': 'halved'},
   )
+  if double:
+    _check_split(wanted, source, _variables(new))
   return _checked(new, wanted)
+
+
+def _variables(ticket: Ticket) -> dict[str, Any]:
+  return {'params': ticket.params, 'batch_stats': ticket.batch_stats}
+
+
+def _any_leaf(name: str) -> bool:
+  """Trusts every leaf: own families are tested, others are tried out."""
+  del name
+  return True
+
+
+def _widened(
+  variables: Mapping[str, Any],
+  wanted: Architecture,
+  halve: bool = True,
+  uneven: int | None = None,
+) -> dict[str, Any]:
+  shapes = wanted.shapes()
+  return {
+    name: width.widen_tree(
+      tree, shapes[name], halve, trusted=_any_leaf, uneven=uneven
+    )
+    for name, tree in variables.items()
+  }
+
+
+def _check_split(
+  narrow: Architecture,
+  wide: Architecture,
+  variables: Mapping[str, Any],
+  uneven: int | None = None,
+) -> None:
+  """Refuses a registered family that splitting channels does not fit."""
+  if narrow.is_own:
+    return
+  found = largest_difference(
+    narrow, wide, variables, lambda v: _widened(v, wide, uneven=uneven)
+  )
+  if found > TOLERANCE:
+    raise ValueError(
+      f'family {narrow.family.name}: {narrow.name} with every channel of width '
+      f'{narrow.width} split in two computes something else; outputs differ '
+      f'by up to {found:.2g} of the largest. {_suspects(narrow, wide)}'
+    )
+
+
+def _suspects(narrow: Architecture, wide: Architecture) -> str:
+  """What may be at fault, and what to do."""
+  have, want = narrow.shapes()['params'], wide.shapes()['params']
+  shapes = {name: tuple(leaf.shape) for name, leaf in flatten(have).items()}
+  doubts = width_checks.doubtful(shapes, width.changed_axes(have, want, 2))
+  leaves = f'In doubt: {", ".join(doubts)}. ' if doubts else ''
+  return (
+    f'{leaves}Attention, grouped convolutions, tied embeddings and groups of '
+    'channels do not follow the rule of elastic.width; resize such leaves by '
+    'hand'
+  )
 
 
 def match_sparsity(
@@ -229,8 +309,11 @@ def match_sparsity(
     seed: of the random choice.
 
   Raises:
-    ValueError: if weights must grow and `dense` is not given.
+    ValueError: if weights must grow and `dense` is not given, or a setting is
+      out of range.
   """
+  if not 0 <= wanted <= 1:
+    raise ValueError(f'sparsity is {wanted}; give a share between 0 and 1')
   network = Architecture.from_json(ticket.architecture)
   if grow not in ('magnitude', 'random'):
     raise ValueError(f'grow is {grow!r}; give magnitude or random')
@@ -262,7 +345,8 @@ def match_sparsity(
         f'{name}: to reach sparsity {wanted} pruned weights must grow again; '
         "give the same network's dense rewind weights as `dense`"
       )
-    return np.where(new & ~old, value, own * new)
+    # a product would be NaN where a pruned weight is infinite
+    return np.where(new & ~old, value, np.where(new, own, 0))
 
   params = map_named(grown, masks, ticket.masks, ticket.params, values.params)
   return dataclasses.replace(ticket, params=params, masks=masks)

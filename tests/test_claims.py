@@ -47,6 +47,58 @@ def test_claims_are_read():
   )
 
 
+@pytest.mark.parametrize(
+  ('text', 'fault'),
+  [
+    ('ett ~ imp within 0', 'within 0 points; give more than 0'),
+    ('ett ~ imp within 0.0', 'within 0 points'),
+    ('ett ~ imp within 100.5', 'within 100.5 points'),
+    ('ett ~ imp within 99999999999999999999', r'within 1e\+20 points'),
+    ('ett ~ imp within -1', 'write e.g.'),
+    ('ett ~ imp within nan', 'write e.g.'),
+    ('ett ~ imp', 'write e.g.'),
+    ('ett > imp within 1', 'write e.g.'),
+    ('ett > imp at 0', 'at 0; levels are 1 to 1000'),
+    ('ett > imp at 3 1001', 'at 1001; levels'),
+    ('ett > imp at \u0663', 'write e.g.'),  # an Arabic digit
+    ('ett > imp at 3 5 3', 'level 3 is named twice'),
+    ('ett > imp at 3 03', 'level 3 is named twice'),
+    ('ett > imp on resnet20 resnet20', 'target resnet20 is named twice'),
+    ('ett > ett', 'both sides are the same'),
+    ('ett[append] from a ~ ett[append] from a within 1', 'both sides'),
+  ],
+)
+def test_claims_that_cannot_be_meant(text, fault):
+  with pytest.raises(ValueError, match=fault) as refused:
+    Claim.parse(text)
+  assert repr(text) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+  ('text', 'fault'),
+  [
+    ('resnet32 imp at 10: 100.1', r'100\.1 is more than 100%'),
+    ('resnet32 imp at 10: -3', 'write e.g.'),
+    ('resnet32 imp at 10: nan', 'write e.g.'),
+    ('resnet32 imp: 91', 'dense networks have no level'),
+    ('resnet32 imp at 0: 91', 'dense networks have no level'),
+    ('resnet32 dense at 3: 91', 'dense networks have no level'),
+    ('resnet32 imp at 1001: 91', 'one of 1 to 1000'),
+  ],
+)
+def test_published_numbers_that_cannot_be(text, fault):
+  with pytest.raises(ValueError, match=fault) as refused:
+    Published.parse(text)
+  assert repr(text) in str(refused.value)
+
+
+def test_the_ends_of_what_can_be_meant():
+  assert Claim.parse('ett ~ imp within 100').within == 100
+  assert Claim.parse('ett > imp at 1 1000').levels == (1, 1000)
+  assert Published.parse('mlp2 dense: 100').level == 0
+  assert Published.parse('mlp2 dense at 0: 0').accuracy == 0
+
+
 def test_one_test_over_replicates_of_the_mean_over_pairs():
   found = cells(
     ett__append=[0.90, 0.92, 0.91],
@@ -77,6 +129,47 @@ def test_one_test_over_replicates_of_the_mean_over_pairs():
 def test_verdicts(one, other, text, verdict):
   found = cells(ett__append=one, snip=other)
   assert judge(Claim.parse(text), found).verdict == verdict
+
+
+def spread(mean, margin):
+  """Three accuracies whose 95% interval is so wide, in points."""
+  quantile = 4.302652729696142  # of Student's t for 2 degrees, in any table
+  step = margin / 100 * np.sqrt(3) / quantile
+  return [0.5 + mean / 100 + step * sign for sign in (-1, 0, 1)]
+
+
+@pytest.mark.parametrize(
+  ('mean', 'margin', 'text', 'verdict'),
+  [
+    # just within and just beyond the points given
+    (0.5, 0.45, 'ett ~ snip within 1', 'supported'),
+    (-0.5, 0.45, 'ett ~ snip within 1', 'supported'),
+    (0.5, 0.55, 'ett ~ snip within 1', 'undecided'),
+    (0.95, 0.01, 'ett ~ snip within 1', 'supported'),
+    (1.05, 0.01, 'ett ~ snip within 1', 'contradicted'),
+    (-1.05, 0.01, 'ett ~ snip within 1', 'contradicted'),
+    (1.5, 0.55, 'ett ~ snip within 1', 'undecided'),
+    (1.5, 0.45, 'ett ~ snip within 1', 'contradicted'),
+    # just above 0, with 95% confidence
+    (1.0, 0.97, 'ett > snip', 'supported'),
+    (1.0, 1.03, 'ett > snip', 'undecided'),
+    (-1.0, 0.97, 'ett > snip', 'contradicted'),
+    (-1.0, 1.03, 'ett > snip', 'undecided'),
+  ],
+)
+def test_verdicts_near_their_thresholds(mean, margin, text, verdict):
+  found = cells(ett__append=spread(mean, margin), snip=[0.5] * 3)
+  judged = judge(Claim.parse(text), found)
+  assert judged.difference == pytest.approx(mean)
+  assert judged.margin == pytest.approx(margin)
+  assert judged.verdict == verdict
+  (pair,) = judged.pairs
+  assert (pair.difference, pair.margin) == (
+    pytest.approx(mean / 100),
+    pytest.approx(margin / 100),
+  )
+  alone = 'supported' if mean > margin else 'undecided'
+  assert pair.verdict == ('contradicted' if -mean > margin else alone)
 
 
 def test_no_claim_is_supported_that_a_pair_contradicts():

@@ -82,3 +82,21 @@ def test_with_masks_keeps_the_kept(tickets):
   again = with_masks(dense, sparse.masks)
   for name, leaf in flatten(again.params).items():
     np.testing.assert_array_equal(leaf, flatten(sparse.params)[name])
+
+
+@pytest.mark.parametrize('reference_count', [False, True])
+def test_the_head_of_an_mlp_is_spared_by_layer_too(reference_count):
+  net = architecture('mlp2', (4, 4, 1), 3, 6)
+  dense = dense_ticket(net, **net.init(0))
+  sparse = next_level(
+    dense, dense, dense.params, 0.5, reference_count, scope='leaf'
+  )
+  assert sparse.masks['head']['kernel'].all()
+  assert sparse.masks['neck']['kernel'].sum() == 6 - reference_count
+
+
+def test_a_level_that_leaves_the_spared_alone_is_refused():
+  mlp = architecture('mlp2', (4, 4, 1), 3, 6)  # 150 weights, 6 of the head
+  assert kept_by_level(mlp, 1, 0.95) == [150, 7]
+  with pytest.raises(ValueError, match='keep 6 of 150 weights, 6 of which'):
+    kept_by_level(mlp, 1, 0.96)

@@ -1,4 +1,5 @@
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from elth_jax.families import architecture
 from elth_jax.masks import (
   apply_masks,
   collapsed,
+  count_to_prune,
   counts,
   dense_masks,
   keep_largest,
   layer_densities,
+  permute_globally,
   permute_within_leaves,
   prune_magnitude,
   sparsity,
@@ -159,3 +162,47 @@ def test_nan_scores_are_refused():
 def test_layers_without_weights_are_named():
   tree = {'a': np.zeros(3, bool), 'b': np.ones(2, bool), 'c': None}
   assert collapsed(tree) == ['a']
+
+
+def test_permuting_globally_moves_weights_between_leaves_but_not_the_spared():
+  _, masks = make(np.arange(50.0), head=np.arange(40.0))
+  masks['stage1']['kernel'][:30] = False
+  masks['head']['kernel'][::2] = False
+  shuffled = permute_globally(
+    masks, np.random.default_rng(0), lambda name: name == 'head/kernel'
+  )
+  np.testing.assert_array_equal(
+    shuffled['head']['kernel'], masks['head']['kernel']
+  )
+  assert layer_densities(shuffled) == layer_densities(masks)
+  moved = shuffled['stage1']['kernel'] != masks['stage1']['kernel']
+  assert moved.any() and shuffled['stage1']['bias'] is None
+  mixed = permute_globally(masks, np.random.default_rng(0))
+  assert counts(mixed) == counts(masks)
+  assert layer_densities(mixed) != layer_densities(masks)
+
+
+def test_the_count_to_prune_is_that_of_exact_arithmetic():
+  """Of fractions with two decimals; 0.07 * 100 is more than 7 in floats."""
+  assert count_to_prune(100, 0.07) == 7
+  assert 0.07 * 100 > 7
+  for left in (*range(1, 120), 1000, 270_896, 25_502_912):
+    for hundredths in range(1, 100):
+      exact = math.ceil(Fraction(hundredths, 100) * left)
+      assert count_to_prune(left, hundredths / 100) == exact, (left, hundredths)
+
+
+def test_pruning_seven_of_a_hundred():
+  params, masks = make(np.arange(1.0, 99), head=[1000.0, 2000])
+  new = prune_magnitude(params, masks, 0.07)
+  assert counts(new) == (93, 100)
+  assert not new['stage1']['kernel'][:7].any()
+
+
+def test_the_published_count_never_prunes_the_spared():
+  params, masks = make([1.0, 2.0, 3.0, 4.0], head=[0.5, 1.0])
+  new = prune_magnitude(
+    params, masks, 0.2, lambda name: name == 'head/kernel', True
+  )
+  np.testing.assert_array_equal(new['stage1']['kernel'], [0, 0, 0, 1])
+  assert new['head']['kernel'].all()

@@ -325,3 +325,9 @@ def test_losses_that_are_not_finite_are_named(tiny):
     snip_scores(Tiny().apply, broken, batches)
   with pytest.raises(ValueError, match='no batches'):
     snip_scores(Tiny().apply, variables, [])
+
+
+def test_what_rounding_leaves_over_goes_to_the_largest_remainders():
+  """7 of 9, 8 and 3 are 3.15, 2.8 and 1.05; of equal ones the first."""
+  assert share_out(7, [9, 8, 3]) == [3, 3, 1]
+  assert share_out(10, [5, 9, 6]) == [3, 4, 3]

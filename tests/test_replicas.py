@@ -1,10 +1,12 @@
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 
 from elth_jax import Layout, Plan
 from elth_jax.elastic.replicas import (
   add_noise,
+  noisy_weights,
   permute_masks,
   reset_statistics,
   scale_leaves,
@@ -109,3 +111,98 @@ def test_a_tree_of_other_depths():
   masks = make(lambda i: np.ones((2, 2), bool))
   with pytest.raises(ValueError, match='the plan makes'):
     permute_masks(masks, Plan({'stage1': (0, 1)}), 0)
+
+
+@pytest.mark.parametrize('scale', [-1.0, np.nan, np.inf])
+def test_noise_of_a_scale_out_of_range(scale):
+  masks = make(lambda i: np.ones(2, bool))
+  with pytest.raises(ValueError, match=r'^scale is'):
+    add_noise(make(lambda i: np.ones(2)), masks, PLAN, scale, 0)
+
+
+def test_noise_leaves_what_lies_under_a_mask_alone():
+  """Where a masked weight is infinite, and where it is no number."""
+  values = np.array([1.0, 2, 3, np.inf, np.nan], np.float32)
+  mask = np.array([True, True, True, False, False])
+  new = noisy_weights('w', values, mask, 0.1, 0)
+  np.testing.assert_array_equal(new[3:], values[3:])
+  assert np.isfinite(new[:3]).all() and (new[:3] != values[:3]).all()
+  with pytest.raises(ValueError, match=r'^w: the kept weights have no finite'):
+    noisy_weights('w', values, ~mask, 0.1, 0)
+
+
+@pytest.mark.parametrize('dtype', [np.float16, ml_dtypes.bfloat16])
+def test_noise_on_half_precision_is_measured_in_float32(dtype):
+  weights = (200 + np.arange(40_000) % 2).astype(dtype)
+  mask = np.ones(weights.shape, bool)
+  new = noisy_weights('w', weights, mask, 8.0, 0)
+  assert new.dtype == dtype
+  wanted = 8.0 * weights.astype(np.float64).std()
+  noise = new.astype(np.float64) - weights.astype(np.float64)
+  assert noise.std() == pytest.approx(wanted, rel=0.03)
+
+
+def test_noise_needs_floats_and_bool_masks():
+  mask = np.ones(3, bool)
+  with pytest.raises(ValueError, match=r'^w: int64 weights take no noise'):
+    noisy_weights('w', np.arange(3), mask, 0.1, 0)
+  with pytest.raises(ValueError, match=r'^w: its mask is int64'):
+    noisy_weights('w', np.ones(3), mask.astype(int), 0.1, 0)
+
+
+def test_scaling_by_zero_gives_zeros_whatever_was_there():
+  for array in (np.array, jnp.array):
+    params = make(lambda i, array=array: array([1.0, np.inf, np.nan]))
+    new = scale_leaves(params, PLAN, ('conv/kernel',), 0.0)
+    leaf = flatten(new)['stage1/block4/conv/kernel']
+    np.testing.assert_array_equal(leaf, 0)
+    assert type(leaf) is type(params['head']['kernel'])
+
+
+@pytest.mark.parametrize(
+  ('dtype', 'leaves', 'factor', 'message'),
+  [
+    (np.float32, ('conv/kernel',), np.nan, 'factor is nan'),
+    (np.float32, ('conv/kernel',), -np.inf, 'factor is -inf'),
+    (np.float16, ('conv/kernel',), 1e6, 'kernel: float16 cannot be multiplied'),
+    (np.int32, ('conv/kernel',), 0.5, 'kernel: int32 cannot be multiplied'),
+    (np.float32, 'conv/kernel', 0.5, "leaves is 'conv/kernel'; give a list"),
+    (np.float32, ('conv/(',), 0.5, r"cannot read 'conv/\('"),
+  ],
+)
+def test_scaling_that_cannot_work(dtype, leaves, factor, message):
+  params = make(lambda i: np.ones(2, dtype))
+  with pytest.raises(ValueError, match=message):
+    scale_leaves(params, PLAN, leaves, factor)
+
+
+def test_scaling_by_a_whole_number_keeps_whole_numbers():
+  new = scale_leaves(make(lambda i: np.full(2, 3)), PLAN, ('kernel',), -2)
+  assert flatten(new)['stage1/block3/conv/kernel'].tolist() == [-6, -6]
+
+
+def test_signs_of_what_is_no_number():
+  one, nan = {'a': {'w': np.ones(2)}}, {'a': {'w': np.array([1.0, np.nan])}}
+  with pytest.raises(ValueError, match=r'^a/w: not all weights are numbers'):
+    take_signs(nan, one)
+  np.testing.assert_array_equal(take_signs(one, nan)['a']['w'], [1, np.nan])
+  with pytest.raises(ValueError, match=r'^a/w: signs of shape \(2,\)'):
+    take_signs(one, {'a': {'w': np.ones((2, 2))}})
+
+
+def test_signs_keep_dtypes_infinities_and_missing_leaves():
+  own = {'w': np.array([np.inf, 2, 3], np.float16), 'b': None}
+  new = take_signs({'w': np.array([-1.0, -0.0, np.inf]), 'b': None}, own)
+  assert new['w'].dtype == np.float16 and new['b'] is None
+  np.testing.assert_array_equal(new['w'], [-np.inf, 2, 3])
+
+
+def test_leaves_of_one_shape_get_other_noise_and_other_permutations():
+  mask = np.arange(100) % 2 == 0
+  new = permute_masks(make(lambda i: mask), PLAN, 0)
+  noisy = add_noise(
+    make(lambda i: np.arange(100.0)), make(lambda i: mask), PLAN, 1.0, 0
+  )
+  for tree in (new, noisy):
+    one, other = (flatten(tree)[name] for name in sorted(REPLICAS))
+    assert not np.array_equal(one, other)

@@ -32,6 +32,11 @@ BY_HAND = [
   (4, 6, 'overlap', '1 2 3 2 3 4'),
   (4, 7, 'overlap', '1 2 3 4 2 3 4'),
   (4, 4, 'drop 2, append', '1 1 3 4'),
+  # a score is that of the unit that stands there after the steps before
+  (4, 5, 'reorder 2 1 4 3, append best 1 by density', '2 2 1 4 3'),
+  (4, 2, 'reorder 1 3 2 4, keep best by density', '2 4'),
+  (4, 2, 'drop 1, keep best 2 by density', '2 4'),
+  (4, 1, 'append best 1 by density x2, keep best by density', '2'),
   (2, 4, '0:0;1:1,3;2:2,4', '1 2 1 2'),
   (2, 2, 'keep 1 3 5 7', '1 2'),  # nothing to drop
   (0, 0, 'append 1 2', ''),
@@ -80,6 +85,7 @@ def test_rules_by_stage():
     ('units 1 9', r'names \[9\]'),
     ('units 1', r"'units 1' makes 2 units, not 9"),
     ('append x3', r"'append x3' makes 13 units, not 9"),
+    ('append x999, append x999, append', 'makes 3992005 units; at most 100000'),
     ('append | append', '2 parts for 1 stages'),
     ('0:0;1:1', r"makes depths {'stage1': 2}"),
     ('0:0;1:1;1', "cannot read '1'"),

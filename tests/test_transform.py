@@ -10,10 +10,11 @@ import pytest
 from elth_jax import transform
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.sparsity import predict
+from elth_jax.elastic.width import narrow_tree, widen_tree
 from elth_jax.families import Architecture, architecture, forms, plan_between
 from elth_jax.lottery import dense_ticket, with_masks
 from elth_jax.masks import counts
-from elth_jax.trees import flatten, map_named
+from elth_jax.trees import flatten, map_named, unflatten
 
 LADDERS = {
   'resnet': ('resnet14', 'resnet20', 'resnet32', 'resnet44', 'resnet56'),
@@ -209,6 +210,90 @@ def test_variants_of_doubling():
     transform.narrow(odd)
 
 
+@pytest.mark.parametrize('name', ['resnet20', 'vgg13-3', 'mlp3'])
+def test_twice_the_width_in_unequal_parts(name, images):
+  ticket = sparse_ticket(make_network(name))
+  wide = transform.with_width(ticket, 'widen uneven', 7)
+  np.testing.assert_allclose(
+    logits(wide, images), logits(ticket, images), atol=2e-5
+  )
+  plain = transform.widen(ticket)
+  jax.tree.map(np.testing.assert_array_equal, wide.masks, plain.masks)
+  for leaf, mask in flatten(wide.masks).items():
+    if mask is not None:  # what is kept is no zero, and what is pruned is one
+      kept = flatten(plain.params)[leaf] != 0
+      np.testing.assert_array_equal(flatten(wide.params)[leaf] != 0, kept)
+  same, other = (transform.widen(ticket, 'uneven', seed) for seed in (7, 8))
+  leaf = 'head/kernel'
+  values = [flatten(t.params)[leaf] for t in (wide, same, other, plain)]
+  np.testing.assert_array_equal(values[0], values[1])
+  assert not np.allclose(values[0], values[2], rtol=0.01)
+  assert not np.allclose(values[0], values[3], rtol=0.01)
+
+
+def test_halving_what_was_divided_unevenly():
+  """The first twin doubled is another network; both merged are the source."""
+  ticket = sparse_ticket(make_network('resnet20'))
+  wide = transform.widen(ticket, 'uneven')
+  for tree in (wide, transform.widen(ticket)):
+    back = transform.narrow(tree, merge=True)
+    jax.tree.map(np.testing.assert_array_equal, back.params, ticket.params)
+    jax.tree.map(np.testing.assert_array_equal, back.masks, ticket.masks)
+    jax.tree.map(
+      np.testing.assert_array_equal, back.batch_stats, ticket.batch_stats
+    )
+  first = transform.narrow(wide)
+  jax.tree.map(np.testing.assert_array_equal, first.masks, ticket.masks)
+  leaf = 'stage2/block1/conv1/kernel'
+  kept = flatten(ticket.masks)[leaf]
+  ratio = flatten(first.params)[leaf][kept] / flatten(ticket.params)[leaf][kept]
+  assert ((ratio > 0.19) & (ratio < 1.81)).all()
+  assert ratio.min() < 0.8 and ratio.max() > 1.2
+
+
+def test_halving_a_trained_width_keeps_first_channels_or_merges_pairs():
+  ticket = sparse_ticket(architecture('mlp2', (4, 4, 1), 3, 6))
+  first, merged = transform.narrow(ticket), transform.narrow(ticket, merge=True)
+  leaf = 'stage1/block1/fc/kernel'
+  wide, mask = flatten(ticket.params)[leaf], flatten(ticket.masks)[leaf]
+  np.testing.assert_array_equal(flatten(first.params)[leaf], 2 * wide[::2, ::2])
+  np.testing.assert_array_equal(flatten(first.masks)[leaf], mask[::2, ::2])
+  np.testing.assert_array_equal(
+    flatten(merged.params)[leaf], wide[::2, ::2] + wide[1::2, ::2]
+  )
+  np.testing.assert_array_equal(
+    flatten(merged.masks)[leaf], mask[::2, ::2] | mask[1::2, ::2]
+  )
+
+
+@pytest.mark.parametrize('family', LADDERS)
+@pytest.mark.parametrize('shape', [(8, 8, 3), (8, 8, 1)])
+def test_trees_of_own_families_are_widened_without_vouching(family, shape):
+  width = 6 if family == 'mlp' else 4
+  net = architecture(LADDERS[family][0], shape, 3, width)
+  wide = dataclasses.replace(net, width=2 * width).shapes()
+  params = net.init(0)['params']
+  new = widen_tree(params, wide['params'])
+  back = narrow_tree(new, net.shapes()['params'])
+  jax.tree.map(np.testing.assert_array_equal, back, params)
+
+
+@pytest.mark.parametrize('scale', [-0.1, np.nan, np.inf])
+@pytest.mark.parametrize('variant', ['replicate', 'gaussian'])
+def test_noise_out_of_range_is_refused(scale, variant):
+  ticket = sparse_ticket(make_network('mlp2'))
+  with pytest.raises(ValueError, match=f'scale is {scale}'):
+    transform.widen(ticket, variant, scale=scale)
+
+
+def test_widths_that_contradict_themselves():
+  ticket = sparse_ticket(make_network('mlp2'))
+  with pytest.raises(ValueError, match='halve=False and uneven'):
+    transform.widen(ticket, 'uneven', halve=False)
+  with pytest.raises(ValueError, match='double=False and merge'):
+    transform.narrow(ticket, double=False, merge=True)
+
+
 @pytest.mark.parametrize('name', ['resnet', 'bottleneck_resnet'])
 def test_identity_preserving_stretch(name, images):
   source, target = LADDERS[name][:2]
@@ -261,6 +346,26 @@ def test_growing_needs_dense_weights():
     transform.match_sparsity(ticket, 0.0)
   with pytest.raises(ValueError, match=r'sparsity is 1\.5'):
     transform.match_sparsity(ticket, 1.5)
+  with pytest.raises(ValueError, match='sparsity is nan'):
+    transform.match_sparsity(ticket, np.nan)
+
+
+def test_sparsity_is_matched_beside_weights_that_are_infinite():
+  """A pruned weight is 0, whatever it was."""
+  network = make_network('mlp2')
+  dense = dense_ticket(network, **network.init(0))
+  leaf = 'stage1/block1/fc/kernel'
+  kernel = flatten(dense.params)[leaf]
+  broken = {**flatten(dense.params), leaf: np.full_like(kernel, -np.inf)}
+  ticket = dataclasses.replace(dense, params=unflatten(broken))
+
+  # the infinite weights are the last to go, and 22 of 36 must
+  new = transform.match_sparsity(ticket, 1 - 20 / counts(ticket.masks)[1])
+  assert flatten(new.masks)[leaf].sum() == 14
+  for name, mask in flatten(new.masks).items():
+    if mask is not None:
+      pruned = flatten(new.params)[name][~mask]
+      assert not pruned.any()  # a NaN is true
 
 
 def test_parts_of_a_ticket():

@@ -5,10 +5,12 @@ and with any other change. A replica is a target unit whose source unit was
 copied before (`Plan.replicas`).
 """
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from elth_jax.elastic.layout import Layout, Leaf
@@ -89,7 +91,12 @@ def add_noise(
       weights kept in the same leaf.
     seed: of the noise.
     layout: how the trees name their stages and units.
+
+  Raises:
+    ValueError: if the scale is negative or not finite, or, naming the leaf,
+      if its kept weights are not finite floating-point numbers.
   """
+  check_scale(scale)
 
   def noisy(leaf: Leaf, mask):
     if mask is None:
@@ -99,15 +106,32 @@ def add_noise(
   return map_replicas(noisy, params, plan, layout, [masks])
 
 
+def check_scale(scale: float) -> None:
+  """Raises `ValueError` if a scale of noise is negative or not finite."""
+  if not 0 <= scale < math.inf:
+    raise ValueError(f'scale is {scale}; give a finite number of at least 0')
+
+
 def noisy_weights(name: str, weights, mask, scale: float, seed: int):
   """Weights with noise of `scale` times their own deviation where kept."""
+  if np.asarray(mask).dtype != bool:
+    raise ValueError(f'{name}: its mask is {mask.dtype}, not bool')
+  if not jax.dtypes.issubdtype(weights.dtype, np.floating):
+    raise ValueError(f'{name}: {weights.dtype} weights take no noise')
   kept = np.asarray(weights)[np.asarray(mask)]
   if not kept.size:
     return weights
-  draw = generator(seed, f'noise/{name}')
-  noise = draw.standard_normal(weights.shape, np.float32)
+  if kept.dtype.itemsize < 4:  # 16 bits are too few for a sum of squares
+    kept = kept.astype(np.float32)
   deviation = scale * float(kept.std())
-  return weights + (noise * deviation * mask).astype(weights.dtype)
+  if not math.isfinite(deviation):
+    raise ValueError(
+      f'{name}: the kept weights have no finite deviation; did the training '
+      'diverge?'
+    )
+  draw = generator(seed, f'noise/{name}')
+  noise = draw.standard_normal(weights.shape, np.float32) * deviation
+  return weights + np.where(mask, noise, 0).astype(weights.dtype)
 
 
 def scale_leaves(
@@ -126,28 +150,37 @@ def scale_leaves(
     params: the target's parameters.
     plan: says which units are replicas.
     leaves: regular expressions for the end of leaf names, e.g. `bn2/scale`.
-    factor: what they are multiplied with.
+    factor: what they are multiplied with; 0 gives zeros, whatever was there.
     layout: how the tree names its stages and units.
 
   Raises:
-    ValueError: if an expression matches no leaf of any unit.
+    ValueError: if an expression cannot be read or matches no leaf of any unit,
+      or the factor is not finite, in the leaf's own dtype too.
 
   References:
     Goyal et al. 2017, section 5.1 (zero-initialised last BN scale).
   """
+  if not math.isfinite(factor):
+    raise ValueError(f'factor is {factor}; give a finite number')
+  if isinstance(leaves, str):
+    raise ValueError(f'leaves is {leaves!r}; give a list of expressions')
   names = [
     leaf.name.partition('[')[0]
     for leaf in layout.leaves(params)
     if leaf.stage is not None
   ]
   for expression in leaves:
+    try:
+      re.compile(expression)
+    except re.error as error:
+      raise ValueError(f'cannot read {expression!r}: {error}') from None
     if not any(_ends(expression, name) for name in names):
       raise ValueError(f'no leaf of a unit ends in {expression!r}')
 
   def scaled(leaf: Leaf):
     name = leaf.name.partition('[')[0]
     if any(_ends(expression, name) for expression in leaves):
-      return leaf.value * np.asarray(factor, leaf.value.dtype)
+      return _scaled(name, leaf.value, factor)
     return leaf.value
 
   return map_replicas(scaled, params, plan, layout)
@@ -184,12 +217,41 @@ def reset_statistics(
 def take_signs(params: PyTree, own: PyTree) -> PyTree:
   """The signs of `params` on the magnitudes of `own`; `own` where it is 0.
 
+  Dtypes are those of `own`; a NaN there stays one.
+
+  Raises:
+    ValueError: naming the leaf, if the shapes differ or a sign is that of a
+      NaN.
+
   References:
     Zhou et al., Deconstructing Lottery Tickets, 2019, section 4.
   """
-  return map_named(
-    lambda _, p, o: np.where(p == 0, o, np.copysign(o, p)), params, own
-  )
+
+  def signed(name, p, o):
+    if p is None or o is None:
+      return o
+    if np.shape(p) != np.shape(o):
+      raise ValueError(
+        f'{name}: signs of shape {np.shape(p)} for weights of {np.shape(o)}'
+      )
+    if np.any(np.isnan(p)):
+      raise ValueError(f'{name}: not all weights are numbers (NaN)')
+    return np.where(p == 0, o, np.copysign(o, p).astype(o.dtype))
+
+  return map_named(signed, params, own)
+
+
+def _scaled(name: str, value, factor: float):
+  """The value times the factor, in its own dtype."""
+  if factor == 0:  # 0 times infinity would be no number
+    xp = np if isinstance(value, np.ndarray) else jax.numpy
+    return xp.zeros_like(value)
+  with np.errstate(over='ignore'):
+    scale = np.asarray(factor).astype(value.dtype)
+  whole = not jax.dtypes.issubdtype(value.dtype, np.inexact)
+  if (whole and scale != factor) or not np.isfinite(scale):
+    raise ValueError(f'{name}: {value.dtype} cannot be multiplied by {factor}')
+  return value * scale
 
 
 def _ends(expression: str, name: str) -> bool:

@@ -34,6 +34,7 @@ from elth_jax.names import unknown
 # kind of score -> stage -> a score for each unit, the best being the largest
 Scores = Mapping[str, Mapping[str, Sequence[float]]]
 
+MOST_UNITS = 100_000  # of a stage; a rule that makes more is a slip
 STRETCHES = ('append', 'interpolate', 'overlap')
 SQUEEZES = ('squeeze', 'keep', 'drop')
 _VERBS = (*STRETCHES, *SQUEEZES, 'reorder', 'units')
@@ -181,6 +182,10 @@ def _step_table(
     chosen = have - fixed if units is None else len(units)
     if step['times']:
       want = have + (int(step['times']) - 1) * chosen
+      if want > MOST_UNITS:  # several such steps in a row grow exponentially
+        raise ValueError(
+          f'{stage}: {text!r} makes {want} units; at most {MOST_UNITS}'
+        )
     elif not last:
       raise ValueError(f'{stage}: {text!r} is not last: say how far, as in x2')
     return stretch_table(stage, have, want, verb, units, fixed)  # pyrefly: ignore
