@@ -181,3 +181,8 @@ def test_replicas_are_the_repeats():
   plan = Plan({'a': (0, 1, 2, 1, 2), 'b': (0, 2, 1)})
   assert plan.replicas == {'a': {3, 4}, 'b': set()}
   assert Plan.reorder({'a': 4}, (3, 1, 2)).tables == {'a': (0, 3, 1, 2)}
+
+
+def test_a_published_table_names_units_that_the_source_has():
+  with pytest.raises(ValueError, match='copies source unit 3'):
+    make_plan('0:0;3:1', {'a': 3}, {'a': 2})

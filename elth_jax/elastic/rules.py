@@ -71,6 +71,7 @@ def make_plan(
     raise ValueError(f'stages {sorted(different)} are not in both networks')
   if ':' in rule:
     plan = Plan.parse(rule, stages=list(have))
+    plan.check(have)
     if plan.depths != dict(want):
       raise ValueError(f'{rule!r} makes depths {plan.depths}, not {dict(want)}')
     return plan
