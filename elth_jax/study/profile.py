@@ -8,6 +8,7 @@ import jax
 
 from elth_jax.phases import listening
 from elth_jax.study.store import Store
+from elth_jax.text import say
 
 TRACED_SECONDS = 5.0  # every operation of a CPU is an event: gigabytes a minute
 
@@ -41,5 +42,5 @@ def into(store: Store) -> Iterator[None]:
       end_trace()
       text = clock.table()
       store.write('profile/phases.txt', text + '\n')
-      print(text)
-      print(f'trace and phases: {folder}')
+      say(text)
+      say(f'trace and phases: {folder}')

@@ -1,0 +1,66 @@
+"""Signals that ask a command to stop; importing this module installs nothing.
+
+It loads the standard library alone, so that a command can install handlers
+before its slow imports.
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+
+# SIGUSR1 is what cluster managers send before they end a job
+STOP_SIGNALS = ('SIGTERM', 'SIGINT', 'SIGUSR1')  # Windows has no SIGUSR1
+
+
+class StopRequest:
+  """Handles the signals that ask this process to stop.
+
+  While the process starts, the first signal ends it. After `start_running`, the
+  first one is noted and the second ends the process. The exit code is 128 plus
+  the signal's number.
+
+  A thread reads the signals, because the main one may be busy importing,
+  compiling or training. Make it on the main thread, once for a process.
+
+  Attributes:
+    signal: the number of the signal that was noted, or `None`.
+  """
+
+  def __init__(self):
+    self.signal: int | None = None
+    self._running = False
+    reader, self._writer = socket.socketpair()
+    self._writer.setblocking(False)
+    signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=self._read, args=(reader,), daemon=True).start()
+    for name in STOP_SIGNALS:
+      if hasattr(signal, name):
+        signal.signal(getattr(signal, name), lambda number, frame: None)
+
+  def start_running(self) -> None:
+    """From now on, the first signal asks the process to stop when it can."""
+    self._running = True
+
+  def _read(self, reader: socket.socket) -> None:
+    while received := reader.recv(1):
+      if signal.Signals(received[0]).name in STOP_SIGNALS:
+        self._receive(received[0])
+
+  def _receive(self, number: int) -> None:
+    if not self._running:
+      # the main thread may hold the lock of sys.stderr or of an import
+      os.write(2, b'elth_jax: stopped before anything was done\n')
+      os._exit(128 + number)
+    if self.signal is not None:
+      os._exit(128 + number)
+    self.signal = number
+    print(
+      'stopping at the next step that is safe; once more leaves now',
+      file=sys.stderr,
+      flush=True,
+    )
+
+  def __bool__(self) -> bool:
+    return self.signal is not None
