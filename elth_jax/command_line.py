@@ -47,7 +47,8 @@ def with_one_config(arguments: Sequence[str]) -> list[str]:
   executed once.
 
   Raises:
-    ValueError: if the path is empty, or not on this machine.
+    ValueError: if the path is empty or not on this machine, or no file is
+      there.
   """
   rest: list[str] = []
   path, place = None, 0
@@ -71,7 +72,10 @@ def _expanded(path: str) -> str:
   file, colon, choice = path.partition(':')
   if choice.startswith('//'):  # a scheme, as in gs://bucket/config.py
     local_path(path, '--config')
-  return f'{local_path(file, "--config")}{colon}{choice}'
+  found = local_path(file, '--config')
+  if not found.is_file():
+    raise ValueError(f'--config: there is no file {found}')
+  return f'{found}{colon}{choice}'
 
 
 def _prepare_devices() -> None:
@@ -105,22 +109,19 @@ def _parse_flags(argv: list[str]) -> list[str]:
   """Reads flags and config; anything wrong with them is one line."""
   try:
     rest = flags.FLAGS(argv)
-    config = flags.FLAGS.config
-    if not hasattr(config, 'keys'):  # a file that was not found raises here
-      raise TypeError(
-        f'--config: get_config() returned {type(config).__name__}; return a '
-        'ConfigDict, e.g. of base_config'
-      )
+    flags.FLAGS.config.keys()  # a file that could not be read fails here
     return rest
   except Exception as error:  # a config's file may raise anything
-    sys.exit(f'elth_jax: {" ".join(_why(error, argv).split())}')
+    cause = error.__cause__ if isinstance(error, OSError) else None
+    why = _why(cause if isinstance(cause, OSError) else error, argv)
+    sys.exit(f'elth_jax: {" ".join(why.split())}')
 
 
 def _why(error: Exception, argv: Sequence[str]) -> str:
   """What was wrong, with the line of the config's file if that raised it."""
   from elth_jax import devices
 
-  text = str(error.args[0] if isinstance(error, KeyError) else error)
+  text = _message(error)
   if 'Traceback' in text:  # of the config's file; its last line says why
     return f'--config: {text.strip().splitlines()[-1]}'
   if isinstance(error, RuntimeError | AssertionError):  # perhaps JAX's
@@ -129,13 +130,23 @@ def _why(error: Exception, argv: Sequence[str]) -> str:
     except devices.DeviceError as found:
       return str(found)
   start = '--config='
-  paths = [w.removeprefix(start) for w in argv if w.startswith(start)]
+  paths = [word.removeprefix(start) for word in argv if word.startswith(start)]
   files = [path.partition(':')[0] for path in paths]
   for frame in reversed(traceback.extract_tb(error.__traceback__)):
     if frame.filename in files:
       where = f'{frame.filename}, line {frame.lineno}'
       return f'--config: {where}: {type(error).__name__}: {text}'
+  if files and ('--config=None' in text or "attribute 'keys'" in text):
+    return f'--config: get_config() of {files[0]} must return a ConfigDict'
   return text
+
+
+def _message(error: Exception) -> str:
+  """An error's text; ml_collections puts one error into another."""
+  inner = error.args[0] if error.args else ''
+  if isinstance(error, AttributeError | KeyError) and inner:
+    return _message(inner) if isinstance(inner, Exception) else str(inner)
+  return str(error)
 
 
 def _run(argv: Sequence[str], stop: StopRequest, command: str) -> None:

@@ -66,7 +66,7 @@ def _why_not_local(text: str, what: str) -> str:
   if scheme.lower() == 'file':
     remedy = f'give the path alone: /{rest.lstrip("/")}'
   else:
-    remedy = 'give a folder of this machine, e.g. one where it is mounted'
+    remedy = 'give a path on this machine, e.g. where it is mounted'
   return f'{what} is {text!r}, and {scheme}: is not read or written; {remedy}'
 
 
