@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ASIDE = '.aside'  # ends the name of what is not whole yet
@@ -28,8 +29,9 @@ def local_path(path: Path | str, what: str) -> Path:
     what: what the path is for, to begin an error with, e.g. `workdir`.
 
   Raises:
-    ValueError: if the path is empty, has a scheme such as `gs://`, or starts
-      with `~` and there is no such home folder (a `NoHomeError`).
+    ValueError: if the path is empty, has a scheme such as `gs://`, cannot be
+      encoded, or starts with `~` and there is no such home folder (a
+      `NoHomeError`).
   """
   if not isinstance(path, str | os.PathLike):
     raise ValueError(f'{what} is {path!r}; give a path, as text')
@@ -38,6 +40,12 @@ def local_path(path: Path | str, what: str) -> Path:
     raise ValueError(f'{what} is {text!r}; give a path, as text')
   if not text.strip():
     raise ValueError(f'{what} is empty; give a path')
+  try:
+    os.fsencode(text)
+  except UnicodeEncodeError:
+    raise ValueError(
+      f'{what} is {text!a}, which this locale cannot encode; set PYTHONUTF8=1'
+    ) from None
   if SCHEME.match(text):
     raise ValueError(_why_not_local(text, what))
   if text.startswith('~'):
@@ -96,6 +104,25 @@ def _home_of_user() -> str:
     return pwd.getpwuid(os.getuid()).pw_dir or '~'
   except (ImportError, KeyError):
     return '~'
+
+
+@contextlib.contextmanager
+def as_text(folder: Path) -> Iterator[Path]:
+  """The folder, by a path that is valid text.
+
+  Libraries in C++ take UTF-8 alone. A folder whose name has other bytes, or
+  that Python reads in an ASCII locale, is reached by a temporary link.
+  """
+  folder = folder.absolute()
+  try:
+    str(folder).encode()
+  except UnicodeEncodeError:
+    with tempfile.TemporaryDirectory() as place:
+      link = Path(place) / 'link'
+      link.symlink_to(folder, target_is_directory=True)
+      yield link
+  else:
+    yield folder
 
 
 def utf8(text: str) -> bytes:

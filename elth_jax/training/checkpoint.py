@@ -14,7 +14,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from elth_jax import manifest
-from elth_jax.files import remove_folder
+from elth_jax.files import as_text, remove_folder
 from elth_jax.quiet import absl_logging_at
 from elth_jax.training.state import TrainState
 
@@ -77,10 +77,9 @@ def restore(
   path = folder / f'step-{step}'
   check(folder, step, of)
   try:
-    with _checkpointer() as checkpointer:
-      arrays = (path / ARRAYS).absolute()
+    with _checkpointer() as checkpointer, as_text(path) as place:
       leaves = checkpointer.restore(
-        arrays, args=ocp.args.StandardRestore(_leaves(like))
+        place / ARRAYS, args=ocp.args.StandardRestore(_leaves(like))
       )
   except Exception as error:  # orbax has no error of its own
     raise manifest.DamagedError(path, f'cannot be restored: {error}') from error
@@ -103,9 +102,10 @@ def _checkpointer() -> Iterator[ocp.Checkpointer]:
 
 def _write(aside: Path, state: TrainState) -> None:
   try:
-    with _checkpointer() as checkpointer:
-      arrays = (aside / ARRAYS).absolute()
-      checkpointer.save(arrays, args=ocp.args.StandardSave(_leaves(state)))
+    with _checkpointer() as checkpointer, as_text(aside) as place:
+      checkpointer.save(
+        place / ARRAYS, args=ocp.args.StandardSave(_leaves(state))
+      )
   except Exception as error:  # orbax has no error of its own
     raise OSError(f'checkpoint {aside.parent} not written: {error}') from error
 
