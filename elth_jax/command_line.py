@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -188,7 +189,18 @@ def _run(argv: Sequence[str], stop: StopRequest, command: str) -> None:
   ) as error:
     sys.exit(f'elth_jax: {error}')
   except StudyStopped:
-    print('stopped; the same command continues', file=sys.stderr)
-    sys.exit(128 + (stop.signal or signal.SIGTERM))
+    _exit_stopped(stop)
+  except Exception as error:
+    if not stop:
+      raise
+    # a signal to the whole job also ends processes that read data
+    first = str(error).strip().partition('\n')[0]
+    print(f'elth_jax: {type(error).__name__}: {first}', file=sys.stderr)
+    _exit_stopped(stop)
   if not succeeded:
     sys.exit(1)
+
+
+def _exit_stopped(stop: StopRequest) -> NoReturn:
+  print('stopped; the same command continues', file=sys.stderr)
+  sys.exit(128 + (stop.signal or signal.SIGTERM))

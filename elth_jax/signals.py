@@ -14,6 +14,27 @@ import threading
 STOP_SIGNALS = ('SIGTERM', 'SIGINT', 'SIGUSR1')  # Windows has no SIGUSR1
 
 
+def leave_to_parent(*_) -> None:
+  """For a process that reads data: its parent decides when to stop.
+
+  Ctrl-C reaches all processes of a terminal, and some cluster managers send
+  SIGUSR1 to all of a job. SIGTERM ends the process still, which is how its
+  parent ends it.
+  """
+  for name in ('SIGINT', 'SIGUSR1'):
+    if hasattr(signal, name):
+      signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def _end_children() -> None:
+  """Ends the processes that read data, which ignore what ends this one."""
+  if 'multiprocessing' in sys.modules:
+    import multiprocessing
+
+    for child in multiprocessing.active_children():
+      child.kill()
+
+
 class StopRequest:
   """Handles the signals that ask this process to stop.
 
@@ -54,6 +75,7 @@ class StopRequest:
       os.write(2, b'elth_jax: stopped before anything was done\n')
       os._exit(128 + number)
     if self.signal is not None:
+      _end_children()
       os._exit(128 + number)
     self.signal = number
     print(

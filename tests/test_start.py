@@ -100,6 +100,7 @@ def test_a_config_that_computes_and_registers_on_an_ascii_terminal(tmp_path):
     f'--workdir={workdir}',
     f'--compilation_cache={tmp_path}/programs',
     PYTHONIOENCODING='ascii',
+    JAX_COMPILATION_CACHE_DIR=str(tmp_path / 'other'),
     JAX_NUM_CPU_DEVICES='',
   )
   assert code == 0, errors
@@ -231,3 +232,42 @@ def test_paths_elsewhere_are_refused_in_one_line(tmp_path, flag, message):
   assert code == 1 and message in errors
   assert len(errors.splitlines()) == 1
   assert not (tmp_path / 'w').exists()
+
+
+FAMILY = """
+import multiprocessing, sys, time
+from elth_jax.signals import StopRequest, leave_to_parent
+
+def read():
+  leave_to_parent()
+  print('ready', flush=True)
+  time.sleep(60)
+
+stop = StopRequest()
+stop.start_running()
+child = multiprocessing.get_context('fork').Process(target=read, daemon=True)
+child.start()
+while not stop:
+  time.sleep(0.01)
+child.join(0.5)
+print('reading' if child.is_alive() else 'gone', flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='needs POSIX signals')
+def test_processes_that_read_data_end_with_their_parent_alone():
+  process = subprocess.Popen(
+    [sys.executable, '-W', 'ignore', '-c', FAMILY],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+    start_new_session=True,
+  )
+  assert process.stdout and process.stdout.readline() == 'ready\n'
+  os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+  assert process.stdout.readline() == 'reading\n'
+  os.killpg(process.pid, signal.SIGINT)
+  _, errors = process.communicate(timeout=20)  # until both have ended
+  assert process.returncode == 130
+  assert errors.count('\n') == 1 and 'once more leaves now' in errors

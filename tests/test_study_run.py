@@ -412,6 +412,7 @@ def test_one_replicate_and_no_plural(tmp_path, capsys):
   assert 'test accuracy, %\n' in out and '1 file is damaged' in out
   page = (tmp_path / 'report.html').read_text(encoding='utf-8')
   words = re.sub(r'<svg.*?</svg>', '', page, flags=re.S)
+  words = words.partition('<h2>Configuration')[0]
   assert '1 replicate;' in words and 'One replicate.' in words
   text = (into / 'reproduction.md').read_text(encoding='utf-8')
   assert ', 1 replicate, ' in text and ', 1 start.' in text
@@ -456,3 +457,26 @@ def test_asked_to_stop_before_there_is_a_workdir(tmp_path):
     with pytest.raises(StudyStopped):
       session.run(config(dry_run=dry_run), tmp_path / 'w', lambda: True)
   assert not (tmp_path / 'w').exists()
+
+
+def test_a_workdir_whose_name_is_no_text(tmp_path):
+  workdir = tmp_path / 'caf\udce9'  # as Python reads a byte that is not UTF-8
+  try:
+    workdir.mkdir()
+  except OSError:
+    pytest.skip('names are Unicode here')
+  looks = []
+
+  def asked_to_stop():
+    looks.append(0)
+    return len(looks) > 12
+
+  small = config(methods=('imp',), replicates=1, profile=True)
+  with pytest.raises(StudyStopped):
+    session.run(small, workdir, asked_to_stop)
+  assert list(workdir.glob('partial/*/step-*'))
+  assert session.run(small, workdir, command=f'run {workdir}')
+  assert list(workdir.glob('profile/**/*.xplane.pb'))
+  page = (workdir / 'report.html').read_text(encoding='utf-8')
+  assert 'caf\\xe9' in page
+  assert doctor.main([str(workdir)]) == 0
