@@ -9,6 +9,8 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from elth_jax.signals import StopRequest
+
 
 def main(arguments: list[str] | None = None) -> int:
   parser = argparse.ArgumentParser(
@@ -18,10 +20,11 @@ def main(arguments: list[str] | None = None) -> int:
   workdir = parser.parse_args(arguments).workdir
   from elth_jax.files import local_path
   from elth_jax.quiet import absl_logging_at
-  from elth_jax.study.inspection import inspect
   from elth_jax.text import counted, say
 
   try:
+    from elth_jax.study.inspection import inspect  # JAX reads its environment
+
     with absl_logging_at(logging.ERROR):
       health = inspect(local_path(workdir, 'workdir'))
   except (OSError, ValueError) as error:
@@ -47,4 +50,5 @@ def _found(damaged: Sequence[str]) -> str:
 
 
 if __name__ == '__main__':
+  StopRequest('stopped')
   sys.exit(main())

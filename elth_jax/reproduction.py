@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from elth_jax.signals import StopRequest
+
 PAGE, FIGURES = 'reproduction.md', 'figures/reproduction'
 NUMBERS = {
   'level': int,
@@ -46,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
   parser.add_argument('workdirs', nargs='+')
   parser.add_argument('--into', default='docs')
   options = parser.parse_args(arguments)
+  from elth_jax.devices import DeviceError
   from elth_jax.manifest import DamagedError
   from elth_jax.quiet import absl_logging_at
   from elth_jax.text import say
@@ -53,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
   try:
     with absl_logging_at(logging.ERROR):
       page = write(options.workdirs, options.into)
-  except (OSError, ValueError, DamagedError) as error:
+  except (OSError, ValueError, DamagedError, DeviceError) as error:
     say(f'elth_jax: {error}', sys.stderr)
     return 1
   say(str(page))
@@ -67,11 +70,14 @@ def write(workdirs: Sequence[Path | str], into: Path | str) -> Path:
     FileNotFoundError: if a workdir has no config or results.
     ValueError: if its config is damaged, or names no paper; or if a path is
       not on this machine.
+    devices.DeviceError: if JAX cannot use the devices it is told to use.
   """
+  from elth_jax import devices
   from elth_jax.files import local_path, write_atomically
 
   into = local_path(into, '--into')
   studies = [local_path(workdir, 'workdir') for workdir in workdirs]
+  devices.require()  # networks are traced to know what took which time
   parts = [part for workdir in studies for part in _study(workdir, into)]
   write_atomically(into / PAGE, '\n'.join([HEAD, *parts]))
   return into / PAGE
@@ -316,4 +322,5 @@ def _devices(found: str) -> str:
 
 
 if __name__ == '__main__':
+  StopRequest('stopped')
   sys.exit(main())

@@ -4,6 +4,7 @@ It loads the standard library alone, so that a command can install handlers
 before its slow imports.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -28,9 +29,8 @@ def leave_to_parent(*_) -> None:
 
 def _end_children() -> None:
   """Ends the processes that read data, which ignore what ends this one."""
-  if 'multiprocessing' in sys.modules:
-    import multiprocessing
-
+  multiprocessing = sys.modules.get('multiprocessing')
+  if multiprocessing is not None:
     for child in multiprocessing.active_children():
       child.kill()
 
@@ -45,11 +45,15 @@ class StopRequest:
   A thread reads the signals, because the main one may be busy importing,
   compiling or training. Make it on the main thread, once for a process.
 
+  Args:
+    notice: what is said when the process ends while it starts.
+
   Attributes:
     signal: the number of the signal that was noted, or `None`.
   """
 
-  def __init__(self):
+  def __init__(self, notice: str = 'stopped before anything was done'):
+    self._notice = f'elth_jax: {notice}\n'.encode()
     self.signal: int | None = None
     self._running = False
     reader, self._writer = socket.socketpair()
@@ -71,18 +75,21 @@ class StopRequest:
 
   def _receive(self, number: int) -> None:
     if not self._running:
-      # the main thread may hold the lock of sys.stderr or of an import
-      os.write(2, b'elth_jax: stopped before anything was done\n')
+      with contextlib.suppress(OSError):  # where stderr is closed
+        # the main thread may hold the lock of sys.stderr or of an import
+        os.write(2, self._notice)
       os._exit(128 + number)
     if self.signal is not None:
-      _end_children()
+      with contextlib.suppress(Exception):
+        _end_children()
       os._exit(128 + number)
     self.signal = number
-    print(
-      'stopping at the next step that is safe; once more leaves now',
-      file=sys.stderr,
-      flush=True,
-    )
+    with contextlib.suppress(OSError, ValueError):
+      print(
+        'stopping at the next step that is safe; once more leaves now',
+        file=sys.stderr,
+        flush=True,
+      )
 
   def __bool__(self) -> bool:
     return self.signal is not None

@@ -286,6 +286,20 @@ def test_names_registered_elsewhere_are_no_damage(workdir, capsys, monkeypatch):
   assert "is unknown here: unknown method 'imp'" in out and 'no damage' in out
 
 
+def test_a_workdir_is_verified_without_its_accelerator(
+  workdir, capsys, monkeypatch
+):
+  def none():
+    raise RuntimeError("Unable to initialize backend 'cuda'")
+
+  monkeypatch.setattr('jax.devices', none)
+  assert doctor.main([str(workdir)]) == 0
+  out = capsys.readouterr().out
+  assert 'unknown here: JAX finds no device' in out and 'no damage' in out
+  assert reproduction.main([str(workdir)]) == 1
+  assert 'JAX finds no device' in capsys.readouterr().err
+
+
 def test_the_doctor_says_how_many_files(workdir, capsys):
   for name, said in (
     ('mlp2-r0-rewind', '1 file is damaged'),

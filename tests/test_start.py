@@ -271,3 +271,41 @@ def test_processes_that_read_data_end_with_their_parent_alone():
   _, errors = process.communicate(timeout=20)  # until both have ended
   assert process.returncode == 130
   assert errors.count('\n') == 1 and 'once more leaves now' in errors
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='needs POSIX signals')
+@pytest.mark.parametrize('module', ['doctor', 'reproduction'])
+def test_other_commands_end_at_once(tmp_path, module):
+  marker = tmp_path / 'marker'
+  (tmp_path / 'jax').mkdir()
+  slow = WAIT.format(marker=str(marker))
+  (tmp_path / 'jax' / '__init__.py').write_text(slow)
+  path = os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')])
+  process = subprocess.Popen(
+    [sys.executable, '-m', f'elth_jax.{module}', str(tmp_path)],
+    stderr=subprocess.PIPE,
+    env={**os.environ, 'PYTHONPATH': path},
+  )
+  wait_for(marker, process)
+  process.send_signal(signal.SIGINT)
+  _, errors = process.communicate(timeout=20)
+  assert (process.returncode, errors) == (130, b'elth_jax: stopped\n')
+
+
+def test_what_fails_after_a_signal_counts_as_stopped(tmp_path):
+  """A signal to a whole job also ends processes that it reads data with."""
+  lost = (
+    'import os, signal, time\nfrom elth_jax import datasets\n\n'
+    'def load():\n  os.kill(os.getpid(), signal.SIGTERM)\n  time.sleep(1)\n'
+    '  raise RuntimeError("a worker was lost")\n\n'
+    'datasets.DATASETS["lost"] = load\n'
+  )
+  config = tmp_path / 'config.py'
+  config.write_text(
+    lost + STUDY.replace("'digits'", "'lost'"), encoding='utf-8'
+  )
+  code, _, errors = finish(f'--config={config}', f'--workdir={tmp_path}/w')
+  assert code == 128 + signal.SIGTERM
+  assert 'RuntimeError: a worker was lost\n' in errors
+  assert errors.endswith('stopped; the same command continues\n')
+  assert 'Traceback' not in errors

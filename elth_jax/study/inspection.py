@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from elth_jax import manifest, ticket_file
+from elth_jax import devices, manifest, ticket_file
 from elth_jax.datasets import DatasetError
 from elth_jax.files import ASIDE, files_below
 from elth_jax.manifest import DamagedError
@@ -106,8 +106,9 @@ def _compare_with_config(root: Path, health: Health, sound: set[Path]) -> None:
       health.damaged.append(f'{root / outputs.CONFIG} cannot be read: {error}')
     return
   try:
+    devices.require()  # networks are traced to know their nodes
     nodes = build(spec, data.load(spec))
-  except (DatasetError, ValueError) as error:
+  except (DatasetError, devices.DeviceError, ValueError) as error:
     health.remarks.append(f'what is left to do is unknown here: {error}')
     return
   store = Store(root, writable=False)
