@@ -14,8 +14,8 @@ import jax
 import measure
 
 from elth_jax import lottery
+from elth_jax.devices import suitable_cpu_devices
 from elth_jax.families import architecture, forms
-from elth_jax.study.session import suitable_cpu_devices
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
 

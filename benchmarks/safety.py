@@ -18,6 +18,7 @@ import jax
 import measure
 
 from elth_jax import datasets
+from elth_jax.devices import suitable_cpu_devices
 from elth_jax.phases import listening
 from elth_jax.study import session
 from elth_jax.study.config import base_config
@@ -34,7 +35,7 @@ def main() -> None:
   parser.add_argument('--every', type=float, default=10.0, help='seconds')
   parser.add_argument('--images', type=int, default=2560)
   arguments = parser.parse_args()
-  jax.config.update('jax_num_cpu_devices', session.suitable_cpu_devices())
+  jax.config.update('jax_num_cpu_devices', suitable_cpu_devices())
   dataset = measure.noise(32, arguments.images, 1000)
   datasets.DATASETS[dataset.name] = lambda: dataset
   images = arguments.minutes * 60 * IMAGES_A_SECOND

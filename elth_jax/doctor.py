@@ -7,32 +7,48 @@ next start would do, and changes nothing. Exit code 0 if nothing is damaged.
 import argparse
 import logging
 import sys
-from pathlib import Path
+from collections.abc import Sequence
+
+from elth_jax.signals import StopRequest
 
 
 def main(arguments: list[str] | None = None) -> int:
   parser = argparse.ArgumentParser(
     prog='python -m elth_jax.doctor', description=__doc__.splitlines()[0]
   )
-  parser.add_argument('workdir', type=Path)
-  root = parser.parse_args(arguments).workdir
-  from elth_jax.study.inspection import inspect
+  parser.add_argument('workdir')
+  workdir = parser.parse_args(arguments).workdir
+  from elth_jax.files import local_path
+  from elth_jax.quiet import absl_logging_at
+  from elth_jax.text import counted, say
 
-  logging.getLogger('absl').setLevel(logging.ERROR)
   try:
-    health = inspect(root)
-  except OSError as error:
-    print(f'elth_jax: {error}', file=sys.stderr)
+    from elth_jax.study.inspection import inspect  # JAX reads its environment
+
+    with absl_logging_at(logging.ERROR):
+      health = inspect(local_path(workdir, 'workdir'))
+  except (OSError, ValueError) as error:
+    say(f'elth_jax: {error}', sys.stderr)
     return 1
   for text in health.damaged:
-    print(f'DAMAGED {text}')
+    say(f'DAMAGED {text}')
   for text in health.remarks:
-    print(f'NOTE {text}')
-  print(f'{health.checked} files checked, {len(health.damaged)} damages')
+    say(f'NOTE {text}')
+  say(f'{counted(health.checked, "file")} checked, {_found(health.damaged)}')
   for text in health.next:
-    print(f'the next start would {text}')
+    say(f'the next start would {text}')
   return 1 if health.damaged else 0
 
 
+def _found(damaged: Sequence[str]) -> str:
+  """How much is damaged, in words."""
+  if not damaged:
+    return 'no damage'
+  if len(damaged) == 1:
+    return '1 file is damaged'
+  return f'{len(damaged)} files are damaged'
+
+
 if __name__ == '__main__':
+  StopRequest('stopped')
   sys.exit(main())

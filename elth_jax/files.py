@@ -1,21 +1,152 @@
-"""Files that appear whole or not at all, and their hashes."""
+"""Paths on this machine; files that appear whole or not at all; hashes."""
 
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ASIDE = '.aside'  # ends the name of what is not whole yet
+# two letters or more, since C: is a drive; Path makes one slash of two
+SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
+
+
+class NoHomeError(ValueError):
+  """A path starts with `~`, and no home folder can be found."""
+
+
+def local_path(path: Path | str, what: str) -> Path:
+  """A path on this machine, with `~` expanded.
+
+  A relative path stays relative. The result may be given to this function
+  again and is not changed then.
+
+  Args:
+    path: as a person gave it.
+    what: what the path is for, to begin an error with, e.g. `workdir`.
+
+  Raises:
+    ValueError: if the path is empty, has a scheme such as `gs://`, cannot be
+      encoded, or starts with `~` and there is no such home folder (a
+      `NoHomeError`).
+  """
+  if not isinstance(path, str | os.PathLike):
+    raise ValueError(f'{what} is {path!r}; give a path, as text')
+  text = os.fspath(path)
+  if not isinstance(text, str) or '\0' in text:
+    raise ValueError(f'{what} is {text!r}; give a path, as text')
+  if not text.strip():
+    raise ValueError(f'{what} is empty; give a path')
+  try:
+    os.fsencode(text)
+  except UnicodeEncodeError:
+    raise ValueError(
+      f'{what} is {text!a}, which this locale cannot encode; set PYTHONUTF8=1'
+    ) from None
+  if SCHEME.match(text):
+    raise ValueError(_why_not_local(text, what))
+  if text.startswith('~'):
+    return Path(_with_home(text, what))
+  found = Path(text)
+  # what was written as ./~x must not look like a home folder from now on
+  plain = not str(found).startswith('~') and not SCHEME.match(str(found))
+  return found if plain else found.absolute()
+
+
+def environment_path(name: str, default: str) -> Path:
+  """The path that an environment variable holds; an empty one is not set.
+
+  Args:
+    name: of the variable.
+    default: the path where it is not set; may start with `~`.
+
+  Raises:
+    ValueError: as `local_path` does; the variable is named.
+  """
+  return local_path(os.environ.get(name) or default, name)
+
+
+def _why_not_local(text: str, what: str) -> str:
+  scheme, _, rest = text.partition(':')
+  if scheme.lower() == 'file':
+    remedy = f'give the path alone: /{rest.lstrip("/")}'
+  else:
+    remedy = 'give a path on this machine, e.g. where it is mounted'
+  return f'{what} is {text!r}, and {scheme}: is not read or written; {remedy}'
+
+
+def _with_home(text: str, what: str) -> str:
+  user = re.split(r'[/\\]', text, maxsplit=1)[0]
+  found = os.path.expanduser(text)
+  if user == '~' and os.environ.get('HOME') == '':  # counts as not set
+    found = _home_of_user().rstrip('/') + text[1:]
+  if not found.startswith('~'):
+    return found
+  if user == '~':
+    raise NoHomeError(
+      f'{what} is {text!r}, and no home folder is known; set HOME, or give a '
+      'path without ~'
+    )
+  raise NoHomeError(
+    f'{what} is {text!r}, and there is no user {user[1:]!r}; write ./{text} '
+    'for a folder of that name'
+  )
+
+
+def _home_of_user() -> str:
+  """The home folder in the password database, or `~`."""
+  try:
+    import pwd  # not on Windows
+
+    return pwd.getpwuid(os.getuid()).pw_dir or '~'
+  except (ImportError, KeyError):
+    return '~'
+
+
+@contextlib.contextmanager
+def as_text(folder: Path) -> Iterator[Path]:
+  """The folder, by a path that is valid text.
+
+  Libraries in C++ take UTF-8 alone. A folder whose name has other bytes, or
+  that Python reads in an ASCII locale, is reached by a temporary link.
+  """
+  folder = folder.absolute()
+  try:
+    str(folder).encode()
+  except UnicodeEncodeError:
+    with tempfile.TemporaryDirectory() as place:
+      link = Path(place) / 'link'
+      link.symlink_to(folder, target_is_directory=True)
+      yield link
+  else:
+    yield folder
+
+
+def utf8(text: str) -> bytes:
+  """The text as UTF-8, whatever the locale; always valid.
+
+  Names of files that are no text are kept as the bytes that they are, where
+  these are UTF-8, and escaped by backslashes elsewhere.
+  """
+  try:
+    content = text.encode('utf-8', 'surrogateescape')
+  except UnicodeEncodeError:
+    content = text.encode('utf-8', 'backslashreplace')
+  return content.decode('utf-8', 'backslashreplace').encode()
 
 
 def write_atomically(path: Path | str, data: bytes | str) -> None:
-  """Writes aside, syncs and renames, so that no reader sees half a file."""
+  """Writes aside, syncs and renames, so that no reader sees half a file.
+
+  Text is written as UTF-8.
+  """
   path = Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   if isinstance(data, str):
-    data = data.encode()
+    data = utf8(data)
   handle, aside = tempfile.mkstemp(ASIDE, f'.{path.name}.', path.parent)
   try:
     with os.fdopen(handle, 'wb') as file:
@@ -64,7 +195,18 @@ def cache_dir() -> Path:
   """Where what can be made again is kept: ELTH_JAX_CACHE, or below ~/.cache.
 
   Decoded images and compiled programs; removing it costs time alone.
+  XDG_CACHE_HOME stands for ~/.cache where it is set.
+
+  Raises:
+    ValueError: if the folder is not on this machine; a `NoHomeError` if it
+      would be in a home folder that cannot be found.
   """
-  base = os.environ.get('XDG_CACHE_HOME', '~/.cache')
-  default = f'{base}/elth_jax'
-  return Path(os.environ.get('ELTH_JAX_CACHE', default)).expanduser()
+  if os.environ.get('ELTH_JAX_CACHE'):
+    return environment_path('ELTH_JAX_CACHE', '')
+  try:
+    return environment_path('XDG_CACHE_HOME', '~/.cache') / 'elth_jax'
+  except NoHomeError as error:
+    raise NoHomeError(
+      'no home folder is known for the cache in ~/.cache; set HOME or '
+      'ELTH_JAX_CACHE'
+    ) from error

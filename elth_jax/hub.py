@@ -8,16 +8,22 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from elth_jax.files import local_path
 from elth_jax.ticket import Ticket
 
 FILE = 'ticket.safetensors'
 
 
 def save_pretrained(ticket: Ticket, folder: Path | str) -> None:
-  """Writes the ticket and its card (README.md, a figure) into a folder."""
+  """Writes the ticket and its card (README.md, a figure) into a folder.
+
+  Raises:
+    ValueError: if the folder is not on this machine; see `local_path`.
+  """
   from elth_jax.report.card import write_card
 
-  ticket.save(Path(folder) / FILE)
+  folder = local_path(folder, 'folder')
+  ticket.save(folder / FILE)
   write_card(ticket, folder, FILE)
 
 
@@ -34,10 +40,12 @@ def from_pretrained(
   Raises:
     FileNotFoundError: if there is no such folder, and no repository is named.
     ImportError: if a repository is named and huggingface_hub is missing.
-    ValueError: if the file is no sound ticket; see `Ticket.load`.
+    ValueError: if the folder is not on this machine, or the file is no sound
+      ticket; see `local_path` and `Ticket.load`.
   """
-  if Path(name).is_dir():
-    return Ticket.load(Path(name) / FILE)
+  folder = local_path(name, 'name')
+  if folder.is_dir():
+    return Ticket.load(folder / FILE)
   if not re.fullmatch(r'[\w.-]+/[\w.-]+', str(name)) or '..' in str(name):
     raise FileNotFoundError(
       f'no folder {name}; give one that save_pretrained wrote, or the name of '

@@ -1,4 +1,4 @@
-"""Where time and memory go: named phases, timed while somebody listens."""
+"""Where time and memory go: named phases, timed while a clock is open."""
 
 import contextlib
 import os
@@ -70,7 +70,7 @@ _clock: ContextVar[Clock | None] = ContextVar('clock', default=None)
 
 
 def phase(name: str) -> contextlib.AbstractContextManager[None]:
-  """Marks what is done as a phase, for whoever `listening` there is."""
+  """Marks what is done as a phase; timed within `listening`, else free."""
   clock = _clock.get()
   return clock.phase(name) if clock else contextlib.nullcontext()
 

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from elth_jax.signals import StopRequest
+
 PAGE, FIGURES = 'reproduction.md', 'figures/reproduction'
 NUMBERS = {
   'level': int,
@@ -43,38 +45,49 @@ def main(arguments: list[str] | None = None) -> int:
   parser = argparse.ArgumentParser(
     prog='python -m elth_jax.reproduction', description=__doc__.splitlines()[0]
   )
-  parser.add_argument('workdirs', nargs='+', type=Path)
-  parser.add_argument('--into', type=Path, default=Path('docs'))
+  parser.add_argument('workdirs', nargs='+')
+  parser.add_argument('--into', default='docs')
   options = parser.parse_args(arguments)
-  logging.getLogger('absl').setLevel(logging.ERROR)
+  from elth_jax.devices import DeviceError
   from elth_jax.manifest import DamagedError
+  from elth_jax.quiet import absl_logging_at
+  from elth_jax.text import say
 
   try:
-    write(options.workdirs, options.into)
-  except (OSError, ValueError, DamagedError) as error:
-    print(f'elth_jax: {error}', file=sys.stderr)
+    with absl_logging_at(logging.ERROR):
+      page = write(options.workdirs, options.into)
+  except (OSError, ValueError, DamagedError, DeviceError) as error:
+    say(f'elth_jax: {error}', sys.stderr)
     return 1
-  print(options.into / PAGE)
+  say(str(page))
   return 0
 
 
-def write(workdirs: Sequence[Path], into: Path) -> None:
-  """Writes the page and its figures.
+def write(workdirs: Sequence[Path | str], into: Path | str) -> Path:
+  """Writes the page and its figures; returns where the page is.
 
   Raises:
     FileNotFoundError: if a workdir has no config or results.
-    ValueError: if its config is damaged, or names no paper.
+    ValueError: if its config is damaged, or names no paper; or if a path is
+      not on this machine.
+    devices.DeviceError: if JAX cannot use the devices it is told to use.
   """
-  from elth_jax.files import write_atomically
+  from elth_jax import devices
+  from elth_jax.files import local_path, write_atomically
 
-  parts = [part for workdir in workdirs for part in _study(workdir, into)]
+  into = local_path(into, '--into')
+  studies = [local_path(workdir, 'workdir') for workdir in workdirs]
+  devices.require()  # networks are traced to know what took which time
+  parts = [part for workdir in studies for part in _study(workdir, into)]
   write_atomically(into / PAGE, '\n'.join([HEAD, *parts]))
+  return into / PAGE
 
 
 def _study(workdir: Path, into: Path) -> Iterator[str]:
   """One study as Markdown."""
   from elth_jax.report import summary
   from elth_jax.study.results import of_targets
+  from elth_jax.text import counted
 
   spec = _spec(workdir)
   rows = read_rows(workdir / 'results.csv')
@@ -89,8 +102,9 @@ def _study(workdir: Path, into: Path) -> Iterator[str]:
     )
     + (f', {spec.train_examples:,} images' if spec.train_examples else '')
     + (f', width {spec.width}' if spec.width else '')
-    + f'; {spec.recipe.epochs} epochs, {spec.replicates} replicate(s), '
-    f'{len(rows)} trained networks, '
+    + f'; {counted(spec.recipe.epochs, "epoch")}, '
+    f'{counted(spec.replicates, "replicate")}, '
+    f'{counted(len(rows), "trained network")}, '
     f'{sum(row["train_flops"] for row in rows):.1e} FLOPs. {_ground(workdir)}\n'
   )
   drops = _barriers(workdir)
@@ -103,6 +117,7 @@ def _study(workdir: Path, into: Path) -> Iterator[str]:
 
 
 def _claims(paper, found) -> Iterator[str]:
+  from elth_jax.report.summary import spread
   from elth_jax.report.verdicts import judge_all
 
   if not paper.claims:
@@ -114,8 +129,8 @@ def _claims(paper, found) -> Iterator[str]:
       yield f'| `{text}` | 0 | | not tested |'
     else:
       yield (
-        f'| `{text}` | {len(judged.pairs)} | {judged.difference:+.2f} ± '
-        f'{judged.margin:.2f} | **{judged.verdict}** |'
+        f'| `{text}` | {len(judged.pairs)} | {judged.difference:+.2f}'
+        f'{spread(judged.margin)} | **{judged.verdict}** |'
       )
   yield ''
 
@@ -183,7 +198,7 @@ def _barrier_table(drops) -> Iterator[str]:
     )
     yield (
       f'| {summary.pretty(cell.target)}, {cell.label} | {cell.level} | '
-      f'{mean:.2f} ± {margin:.2f} |'
+      f'{mean:.2f}{summary.spread(margin)} |'
     )
   yield ''
 
@@ -257,7 +272,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
   from elth_jax.study.results import COLUMNS
 
   try:
-    with path.open(newline='') as file:
+    with path.open(newline='', encoding='utf-8') as file:
       reader = csv.DictReader(file)
       missing = set(COLUMNS) - set(reader.fieldnames or ())
       if missing:
@@ -278,6 +293,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def _ground(workdir: Path) -> str:
   """The command, and with what it ran."""
   from elth_jax.study import history
+  from elth_jax.text import counted
 
   starts = history.starts(workdir / history.NAME)
   whole = [start for start in starts if start]
@@ -292,10 +308,19 @@ def _ground(workdir: Path) -> str:
   ]
   command = ' '.join(['python -m elth_jax.main', *options])
   return (
-    f'`{command}`, {ground["devices"]} device(s), jax {ground["jax"]}, '
-    f'{len(starts)} start(s).'
+    f'`{command}`, {_devices(ground["devices"])}, jax {ground["jax"]}, '
+    f'{counted(len(starts), "start")}.'
   )
 
 
+def _devices(found: str) -> str:
+  """`2 cpu`, as the history has it, in words: `2 cpu devices`."""
+  from elth_jax.text import counted
+
+  count, _, kind = found.partition(' ')
+  return counted(int(count), f'{kind} device')
+
+
 if __name__ == '__main__':
+  StopRequest('stopped')
   sys.exit(main())

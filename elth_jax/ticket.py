@@ -12,7 +12,7 @@ from elth_jax import masks as masks_lib
 from elth_jax import ticket_file
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.tables import Units
-from elth_jax.files import write_atomically
+from elth_jax.files import local_path, write_atomically
 from elth_jax.named_arrays import from_arrays, to_arrays
 from elth_jax.trees import PyTree, join, map_named, node_of, zip_named
 
@@ -91,7 +91,7 @@ class Ticket:
     if paths is not None:
       about['paths'] = paths
     content = ticket_file.encode(arrays, about)
-    write_atomically(path, content)
+    write_atomically(local_path(path, 'the ticket file'), content)
 
   @classmethod
   def load(cls, path: Path | str):

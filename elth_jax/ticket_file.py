@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from elth_jax import tensors_file
+from elth_jax.files import local_path
 from elth_jax.tensors_file import read_object, start_of_data
 
 FORMAT = 'elth_jax.ticket/2'
@@ -92,7 +93,7 @@ def unsound(path: Path | str, why: object) -> ValueError:
 
 def _read_checked(path: Path | str) -> tuple[bytearray, dict[str, Any]]:
   """Content and metadata, with format and hash checked."""
-  path = Path(path)
+  path = local_path(path, 'the ticket file')
   if not path.is_file():
     raise FileNotFoundError(f'no ticket file at {path}')
   try:

@@ -10,7 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from elth_jax import doctor, manifest
+from elth_jax import datasets, doctor, manifest, reproduction
+from elth_jax.methods import METHODS
 from elth_jax.study import history, session
 from elth_jax.study.inspection import inspect
 from elth_jax.study.lock import BusyError, is_busy, owned
@@ -264,7 +265,7 @@ def test_every_row_can_be_traced(workdir):
 def test_the_doctor(workdir, capsys, tmp_path):
   assert doctor.main([str(workdir)]) == 0
   said = capsys.readouterr().out
-  assert '0 damages' in said and 'everything is done' in said
+  assert 'no damage' in said and 'everything is done' in said
   before = crash.content(workdir)
   flip(workdir / 'tickets' / 'mlp2-r0-rewind.safetensors')
   (workdir / 'results.csv').unlink()
@@ -275,6 +276,47 @@ def test_the_doctor(workdir, capsys, tmp_path):
   assert crash.content(workdir).keys() == before.keys() - {'results.csv'}
   assert doctor.main([str(tmp_path / 'none')]) == 1
   assert 'is no workdir' in capsys.readouterr().err
+
+
+def test_names_registered_elsewhere_are_no_damage(workdir, capsys, monkeypatch):
+  monkeypatch.delitem(datasets.DATASETS, 'tiny')
+  monkeypatch.delitem(METHODS, 'imp')
+  assert doctor.main([str(workdir)]) == 0
+  out = capsys.readouterr().out
+  assert "is unknown here: unknown method 'imp'" in out and 'no damage' in out
+
+
+def test_a_workdir_is_verified_without_its_accelerator(
+  workdir, capsys, monkeypatch
+):
+  def none():
+    raise RuntimeError("Unable to initialize backend 'cuda'")
+
+  monkeypatch.setattr('jax.devices', none)
+  assert doctor.main([str(workdir)]) == 0
+  out = capsys.readouterr().out
+  assert 'unknown here: JAX finds no device' in out and 'no damage' in out
+  assert reproduction.main([str(workdir)]) == 1
+  assert 'JAX finds no device' in capsys.readouterr().err
+
+
+def test_the_doctor_says_how_many_files(workdir, capsys):
+  for name, said in (
+    ('mlp2-r0-rewind', '1 file is damaged'),
+    ('mlp2-r1-rewind', '2 files are damaged'),
+  ):
+    flip(workdir / 'tickets' / f'{name}.safetensors')
+    assert doctor.main([str(workdir)]) == 1
+    assert said in capsys.readouterr().out
+
+
+def test_the_doctor_refuses_what_is_no_folder_here(capsys, tmp_path):
+  for wrong in ('gs://bucket/runs', ''):
+    assert doctor.main([wrong]) == 1
+    assert 'elth_jax: workdir is' in capsys.readouterr().err
+    into = f'--into={wrong}'
+    assert reproduction.main([str(tmp_path), into]) == 1
+    assert 'elth_jax: --into is' in capsys.readouterr().err
 
 
 def test_a_foreign_parent_is_a_contradiction(workdir, whole):

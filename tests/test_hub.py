@@ -104,3 +104,15 @@ def test_a_card_of_a_real_ticket_is_json_in_cells(ticket, tmp_path):
   rows = (tmp_path / 'README.md').read_text().splitlines()
   (row,) = [row for row in rows if row.startswith('| `recipe`')]
   assert json.loads(row.split('`')[3]) == {'epochs': 3}
+
+
+def test_folders_are_on_this_machine(ticket, tmp_path, monkeypatch):
+  monkeypatch.setenv('HOME', str(tmp_path))
+  ticket.save_pretrained('~/a')
+  assert (tmp_path / 'a' / 'README.md').is_file()
+  same(Ticket.from_pretrained('~/a'), ticket)
+  for wrong in ('gs://bucket/a', ''):
+    with pytest.raises(ValueError, match='folder is'):
+      ticket.save_pretrained(wrong)
+    with pytest.raises(ValueError, match='name is'):
+      Ticket.from_pretrained(wrong)

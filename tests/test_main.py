@@ -112,15 +112,6 @@ def test_signals_while_it_compiles_and_a_full_disk(tmp_path):
   assert doctor.main([str(workdir)]) == 0
 
 
-def test_importing_installs_no_handler():
-  code = (
-    'import signal\nbefore = [signal.getsignal(n) for n in range(1, 32)]\n'
-    'import elth_jax, elth_jax.study.session, elth_jax.ticket\n'
-    'assert before == [signal.getsignal(n) for n in range(1, 32)]\n'
-  )
-  subprocess.run([sys.executable, '-c', code], check=True, timeout=120)
-
-
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [

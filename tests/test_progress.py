@@ -1,6 +1,7 @@
 import io
 import sys
 
+import pytest
 from rich.console import Console
 
 from elth_jax.study import progress
@@ -36,3 +37,31 @@ def test_a_live_line_on_a_terminal(monkeypatch):
 
 def test_the_study_reports_to_stderr():
   assert ProgressDisplay(1, 0, 1.0).console.file is sys.stderr
+
+
+def test_runs_without_steps_are_no_work(monkeypatch):
+  screen = io.StringIO()
+  monkeypatch.setattr(progress, 'Console', lambda file: Console(file=screen))
+  monkeypatch.setattr(progress, 'QUIET_SECONDS', 0.0)
+  with ProgressDisplay(runs=1, finished=0, work=0.0) as display:
+    display.advance('a-run', 0.0)
+  assert screen.getvalue() == '0/1 run, 0:00:00 left: a-run\n'
+
+
+@pytest.mark.parametrize('terminal', [True, False])
+def test_lines_on_a_terminal_that_is_not_utf8(monkeypatch, terminal):
+  screen = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
+  monkeypatch.setattr(
+    progress,
+    'Console',
+    lambda file: Console(file=screen, force_terminal=terminal, width=78),
+  )
+  monkeypatch.setattr(progress, 'QUIET_SECONDS', 0.0)
+  with ProgressDisplay(runs=2, finished=0, work=1.0) as display:
+    display.advance('é', 1.0)
+    display.say('90 ± 1')
+    display.finish('[é]', 'accuracy 0.9')
+  screen.flush()
+  text = screen.buffer.getvalue().decode('ascii')
+  assert '90 +- 1' in text and '\\xe9' in text
+  assert ('[\\xe9]: accuracy' in text) == terminal

@@ -142,3 +142,35 @@ def test_tables_of_etts_alone_name_their_sparsity():
   etts = [r for r in ROWS if r['method'] == 'ett']
   ((_, heads, _),) = summary.tables(summary.cells(etts))
   assert heads == ['dense', '37.00%']
+
+
+def test_one_replicate_has_no_spread():
+  one = [r for r in ROWS if r['replicate'] == 0]
+  assert summary.text(summary.cells(one)[1]) == '91.00'
+  text = summary.to_text(one)
+  assert '91.00' in text and '±' not in text and 'sd over' not in text
+  assert 'sd over replicates' in summary.to_text(ROWS)
+  assert summary.spread(math.inf) == '' and summary.spread(1.25) == ' ± 1.25'
+  mixed = [*one, row('imp', 2, 1, 0.93, 0.36)]  # all others failed
+  assert '92.00 ± 1.41' in summary.to_text(mixed)
+  assert ' 80.00\n' in summary.to_text(mixed)
+
+
+def test_columns_stay_aligned_where_a_sign_is_replaced():
+  lines = summary.to_text(ROWS, lambda t: t.replace('±', '+-')).splitlines()
+  assert '92.00 +- 1.00' in '\n'.join(lines)
+  assert len({len(line) for line in lines[2:]}) == 1
+
+
+@pytest.mark.parametrize('levels', [1, 2])
+def test_figures_of_one_replicate_draw_no_deviation(levels):
+  one = [r for r in ROWS if r['replicate'] == 0]
+  if levels == 2:
+    one += [{**r, 'level': 4, 'sparsity': 0.6} for r in one if r['level']]
+
+  def bands(rows):
+    (axes,) = figures.accuracy(['resnet32'], summary.cells(rows)).axes
+    return len(axes.collections)
+
+  assert bands(one) == 0
+  assert bands([*one, *({**r, 'replicate': 1} for r in one)]) > 0

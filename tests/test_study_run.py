@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import json
 import re
 import shutil
@@ -10,9 +11,10 @@ import jax
 import numpy as np
 import pytest
 
-from elth_jax import Ticket, datasets, reproduction
+from elth_jax import Ticket, datasets, doctor, reproduction
+from elth_jax.devices import DeviceError
 from elth_jax.masks import counts
-from elth_jax.study import outputs, session
+from elth_jax.study import outputs, progress, session
 from elth_jax.study import run as run_lib
 from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper
@@ -21,6 +23,7 @@ from elth_jax.study.watch import StudyStopped
 from elth_jax.training import loop as loop_lib
 from elth_jax.training.recipe import Recipe
 from tests.conftest import make_dataset
+from tests.crash import content
 
 RECIPE = Recipe(
   batch_size=8,
@@ -379,3 +382,101 @@ def test_a_ticket_found_by_one_optimizer_is_trained_by_another(tmp_path):
   source = Ticket.load(tmp_path / 'tickets' / name)
   assert source.provenance['recipe']['optimizer'] == 'adam'
   assert source.provenance['recipe']['learning_rate'] == 3e-4
+
+
+def test_a_study_with_only_runs_of_no_steps_left_ends(tmp_path, monkeypatch):
+  monkeypatch.setattr(progress, 'QUIET_SECONDS', -1.0)  # a line each time
+  at_once = config(recipe=dataclasses.replace(RECIPE, rewind_step=0))
+  assert session.run(at_once, tmp_path)
+  before = content(tmp_path)
+  lost = list((tmp_path / 'tickets').glob('*-rewind.safetensors'))
+  assert lost
+  for path in lost:  # nothing else is left to do
+    path.unlink()
+  assert session.run(at_once, tmp_path)
+  after = content(tmp_path)
+  for name in [path.relative_to(tmp_path).as_posix() for path in lost]:
+    assert after[name] == before[name]
+
+
+def test_one_replicate_and_no_plural(tmp_path, capsys):
+  paper = Paper(title='One', claims=('ett > random',))
+  one = config(replicates=1, paper=paper)
+  assert session.run(one, tmp_path)
+  assert session.run(config(replicates=1, dry_run=True), tmp_path)
+  (tmp_path / 'tickets' / 'mlp3-r0-rewind.safetensors').unlink()
+  doctor.main([str(tmp_path)])
+  into = tmp_path / 'docs'
+  assert reproduction.main([str(tmp_path), f'--into={into}']) == 0
+  out = capsys.readouterr().out
+  assert 'test accuracy, %\n' in out and '1 file is damaged' in out
+  page = (tmp_path / 'report.html').read_text(encoding='utf-8')
+  words = re.sub(r'<svg.*?</svg>', '', page, flags=re.S)
+  words = words.partition('<h2>Configuration')[0]
+  assert '1 replicate;' in words and 'One replicate.' in words
+  text = (into / 'reproduction.md').read_text(encoding='utf-8')
+  assert ', 1 replicate, ' in text and ', 1 start.' in text
+  for said in (out, words, text.partition('## One')[2]):
+    assert not re.search(r'±|\binf\b|\bnan\b|\(s\)|\b1 \w+s\b', said)
+    assert 'deviation' not in said and 'interval' not in said
+
+
+def test_a_summary_on_an_ascii_terminal(finished, monkeypatch):
+  screen = io.TextIOWrapper(io.BytesIO(), encoding='ascii')
+  monkeypatch.setattr('sys.stdout', screen)
+  assert session.run(config(), finished)
+  assert session.run(config(dry_run=True), finished)
+  screen.flush()
+  text = screen.buffer.getvalue().decode('ascii')
+  assert ' +- ' in text and 'training runs' in text
+
+
+def test_what_cannot_run_is_refused_before_data_is_loaded(
+  tmp_path, monkeypatch
+):
+  def load():
+    raise AssertionError('data was loaded')
+
+  monkeypatch.setitem(datasets.DATASETS, 'tiny', load)
+  monkeypatch.chdir(tmp_path)
+  with pytest.raises(StoreError, match="workdir is 'gs://bucket'"):
+    session.run(config(), 'gs://bucket')
+  with monkeypatch.context() as patch:
+
+    def no_backend():
+      raise RuntimeError("Unable to initialize backend 'cuda'")
+
+    patch.setattr(jax, 'devices', no_backend)
+    with pytest.raises(DeviceError, match='set JAX_PLATFORMS=cpu'):
+      session.run(config(), tmp_path / 'w')
+  assert not list(tmp_path.iterdir())
+
+
+def test_asked_to_stop_before_there_is_a_workdir(tmp_path):
+  for dry_run in (False, True):
+    with pytest.raises(StudyStopped):
+      session.run(config(dry_run=dry_run), tmp_path / 'w', lambda: True)
+  assert not (tmp_path / 'w').exists()
+
+
+def test_a_workdir_whose_name_is_no_text(tmp_path):
+  workdir = tmp_path / 'caf\udce9'  # as Python reads a byte that is not UTF-8
+  try:
+    workdir.mkdir()
+  except OSError:
+    pytest.skip('names are Unicode here')
+
+  def saved():
+    return any(workdir.glob('partial/*/step-*'))
+
+  small = config(
+    methods=('imp',), replicates=1, profile=True, checkpoint_seconds=1e-9
+  )
+  with pytest.raises(StudyStopped):
+    session.run(small, workdir, saved)
+  assert saved()
+  assert session.run(small, workdir, command=f'run {workdir}')
+  assert list(workdir.glob('profile/**/*.xplane.pb'))
+  page = (workdir / 'report.html').read_text(encoding='utf-8')
+  assert 'caf\\xe9' in page
+  assert doctor.main([str(workdir)]) == 0

@@ -25,6 +25,7 @@ from elth_jax.datasets.dataset import (
 from elth_jax.limits import Limits, check_numbers
 from elth_jax.phases import usable_cores
 from elth_jax.randomness import generator
+from elth_jax.signals import leave_to_parent
 
 # of the image's area, and width by height, as in the published runs
 AREA, RATIO = (0.1, 1.0), (0.8, 1.25)
@@ -206,7 +207,8 @@ class Stream(Images):
         grain.MultiprocessingOptions(
           num_workers=self.reading.processes,
           per_worker_buffer_size=max(ahead // self.reading.processes, 1),
-        )
+        ),
+        worker_init_fn=leave_to_parent,
       )
     return iter(images.batch(batch_size))
 

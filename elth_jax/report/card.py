@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from elth_jax import masks as masks_lib
-from elth_jax.files import write_atomically
+from elth_jax.files import local_path, write_atomically
 from elth_jax.report import figures
 from elth_jax.report.groups import in_network_order
 from elth_jax.ticket import Ticket
@@ -28,7 +28,7 @@ def write_card(ticket: Ticket, folder: Path | str, file: str = '') -> None:
     folder: where the card goes; it is made if need be.
     file: the name of the ticket's file there, for the lines that load it.
   """
-  folder = Path(folder)
+  folder = local_path(folder, 'folder')
   densities = masks_lib.layer_densities(in_network_order(ticket.masks))
   if densities:
     figure = figures.layer_sparsity(

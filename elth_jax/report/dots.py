@@ -22,8 +22,9 @@ def dots(
 ) -> Figure:
   """Test accuracy of every method, a panel a target.
 
-  A large mark is the mean, its bar one standard deviation, small marks are
-  replicates; the dashed line is the dense network.
+  A large mark is the mean, its bar one standard deviation where there are
+  several replicates, which are small marks; the dashed line is the dense
+  network.
 
   Args:
     targets: networks, from above.
@@ -54,7 +55,7 @@ def _panel(axes, target: str, mine: Sequence[Cell], styles) -> None:
     axes.errorbar(
       100 * cell.mean,
       row,
-      xerr=100 * cell.std,
+      xerr=100 * cell.std if len(values) > 1 else None,
       fmt=marker,
       color=colour,
       ms=6,

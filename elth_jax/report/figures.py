@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib
 from matplotlib.figure import Figure
 
 from elth_jax.elastic.plan import Plan
 from elth_jax.report.dots import dots, has_one_level
 from elth_jax.report.summary import Cell, pretty
 
-matplotlib.rcParams['svg.hashsalt'] = 'elth_jax'  # same figure, same bytes
-matplotlib.rcParams['svg.fonttype'] = 'none'
-
+SVG_SETTINGS = {
+  'svg.hashsalt': 'elth_jax',  # same figure, same bytes
+  'svg.fonttype': 'none',
+}
 # Okabe and Ito's colours, told apart with colour-blind eyes; with markers
 STYLES = {
   'imp': ('#000000', 'o'),
@@ -121,7 +121,9 @@ def _accuracy_panel(
     means = [100 * cell.mean for cell in line]
     low = [100 * max(cell.mean - cell.std, 0) for cell in line]
     high = [100 * min(cell.mean + cell.std, 1) for cell in line]
-    if len(line) > 1:
+    if all(len(cell.accuracy) == 1 for cell in line):
+      pass  # one replicate has no deviation
+    elif len(line) > 1:
       axes.fill_between(remaining, low, high, color=colour, alpha=0.13, lw=0)
     else:  # a band needs a second level
       axes.vlines(remaining, low, high, color=colour, alpha=0.5, lw=2)

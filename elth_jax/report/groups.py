@@ -43,11 +43,13 @@ def all_figures(
   """
   return {
     'Accuracy against sparsity': _accuracies(spec, found),
-    'Elastic tickets against IMP': _transfer_matrix(found),
+    'Elastic tickets against IMP': _transfer_matrix(spec, found),
     'The transformations': _transformations(nodes, store, failed),
     'Sparsity by layer': _layers(nodes, store, failed),
-    'Between two trainings of one ticket': _connectivity(nodes, store, failed),
-    'Masks compared': _overlaps(nodes, store, failed),
+    'Between two trainings of one ticket': _connectivity(
+      spec, nodes, store, failed
+    ),
+    'Masks compared': _overlaps(spec, nodes, store, failed),
   }
 
 
@@ -60,13 +62,16 @@ def _accuracies(spec, found) -> Iterator[NamedFigure]:
     yield NamedFigure(
       name,
       figures.accuracy(some, found),
-      f'{", ".join(map(pretty, some))}: test accuracy of the last epoch. Mean '
-      f'over {spec.replicates} replicates, band or bar of one standard '
-      'deviation.',
+      f'{", ".join(map(pretty, some))}: test accuracy of the last epoch. '
+      + _averaged(
+        spec,
+        f'Mean over {spec.replicates} replicates, band or bar of one standard '
+        'deviation.',
+      ),
     )
 
 
-def _transfer_matrix(found) -> Iterator[NamedFigure]:
+def _transfer_matrix(spec, found) -> Iterator[NamedFigure]:
   matrix = summary.transfers(found)
   if len(matrix) > 1:
     level = next(iter(matrix.values())).better.level
@@ -74,9 +79,16 @@ def _transfer_matrix(found) -> Iterator[NamedFigure]:
       'transfer_matrix',
       analyses.transfer(matrix),
       'Test accuracy of elastic tickets minus that of the one which IMP found '
-      f'in the network itself, in points, at level {level}. Mean over '
-      "replicates, with a 95% interval of Student's t.",
+      f'in the network itself, in points, at level {level}. '
+      + _averaged(
+        spec, "Mean over replicates, with a 95% interval of Student's t."
+      ),
     )
+
+
+def _averaged(spec: StudySpec, text: str) -> str:
+  """The end of a caption: how replicates were averaged, if there are any."""
+  return text if spec.replicates > 1 else 'One replicate.'
 
 
 def _transfers(nodes: Mapping[str, Node]) -> list[Node]:
@@ -120,7 +132,7 @@ def _transformations(nodes, store: Store, failed) -> Iterator[NamedFigure]:
     )
 
 
-def _connectivity(nodes, store: Store, failed) -> Iterator[NamedFigure]:
+def _connectivity(spec, nodes, store: Store, failed) -> Iterator[NamedFigure]:
   groups: dict[tuple[str, int], dict[str, list[list[float]]]] = {}
   methods, ways = {}, set()
   for node in nodes.values():
@@ -137,12 +149,14 @@ def _connectivity(nodes, store: Store, failed) -> Iterator[NamedFigure]:
       analyses.connectivity(target, level, lines, methods),
       f'{pretty(target)}: test accuracy on the straight line between two '
       'trainings of one ticket that differ in data order and augmentation '
-      f'alone; BN statistics {" and ".join(sorted(ways))}. Mean over '
-      'replicates, band of one standard deviation.',
+      f'alone; BN statistics {" and ".join(sorted(ways))}. '
+      + _averaged(
+        spec, 'Mean over replicates, band of one standard deviation.'
+      ),
     )
 
 
-def _overlaps(nodes, store: Store, failed) -> Iterator[NamedFigure]:
+def _overlaps(spec, nodes, store: Store, failed) -> Iterator[NamedFigure]:
   found: dict[str, dict[int, dict[str, list[float]]]] = {}
   last: dict[str, tuple[int, dict]] = {}
   for node in nodes.values():
@@ -165,7 +179,7 @@ def _overlaps(nodes, store: Store, failed) -> Iterator[NamedFigure]:
       analyses.overlap(target, levels),
       f'{pretty(target)}: intersection over union with the masks that IMP '
       'found, corrected for what masks of the same density in every layer '
-      'share by chance. Mean over replicates.',
+      'share by chance. ' + _averaged(spec, 'Mean over replicates.'),
     )
     level, units = last[target]
     yield NamedFigure(

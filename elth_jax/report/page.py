@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import jinja2
 import markupsafe
+import matplotlib
 
 from elth_jax.claims import Published
 from elth_jax.methods import METHODS
 from elth_jax.report import summary
 from elth_jax.report.amortisation import amortise, training_times
+from elth_jax.report.figures import SVG_SETTINGS
 from elth_jax.report.groups import NamedFigure, all_figures
 from elth_jax.report.summary import pretty
 from elth_jax.report.verdicts import beside, judge_all
@@ -25,6 +27,7 @@ from elth_jax.study.scale import PAPER
 from elth_jax.study.spec import StudySpec
 from elth_jax.study.store import Store
 from elth_jax.study.watch import StudyStopped
+from elth_jax.text import counted
 from elth_jax.versions import versions
 
 
@@ -87,13 +90,15 @@ def write_report(
       with_seconds(rows, nodes, store.seconds()), max(spec.compare_levels)
     ),
     duration=duration,
-    runs=len(rows),
+    trained=counted(len(rows), 'trained network'),
+    replicates=counted(spec.replicates, 'replicate'),
+    spread=summary.spread,
     config=json.dumps(dataclasses.asdict(spec), indent=2),
     command=command
     or f"session.run(json.load(open('config.json')), '{store.root}')",
     versions=versions(),
-    machine=f'{jax.device_count()} {jax.default_backend()} device(s), '
-    f'{platform.machine()}, Python {platform.python_version()}',
+    machine=f'{counted(jax.device_count(), f"{jax.default_backend()} device")}'
+    f', {platform.machine()}, Python {platform.python_version()}',
     pretty=pretty,
     moved={name for name, m in METHODS.items() if m.from_source},
     text=summary.text,
@@ -123,7 +128,8 @@ def _save(store: Store, item: NamedFigure) -> markupsafe.Markup:
   """Writes a figure in both formats; returns it as inline SVG."""
   svg, png = io.StringIO(), io.BytesIO()
   nothing = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
-  item.figure.savefig(svg, format='svg', metadata=nothing)
+  with matplotlib.rc_context(SVG_SETTINGS):
+    item.figure.savefig(svg, format='svg', metadata=nothing)
   item.figure.savefig(png, format='png', dpi=160)
   store.write(f'figures/{item.name}.svg', svg.getvalue())
   store.write(f'figures/{item.name}.png', png.getvalue())

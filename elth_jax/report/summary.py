@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -221,16 +221,25 @@ def transfers(found: Sequence[Cell]) -> dict[tuple[str, str], Comparison]:
   return matrix
 
 
-def to_text(rows: Sequence[Row]) -> str:
-  """Test accuracy in %, mean +- deviation, for a terminal."""
+def to_text(rows: Sequence[Row], fit: Callable[[str], str] = str) -> str:
+  """Test accuracy in %, mean and deviation, for a terminal.
+
+  Args:
+    rows: of results.csv.
+    fit: puts a cell's text in the terminal's characters, before columns are
+      aligned.
+  """
+  found = cells(rows)
+  several = any(len(cell.accuracy) > 1 for cell in found)
   lines = []
-  for target, levels, table in tables(cells(rows)):
-    lines += ['', f'{pretty(target)}: test accuracy, % (sd over replicates)']
+  for target, levels, table in tables(found):
+    about = ' (sd over replicates)' if several else ''
+    lines += ['', f'{pretty(target)}: test accuracy, %{about}']
     wide = max(32, *(len(label) + 1 for label, _ in table))
     head = ''.join(f'{name:>15}' for name in levels)
     lines.append(f'{"sparsity of IMP":<{wide}}{head}')
     lines += [
-      f'{label:<{wide}}' + ''.join(f'{text(cell):>15}' for cell in row)
+      f'{label:<{wide}}' + ''.join(f'{fit(text(cell)):>15}' for cell in row)
       for label, row in table
     ]
   return '\n'.join(lines)
@@ -266,7 +275,16 @@ def tables(
 
 
 def text(cell: Cell | None) -> str:
-  """Mean and deviation in %."""
+  """Mean and deviation in %; of a single replicate, its accuracy."""
   if cell is None:
     return ''
-  return f'{100 * cell.mean:.2f} ± {100 * cell.std:.2f}'
+  std = 100 * cell.std if len(cell.accuracy) > 1 else math.nan
+  return f'{100 * cell.mean:.2f}{spread(std)}'
+
+
+def spread(points: float) -> str:
+  """A deviation or margin behind its mean: ` ± 1.20`.
+
+  Empty for what a single replicate cannot tell, which is not finite.
+  """
+  return f' ± {points:.2f}' if math.isfinite(points) else ''

@@ -11,6 +11,7 @@ from elth_jax.lottery import kept_by_level
 from elth_jax.methods import METHODS
 from elth_jax.study.graph import Node
 from elth_jax.study.spec import StudySpec
+from elth_jax.text import counted
 from elth_jax.training.recipe import Recipe
 
 # What a ResNet-20 on CIFAR-10 reached of a large matrix product, on CPU
@@ -40,7 +41,7 @@ def describe(nodes: Mapping[str, Node], spec: StudySpec) -> str:
   runs = sum(node.trains for node in nodes.values())
   seconds = total / measured_flops_per_second()
   lines.append(
-    f'{len(nodes)} nodes, {runs} of them training runs, {total:.2e} FLOPs; '
+    f'{counted(len(nodes), "node")}, {training_runs(runs)}, {total:.2e} FLOPs; '
     f'very roughly {duration(seconds)} on this machine'
   )
   return '\n'.join(lines)
@@ -85,7 +86,14 @@ def duration(seconds: float) -> str:
   for unit, size in (('days', 86400), ('hours', 3600), ('minutes', 60)):
     if seconds >= 2 * size:
       return f'{seconds / size:.0f} {unit}'
-  return f'{seconds:.0f} seconds'
+  return counted(round(seconds), 'second')
+
+
+def training_runs(count: int) -> str:
+  """How many of some nodes are training runs, in words."""
+  return (
+    f'{count} of them {"a training run" if count == 1 else "training runs"}'
+  )
 
 
 def measured_flops_per_second() -> float:

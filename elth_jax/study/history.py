@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from elth_jax.files import utf8
 from elth_jax.manifest import with_hash, without_hash
 from elth_jax.study.store import Store
 from elth_jax.versions import code, versions
@@ -17,7 +18,7 @@ NAME = 'sessions.jsonl'
 
 
 def note_start(store: Store, command: str) -> list[str]:
-  """Adds this start to the history; what is to be said of those before.
+  """Adds this start to the history; returns notes on earlier starts.
 
   Other versions or devices are no reason to refuse: what is finished stays as
   it is, and says with what it was made. Damaged lines are set aside.
@@ -44,8 +45,8 @@ def note_start(store: Store, command: str) -> list[str]:
     'machine': platform.machine(),
     'ground': ground,
   }
-  with path.open('a') as file:
-    file.write(_line(line))
+  with path.open('ab') as file:
+    file.write(utf8(_line(line)))
   changed = [
     f'{name} was {before[name]}, now {value}'
     for name, value in ground.items()

@@ -6,16 +6,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from elth_jax import manifest, ticket_file
+from elth_jax import devices, manifest, ticket_file
 from elth_jax.datasets import DatasetError
 from elth_jax.files import ASIDE, files_below
 from elth_jax.manifest import DamagedError
 from elth_jax.study import data, history, outputs
+from elth_jax.study.estimate import training_runs
 from elth_jax.study.graph import Node, build
 from elth_jax.study.keys import mended_since
 from elth_jax.study.lock import is_busy
 from elth_jax.study.spec import StudySpec
 from elth_jax.study.store import Store
+from elth_jax.text import counted
 
 
 @dataclasses.dataclass
@@ -93,13 +95,21 @@ def _compare_with_config(root: Path, health: Health, sound: set[Path]) -> None:
   """What is there of each node of the study, and what is left to do."""
   try:
     config = json.loads((root / outputs.CONFIG).read_bytes())
-    spec = StudySpec.from_config(config)
   except (OSError, ValueError) as error:
     health.damaged.append(f'{root / outputs.CONFIG} cannot be read: {error}')
     return
   try:
+    spec = StudySpec.from_config(config)
+  except (ValueError, TypeError) as error:
+    if root / manifest.NAME in sound:  # it names what is registered elsewhere
+      health.remarks.append(f'what is left to do is unknown here: {error}')
+    else:
+      health.damaged.append(f'{root / outputs.CONFIG} cannot be read: {error}')
+    return
+  try:
+    devices.require()  # networks are traced to know their nodes
     nodes = build(spec, data.load(spec))
-  except (DatasetError, ValueError) as error:
+  except (DatasetError, devices.DeviceError, ValueError) as error:
     health.remarks.append(f'what is left to do is unknown here: {error}')
     return
   store = Store(root, writable=False)
@@ -150,7 +160,7 @@ def _foretell(
   begun = [node.name for node in left if store.partial(node).is_dir()]
   if left:
     health.next.append(
-      f'do {len(left)} of {len(nodes)} nodes, {runs} of them training runs'
+      f'do {len(left)} of {counted(len(nodes), "node")}, {training_runs(runs)}'
     )
   for name in begun:
     health.next.append(f'go on with {name} from its last good checkpoint')

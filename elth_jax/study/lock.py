@@ -55,7 +55,7 @@ def is_busy(root: Path) -> bool:
 
 def _owner(root: Path) -> str:
   try:
-    owner = json.loads((root / OWNER).read_text())
+    owner = json.loads((root / OWNER).read_bytes())
     return f'process {owner["pid"]} on {owner["host"]}'
   except (OSError, ValueError, LookupError, TypeError):
     return 'another process'

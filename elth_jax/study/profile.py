@@ -3,11 +3,14 @@
 import contextlib
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import jax
 
+from elth_jax.files import as_text
 from elth_jax.phases import listening
 from elth_jax.study.store import Store
+from elth_jax.text import say
 
 TRACED_SECONDS = 5.0  # every operation of a CPU is an event: gigabytes a minute
 
@@ -20,6 +23,21 @@ def into(store: Store) -> Iterator[None]:
   left out of it. Phases are written also if the study is stopped.
   """
   folder = store.root / 'profile'
+  folder.mkdir(parents=True, exist_ok=True)
+  with as_text(folder) as place, listening() as clock:
+    try:
+      with _traced(place):
+        yield
+    finally:
+      text = clock.table()
+      store.write('profile/phases.txt', text + '\n')
+      say(text)
+      say(f'trace and phases: {folder}')
+
+
+@contextlib.contextmanager
+def _traced(folder: Path) -> Iterator[None]:
+  """Writes a trace of the first seconds into a folder."""
   options = jax.profiler.ProfileOptions()
   options.python_tracer_level = 0
   jax.profiler.start_trace(folder, profiler_options=options)
@@ -33,13 +51,8 @@ def into(store: Store) -> Iterator[None]:
   timer = threading.Timer(TRACED_SECONDS, end_trace)
   timer.daemon = True
   timer.start()
-  with listening() as clock:
-    try:
-      yield
-    finally:
-      timer.cancel()
-      end_trace()
-      text = clock.table()
-      store.write('profile/phases.txt', text + '\n')
-      print(text)
-      print(f'trace and phases: {folder}')
+  try:
+    yield
+  finally:
+    timer.cancel()
+    end_trace()

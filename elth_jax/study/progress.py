@@ -7,6 +7,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from elth_jax.text import counted, printable
+
 BAR = 16  # characters
 QUIET_SECONDS = 20.0  # between lines when nobody watches a terminal
 
@@ -24,7 +26,7 @@ class ProgressDisplay:
     self.console = Console(file=sys.stderr)
     self.live = Progress(
       BarColumn(bar_width=BAR),
-      TextColumn('{task.description}'),
+      TextColumn('{task.description}', markup=False),
       console=self.console,
       disable=not self.console.is_terminal,
       transient=True,
@@ -42,9 +44,11 @@ class ProgressDisplay:
     """Notes work done, and says what is being done."""
     self.work_done += work
     now = time.monotonic()
-    text = f'{self.finished}/{self.runs} runs, {self._left(now)}: {what}'
+    runs = f'{self.finished}/{counted(self.runs, "run")}'
+    text = f'{runs}, {self._left(now)}: {what}'
     if self.console.is_terminal:
       room = self.console.width - BAR - 2
+      text = printable(text, self.console.file)
       self.live.update(self.task, description=text[:room])
     elif now - self.last_line > QUIET_SECONDS:
       self.last_line = now
@@ -55,15 +59,22 @@ class ProgressDisplay:
     self.finished += 1
     if self.console.is_terminal:
       self.live.update(self.task, completed=self.finished)
-      self.console.print(f'{name}: {what}', highlight=False)
+      self.say(f'{name}: {what}')
 
   def say(self, text: str) -> None:
     """Prints one line, above the live one if there is one."""
-    self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+    self.console.print(
+      printable(text, self.console.file),
+      highlight=False,
+      markup=False,
+      soft_wrap=True,
+    )
 
   def _left(self, now: float) -> str:
     if self.work_done < 0.02 * self.work:
       return 'time left unknown'
-    seconds = (now - self.began) * (self.work / self.work_done - 1)
+    # runs of zero steps are no work, and take no time
+    rest = self.work / self.work_done - 1 if self.work_done else 0.0
+    seconds = (now - self.began) * rest
     left = datetime.timedelta(seconds=max(0, round(seconds)))
     return f'{left} left'

@@ -8,6 +8,7 @@ from elth_jax.manifest import DamagedError
 from elth_jax.study import outputs
 from elth_jax.study.graph import Node
 from elth_jax.study.store import OutdatedError, Store, StoreError
+from elth_jax.text import say
 from elth_jax.training import checkpoint
 
 MOST_REPAIRS = 3  # of one node in one start; then the disk is at fault
@@ -105,7 +106,7 @@ class Recovery:
 
   def _note(self, note: str) -> None:
     self.notes.append(note)
-    print(f'NOTE {note}', file=sys.stderr)
+    say(f'NOTE {note}', sys.stderr)
 
   def _finished(self, node: Node) -> bool:
     try:

@@ -8,7 +8,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from elth_jax.phases import peak_memory, phase, usable_cores
+from elth_jax import devices
+from elth_jax.phases import peak_memory, phase
 from elth_jax.report import summary, write_report
 from elth_jax.study import data, history, outputs, profile, results
 from elth_jax.study.estimate import describe
@@ -17,6 +18,8 @@ from elth_jax.study.lock import owned
 from elth_jax.study.run import Runner
 from elth_jax.study.spec import StudySpec, read_config
 from elth_jax.study.store import Store, StoreError
+from elth_jax.study.watch import StudyStopped
+from elth_jax.text import counted, printable, say
 
 
 class ConfigError(ValueError):
@@ -44,22 +47,28 @@ def run(
 
   Raises:
     ConfigError: if the config is wrong, before anything runs.
+    devices.DeviceError: if JAX cannot use the devices it is told to use.
     StoreError: if the workdir cannot be used for this config.
     lock.BusyError: if another process works in it.
     manifest.DamagedError: if something is damaged that cannot be made again.
     datasets.DatasetError: if the data is not there, or not the published data.
     StudyStopped: if asked to stop; all that was done is safe.
   """
+  store = Store(workdir, writable=False)
+  devices.require()
   try:
     spec, options = read_config(config, given)
     if options.dry_run:
-      print(describe(build(spec, data.outline(spec)), spec))
+      listed = describe(build(spec, data.outline(spec)), spec)
+      _leave_if(asked_to_stop)
+      say(listed)
       return True
     found = data.load(spec, options)
     nodes = build(spec, found)
   except ValueError as error:
     raise ConfigError(str(error)) from error
-  store = Store(workdir)
+  _leave_if(asked_to_stop)  # data may have taken long
+  store.make()
   profiled = (
     profile.into(store) if options.profile else contextlib.nullcontext()
   )
@@ -78,7 +87,11 @@ def _run(
 ) -> bool:
   """Does what is left, and reports; whether every run succeeded."""
   nodes, store, recovery = runner.nodes, runner.store, runner.recovery
-  print(f'{len(runner.done)} of {len(nodes)} nodes are done in {store.root}')
+  are = 'is' if len(nodes) == 1 else 'are'
+  say(
+    f'{len(runner.done)} of {counted(len(nodes), "node")} {are} done in '
+    f'{store.root}'
+  )
   if recovery.finds_work():
     outputs.reopen(store)
   try:
@@ -106,22 +119,22 @@ def _run(
         runner.asked_to_stop,
       )
     outputs.close(store, made, runner.failed)
-  print(summary.to_text(rows))
-  print(f'report: {store.root / "report.html"}')
-  print(
+  say(summary.to_text(rows, printable))
+  say(f'report: {store.root / "report.html"}')
+  say(
     'peak memory: '
     + ', '.join(f'{of} {b / 2**30:.2f} GiB' for of, b in peak_memory().items())
   )
   for note in (*changes, *recovery.notes):
-    print(f'NOTE {note}')
+    say(f'NOTE {note}')
   for name, why in runner.failed.items():
-    print(f'FAILED {name}: {why}')
+    say(f'FAILED {name}: {why}')
   return not runner.failed
 
 
-def suitable_cpu_devices() -> int:
-  """How many host devices to split a CPU into: one for each core, up to 8."""
-  return min(usable_cores(), 8)
+def _leave_if(asked_to_stop: Callable[[], bool]) -> None:
+  if asked_to_stop():
+    raise StudyStopped
 
 
 def _accept(

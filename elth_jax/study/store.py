@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from elth_jax import manifest, tensors_file, ticket_file
-from elth_jax.files import ASIDE, remove_folder, sync, write_atomically
+from elth_jax.files import (
+  ASIDE,
+  local_path,
+  remove_folder,
+  sync,
+  utf8,
+  write_atomically,
+)
 from elth_jax.manifest import DamagedError
 from elth_jax.study.graph import Node
 from elth_jax.study.keys import mended_since
@@ -48,19 +55,28 @@ class Store:
     writable: whether it is made and will be written to.
 
   Raises:
-    StoreError: if the folder cannot be made or written to.
+    StoreError: if the folder is not on this machine, or cannot be made or
+      written to.
   """
 
   def __init__(self, workdir: Path | str, writable: bool = True):
-    self.root = Path(workdir)
+    try:
+      self.root = local_path(workdir, 'workdir')
+    except ValueError as error:
+      raise StoreError(str(error)) from error
     if writable:
-      self._make()
+      self.make()
 
-  def _make(self) -> None:
+  def make(self) -> None:
+    """Makes the folder where there is none, and checks that it is writable.
+
+    Raises:
+      StoreError: if it cannot be made or written to.
+    """
     try:
       self.root.mkdir(parents=True, exist_ok=True)
       probe = self.root / '.writable'
-      probe.write_text('')
+      probe.write_bytes(b'')
       probe.unlink()
     except OSError as error:
       raise StoreError(
@@ -134,7 +150,7 @@ class Store:
       if variables is not None:
         content = tensors_file.encode(flatten(variables))
         (aside / TRAINED).write_bytes(content)
-      (aside / RESULT).write_text(manifest.to_json(result))
+      (aside / RESULT).write_bytes(utf8(manifest.to_json(result)))
 
     manifest.publish(self._folder(node), about, fill)
     self.forget_partial(node)
@@ -208,8 +224,8 @@ class Store:
 
   def log(self, **values: Any) -> None:
     """Adds one line to metrics.jsonl."""
-    with self._log.open('a') as file:
-      file.write(json.dumps(values) + '\n')
+    with self._log.open('ab') as file:
+      file.write(utf8(json.dumps(values) + '\n'))
 
   def sync_log(self) -> None:
     """Makes all lines durable, as a checkpoint that follows them will be."""
@@ -245,7 +261,7 @@ class Store:
   def holds(self, name: str, text: str) -> bool:
     """Whether one of the study's own files has exactly this text."""
     path = self.root / name
-    return path.is_file() and path.read_bytes() == text.encode()
+    return path.is_file() and path.read_bytes() == utf8(text)
 
   def has_results(self) -> bool:
     """Whether anything was finished here."""

@@ -4,7 +4,9 @@ orbax loads flipped bits without a word, so every checkpoint has a manifest,
 and the one before the last is kept.
 """
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -12,11 +14,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from elth_jax import manifest
-from elth_jax.files import remove_folder
+from elth_jax.files import as_text, remove_folder
+from elth_jax.quiet import absl_logging_at
 from elth_jax.training.state import TrainState
-
-# orbax warns of its own defaults, and tells of errors that are raised too
-logging.getLogger('absl').setLevel(logging.CRITICAL)
 
 KEPT = 2
 ARRAYS = 'arrays'
@@ -77,26 +77,35 @@ def restore(
   path = folder / f'step-{step}'
   check(folder, step, of)
   try:
-    with _checkpointer() as checkpointer:
-      arrays = (path / ARRAYS).absolute()
+    with _checkpointer() as checkpointer, as_text(path) as place:
       leaves = checkpointer.restore(
-        arrays, args=ocp.args.StandardRestore(_leaves(like))
+        place / ARRAYS, args=ocp.args.StandardRestore(_leaves(like))
       )
   except Exception as error:  # orbax has no error of its own
     raise manifest.DamagedError(path, f'cannot be restored: {error}') from error
   return jax.tree.unflatten(jax.tree.structure(like), list(leaves.values()))
 
 
-def _checkpointer() -> ocp.Checkpointer:
-  """One that waits: after a failure, an asynchronous one waits for minutes."""
-  return ocp.Checkpointer(ocp.StandardCheckpointHandler())
+@contextlib.contextmanager
+def _checkpointer() -> Iterator[ocp.Checkpointer]:
+  """One that waits: after a failure, an asynchronous one waits for minutes.
+
+  orbax warns of its own defaults and logs errors that it raises too, so it is
+  kept quiet.
+  """
+  with (
+    absl_logging_at(logging.CRITICAL),
+    ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer,
+  ):
+    yield checkpointer
 
 
 def _write(aside: Path, state: TrainState) -> None:
   try:
-    with _checkpointer() as checkpointer:
-      arrays = (aside / ARRAYS).absolute()
-      checkpointer.save(arrays, args=ocp.args.StandardSave(_leaves(state)))
+    with _checkpointer() as checkpointer, as_text(aside) as place:
+      checkpointer.save(
+        place / ARRAYS, args=ocp.args.StandardSave(_leaves(state))
+      )
   except Exception as error:  # orbax has no error of its own
     raise OSError(f'checkpoint {aside.parent} not written: {error}') from error
 
