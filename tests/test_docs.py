@@ -44,10 +44,11 @@ def test_safety(tmp_path, monkeypatch):
 
 def test_the_transformations(capsys, dataset, recipe):
   """Also trains the page's own family, which is not built of our layers."""
-  explained, encoder, registered = examples('docs/transformations.md')
+  explained, doubled, encoder, registered = examples('docs/transformations.md')
   page = (ROOT / 'docs/transformations.md').read_text()
   exec(explained, {})
   assert capsys.readouterr().out in page
+  exec(doubled, {})
   names = {}
   exec(encoder, names)
   assert '0:0,1;1:2,3;2:4 0.' in capsys.readouterr().out

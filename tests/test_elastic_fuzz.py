@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from elth_jax import Layout, Plan, squeeze_tree, stretch_tree
 from elth_jax.elastic.rules import make_plan
 from elth_jax.elastic.sparsity import predict
+from elth_jax.elastic.width import narrow_tree, widen_tree
 from elth_jax.trees import flatten
 
 SHAPES = [(), (2,), (2, 3), (3, 2)]
@@ -236,3 +237,46 @@ def test_any_forecast(case):
     return
   leaves = [leaf for leaf in flatten(target).values() if leaf is not None]
   assert forecast.overall.kept == sum(map(np.count_nonzero, leaves))
+
+
+names = st.sampled_from(
+  ['kernel', 'bias', 'scale', 'embedding', 'weight', 'w', 'dw', 'query']
+)
+dtypes = st.sampled_from([np.float32, np.float16, np.int32, np.bool_])
+
+
+@st.composite
+def resized(draw):
+  """A tree, and one of shapes of which some axes are twice as long."""
+  tree, wanted = {}, {}
+  for layer in range(draw(st.integers(1, 4))):
+    name = f'layer{layer}/{draw(names)}'
+    shape = draw(st.lists(st.integers(1, 3), max_size=4))
+    longer = [n * draw(st.sampled_from([1, 2, 2])) for n in shape]
+    if draw(rarely):
+      longer = draw(st.lists(st.integers(1, 5), max_size=4))
+    values = 1 + np.arange(np.prod(shape, dtype=int)).reshape(shape) % 7
+    tree[name] = None if draw(rarely) else values.astype(draw(dtypes))
+    wanted[name] = np.zeros(longer)
+  return tree, wanted
+
+
+@settings(max_examples=300)
+@given(resized(), st.none() | st.integers(0, 9), st.booleans())
+def test_any_tree_of_twice_the_width(case, uneven, vouched):
+  """Right shapes and dtypes, undone exactly by merging; or a ValueError."""
+  tree, wanted = case
+  trusted = (lambda name: True) if vouched else None
+  try:
+    wide = widen_tree(tree, wanted, trusted=trusted, uneven=uneven)
+  except ValueError as error:
+    assert str(error)
+    return
+  back = narrow_tree(wide, tree, trusted=lambda name: True, merge=True)
+  for name, leaf in tree.items():
+    found = flatten(wide)[name]
+    if leaf is None:
+      assert found is None
+      continue
+    assert (found.shape, found.dtype) == (wanted[name].shape, leaf.dtype)
+    np.testing.assert_array_equal(flatten(back)[name], leaf)

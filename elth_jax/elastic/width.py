@@ -9,10 +9,10 @@ Halving the width keeps the first channel of each pair and doubles the weights
 again, so it undoes doubling exactly.
 
 Twins that are equal stay equal: after `replicate` both channels of a pair get
-the same gradient at every step, so the wider network trains exactly like the
-narrow one with another learning rate, and never uses its width. `gaussian`
-and `permute` set twins apart by changing what the network computes. `uneven`
-does so without: it divides each weight in two unequal parts.
+the same gradient at every step, so the wide network trains like the narrow
+one with other learning rates for some layers, and never uses its width.
+`gaussian` and `permute` set twins apart by changing what the network computes.
+`uneven` does so without: it divides each weight in two unequal parts.
 
 Attention, grouped convolutions and tied embeddings do not follow this rule.
 Where names and shapes leave it open whether a kernel does, it is refused; see
