@@ -1,5 +1,7 @@
 """Scores against independent computations; masks of exact counts."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -316,6 +318,110 @@ def test_synflow_by_hand():
   scores = synflow_scores(apply, {'params': {'one': one, 'two': two}}, (2,))
   np.testing.assert_allclose(scores['one'], [[2, 8], [6, 2]])
   np.testing.assert_allclose(scores['two'], [[8], [10]])
+
+
+class Deep(nn.Module):
+  """Layers with a dtype of their own, in one of several ways."""
+
+  layers: int
+  dtype: Any = None
+  kind: str = 'dense'
+
+  @nn.compact
+  def __call__(self, x):
+    def layer(name=None):
+      return nn.Dense(64, dtype=self.dtype, use_bias=False, name=name)
+
+    if self.kind == 'scan':
+      body = nn.scan(
+        lambda module, x, _: (nn.relu(module(x)).astype(x.dtype), None),
+        variable_axes={'params': 0},
+        split_rngs={'params': True},
+        length=self.layers,
+      )
+      x, _ = body(layer('layers'), layer('first')(x), None)
+    elif self.kind == 'astype':
+      for _ in range(self.layers):
+        x = nn.relu(layer()(x.astype(self.dtype or x.dtype)))
+    else:
+      for _ in range(self.layers):
+        y = nn.remat(nn.Dense)(64, dtype=self.dtype, use_bias=False)(x)
+        x = nn.gelu(y) if self.kind == 'gelu' else nn.relu(y)
+    return nn.Dense(3, dtype=self.dtype)(x)
+
+
+@pytest.mark.parametrize(
+  ('kind', 'dtype', 'layers', 'close'),
+  [
+    ('dense', jnp.float32, 40, 1e-12),
+    ('dense', jnp.bfloat16, 3, 1e-12),
+    ('dense', jnp.float16, 5, 1e-12),
+    ('astype', jnp.float32, 3, 1e-12),
+    ('gelu', jnp.float32, 3, 1e-6),  # whose constants are float32
+    ('scan', jnp.float32, 40, 1e-12),
+  ],
+)
+def test_synflow_is_float64_whatever_a_model_names(kind, dtype, layers, close):
+  shapes = jax.eval_shape(
+    Deep(layers, None, kind).init, jax.random.key(0), jnp.ones((1, 8))
+  )
+  draw = np.random.default_rng(0)
+  variables = jax.tree.map(
+    lambda leaf: draw.normal(0, 0.3, leaf.shape).astype(np.float32), shapes
+  )
+  wanted, found = (
+    synflow_scores(Deep(layers, named, kind).apply, variables, (8,))
+    for named in (None, dtype)
+  )
+  assert_close(found, wanted, rtol=close)
+  if layers == 40:
+    largest = max(map(np.max, jax.tree.leaves(wanted)))
+    assert largest > np.finfo(np.float32).max
+
+
+def test_synflow_through_loops_gathers_and_counters():
+  """What a jaxpr may hold beside products, all in bfloat16."""
+
+  def model(dtype):
+    def apply(variables, x):
+      p, times = variables['params'], variables['state']['times']
+      assert times.dtype == int
+      x = x.astype(dtype) @ p['one'].astype(dtype)
+      x = jax.lax.fori_loop(0, 4, lambda _, y: y * 3, x)
+      factor = jax.lax.while_loop(
+        lambda value: value < times, lambda value: value * 3, dtype(1)
+      )
+      x = jax.lax.cond(times > 1, lambda y: y / 3, lambda y: y * 0, x) * factor
+      x = jnp.take(x, jnp.array([0, 2, 2]), axis=1)
+      x = nn.avg_pool(x[:, :, None], (2,), (1,), 'SAME')[..., 0]
+      x = nn.max_pool(x[:, :, None], (2,), (1,), 'SAME')[..., 0]
+      out = jnp.matmul(x, p['two'], preferred_element_type=dtype)
+      narrow = dtype is not np.float64
+      return jax.lax.reduce_precision(out, 5, 2) if narrow else out
+
+    return apply
+
+  draw = np.random.default_rng(0)
+  variables = {
+    'params': {'one': draw.random((2, 3)), 'two': draw.random((3, 2))},
+    'state': {'times': np.array(4)},
+  }
+  wanted, found = (
+    synflow_scores(model(dtype), variables, (2,))
+    for dtype in (np.float64, jnp.bfloat16)
+  )
+  assert_close(found, wanted, rtol=1e-12)
+
+
+def test_synflow_refuses_what_cannot_be_widened():
+  def apply(variables, x):
+    bits = jax.lax.bitcast_convert_type(x.astype(jnp.float32), jnp.int32)
+    x = jax.lax.bitcast_convert_type(bits, jnp.float32)
+    return x @ variables['params']['w']
+
+  variables = {'params': {'w': np.ones((2, 2))}}
+  with pytest.raises(ValueError, match='bitcast_convert_type in a dtype of'):
+    synflow_scores(apply, variables, (2,))
 
 
 def without_biases(variables):

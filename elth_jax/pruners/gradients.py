@@ -117,7 +117,7 @@ def _kept(
   params: PyTree,
   masks: PyTree | None,
   prunable: Callable[[str], bool] | None,
-) -> dict[str, np.ndarray | None]:
+) -> dict[str, Any]:
   """The prunable leaves: name -> mask, or `None` where all of it is kept."""
   leaves = flatten(params)
   if masks is not None and prunable is not None:
@@ -126,8 +126,7 @@ def _kept(
     check_same_leaves(leaves, flatten(masks), 'masks')
     found = {n: mask for n, mask in flatten(masks).items() if mask is not None}
   else:
-    chosen = prunable or _is_kernel
-    found = {name: None for name in leaves if chosen(name)}
+    found = dict.fromkeys(filter(prunable or _is_kernel, leaves))
   if not found:
     some = ', '.join(list(leaves)[:4])
     raise ValueError(
