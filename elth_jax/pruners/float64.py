@@ -96,7 +96,8 @@ def _evaluate(
 
   def read(atom: Any):
     if isinstance(atom, core.Literal):
-      return np.asarray(atom.val, _wide(atom.aval.dtype))
+      aval: Any = atom.aval
+      return np.asarray(atom.val, _wide(aval.dtype))
     return values[atom]
 
   for equation in jaxpr.eqns:
