@@ -54,4 +54,4 @@ def multiply_adds(
     of them. Products without parameters, such as attention's of queries and
     keys, are counted under `activations`.
   """
-  return forward_work(apply, variables, inputs).multiply_adds
+  return dict(forward_work(apply, variables, inputs).multiply_adds)

@@ -221,8 +221,8 @@ def plan_between(
     source: the network that the ticket was found in.
     target: another of its family.
     rule: see `elastic.rules`; `append` and `interpolate` squeeze where the
-      target is shallower. Tables of the published code may count an MLP's
-      narrow layer, which lies outside our stages.
+      target is shallower. Tables (`0:0;1:1,2`) may be written as the family's
+      authors do; see `Family.plan_syntax`.
     scores: what `best ... by` in a rule may name.
 
   Raises:
@@ -237,22 +237,34 @@ def plan_between(
     shallower = all(want[stage] <= have[stage] for stage in have)
     if rule in ORDERS and shallower and want != have:
       rule = 'squeeze'
-    if ':' in rule and family.trailing:
-      rule = _without_trailing(rule, have, want, family.trailing)
+    if ':' in rule:
+      return family.plan_syntax.read(rule, have, want)
     return make_plan(rule, have, want, fixed, scores)
   except ValueError as error:
     raise ValueError(f'{source.name} to {target.name}: {error}') from None
 
 
-def _without_trailing(rule: str, have, want, trailing: int) -> str:
-  """A published table without the layers that it counts behind the stage."""
-  plan = Plan.parse(rule, stages=list(have))
-  last = list(have)[-1]
-  table = plan.tables[last]
-  behind = tuple(range(have[last], have[last] + trailing))
-  if len(table) != want[last] + trailing or table[-trailing:] != behind:
-    return rule
-  return str(Plan({**plan.tables, last: table[:-trailing]}))
+def published_plan(
+  source: Architecture, target: Architecture, plan: Plan
+) -> str:
+  """A plan between two networks as the authors' code takes it.
+
+  `plan_between(source, target, text)` reads it back. `str(plan)` writes units
+  as they are numbered here, for any family.
+
+  Raises:
+    ValueError: naming both networks, if the plan does not lead from one to the
+      other, or the family's published syntax cannot write it.
+  """
+  source.with_name(target.name)  # refuses another family
+  try:
+    if plan.depths != target.depths:
+      raise ValueError(
+        f'the plan makes depths {plan.depths}, not {target.depths}'
+      )
+    return source.family.plan_syntax.write(plan, source.depths)
+  except ValueError as error:
+    raise ValueError(f'{source.name} to {target.name}: {error}') from None
 
 
 @functools.lru_cache
