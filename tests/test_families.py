@@ -287,7 +287,7 @@ class WithoutTrain(nn.Module):
     ('dropout', 'needs random numbers in training.*deterministic'),
     ('noise', 'needs random numbers in'),
     ('cache', 'keeps variables in cache.*batch_stats'),
-    ('counter', 'changes variables in training'),
+    ('counter', 'keeps variables in training'),
     ('classes', r'logits of shape \(2, 3\)'),
     ('call', r'cannot be called in training as module\(images, weights'),
   ],

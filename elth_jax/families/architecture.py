@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import flax.errors
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,7 @@ import numpy as np
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Scores, make_plan
 from elth_jax.elastic.tables import ORDERS
-from elth_jax.families import forms, layers
+from elth_jax.families import forms, layers, trainable
 from elth_jax.families.family import FAMILIES, Family
 from elth_jax.families.forms import Form, default_form
 from elth_jax.forward_work import Work, forward_work
@@ -168,7 +167,7 @@ class Architecture:
     Raises:
       ValueError: naming the family, what its module needs, and the remedy.
     """
-    _check_trainable(self)
+    trainable.check_trainable(self)
 
   def to_json(self) -> dict[str, Any]:
     return dataclasses.asdict(self) | {'input_shape': list(self.input_shape)}
@@ -324,62 +323,3 @@ def _work(architecture: Architecture) -> Work:
   module = architecture.module(forms.COUNTED)
   image = jax.ShapeDtypeStruct((1, *architecture.input_shape), jnp.float32)
   return forward_work(module.apply, architecture.shapes(), image)
-
-
-@functools.lru_cache
-def _check_trainable(architecture: Architecture) -> None:
-  family = architecture.family.name
-  shapes = architecture.shapes()
-  if extra := sorted(shapes.keys() - {'params', 'batch_stats'}):
-    raise ValueError(
-      f'family {family!r}: its module keeps variables in {", ".join(extra)}, '
-      'which studies do not carry; keep them in params or batch_stats'
-    )
-  for train in (True, False):
-    try:
-      logits = jax.eval_shape(
-        functools.partial(_call_as_studies_do, architecture, train), shapes
-      )
-    except flax.errors.InvalidRngError as error:
-      raise ValueError(
-        f'family {family!r}: its module needs random numbers '
-        f'{_WHEN[train]}, for dropout or the like, and studies give it none; '
-        f'make them deterministic ({_first_line(error)})'
-      ) from error
-    except flax.errors.ModifyScopeVariableError as error:
-      raise ValueError(
-        f'family {family!r}: its module changes variables {_WHEN[train]} that '
-        'studies do not carry; batch_stats alone may change, and only in '
-        f'training ({_first_line(error)})'
-      ) from error
-    except TypeError as error:
-      raise ValueError(
-        f'family {family!r}: its module cannot be called {_WHEN[train]} as '
-        'module(images, weights, train=...), with the weights of the examples, '
-        f'which may be None ({_first_line(error)})'
-      ) from error
-    wanted = (2, architecture.classes)
-    if getattr(logits, 'shape', None) != wanted:
-      raise ValueError(
-        f'family {family!r}: its module must return logits of shape {wanted} '
-        f'for 2 images, and returns {logits}'
-      )
-
-
-_WHEN = {True: 'in training', False: 'in evaluation'}
-
-
-def _call_as_studies_do(architecture: Architecture, train: bool, variables):
-  """Logits of two images; see `training.step`."""
-  module = architecture.module(forms.COUNTED)
-  images = jnp.zeros((2, *architecture.input_shape))
-  if not train:
-    return module.apply(variables, images)
-  logits, _ = module.apply(
-    variables, images, jnp.ones(2), train=True, mutable='batch_stats'
-  )
-  return logits
-
-
-def _first_line(error: Exception) -> str:
-  return str(error).partition('\n')[0]
