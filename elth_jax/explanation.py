@@ -219,9 +219,8 @@ def explain_tree(
   sizes = _by_unit(layout, params, have, lambda leaf: _size(leaf.value))
   work = None
   if multiply_adds is not None:
-    # the work of a stacked leaf is that of all its layers together
     work = _by_unit(
-      layout, params, have, lambda leaf: multiply_adds.get(leaf.name, 0)
+      layout, params, have, lambda leaf: _work(leaf, multiply_adds, have)
     )
   before = after = None
   if masks is not None:
@@ -266,6 +265,12 @@ def _by_unit(layout: Layout, params, depths, measure) -> dict[Any, list[int]]:
 
 def _before_and_after(units: list[int], table) -> tuple[int, int]:
   return sum(units), sum(units[unit] for unit in table)
+
+
+def _work(leaf: Any, multiply_adds: Mapping[str, int], have) -> int:
+  """A leaf's multiply-adds; those of a stacked leaf are all its layers'."""
+  name, _, number = leaf.name.partition('[')
+  return multiply_adds.get(name, 0) // (have[leaf.stage] if number else 1)
 
 
 def _size(value: Any) -> int:

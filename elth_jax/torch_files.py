@@ -8,8 +8,7 @@ installed; `.safetensors` needs nothing more.
 
 import importlib
 import io
-import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +88,7 @@ def from_state_dict(
     ValueError: naming a tensor that is missing, unexpected or misshapen.
   """
   state = _unwrapped(state)
-  names = _names(network)
+  names = _names(network, state)
   shapes = flatten(network.shapes())
   counters = {n for n in state if n.endswith('.num_batches_tracked')}
   _check_names(set(names.values()), state.keys() - counters, 'weights')
@@ -97,8 +96,10 @@ def from_state_dict(
     leaf: _to_ours(name, state[name], shapes[leaf].shape).astype(np.float32)
     for leaf, name in names.items()
   }
+  masks = None if masks is None else _unwrapped(masks)
+  mask_names = _names(network, masks or state)
   prunable = {
-    leaf: names[f'params/{leaf}']
+    leaf: mask_names[f'params/{leaf}']
     for leaf in flatten(network.shapes()['params'])
     if network.family.prunable(leaf)
   }
@@ -106,7 +107,6 @@ def from_state_dict(
     leaf.removeprefix('params/') for leaf in names if leaf.startswith('params/')
   )
   if masks is not None:
-    masks = _unwrapped(masks)
     _check_names(set(prunable.values()), masks.keys(), 'masks')
   for leaf, name in prunable.items():
     shape = shapes[f'params/{leaf}'].shape
@@ -167,8 +167,8 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
   torch = _torch(path)
   try:
     found = torch.load(path, map_location='cpu', weights_only=True)
-  except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-    reason = str(error).splitlines()[0]
+  except Exception as error:  # damage makes PyTorch raise almost anything
+    reason = (str(error) or type(error).__name__).splitlines()[0]
     raise ValueError(f'{path} is no file of plain tensors: {reason}') from None
   for key in _NESTED:
     if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
@@ -177,19 +177,47 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
     isinstance(value, torch.Tensor) for value in found.values()
   ):
     raise ValueError(f'{path} holds no dictionary of tensors')
-  return {str(name): value.numpy() for name, value in found.items()}
+  return {
+    str(name): _to_numpy(torch, f'{path}: {name}', value)
+    for name, value in found.items()
+  }
 
 
 def write_arrays(path: Path | str, arrays: Arrays) -> None:
   """Writes a dictionary of arrays as `.safetensors`, or else as `.pth`."""
-  plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+  plain = {  # np.ascontiguousarray would give a 0-d array an axis
+    name: np.array(array, order='C') for name, array in arrays.items()
+  }
   if Path(path).suffix == '.safetensors':
     write_atomically(path, safetensors.numpy.save(plain, {'format': 'pt'}))
     return
   torch = _torch(path)
   content = io.BytesIO()
-  torch.save({n: torch.from_numpy(a.copy()) for n, a in plain.items()}, content)
+  torch.save({n: _to_torch(torch, a) for n, a in plain.items()}, content)
   write_atomically(path, content.getvalue())
+
+
+def _to_numpy(torch: Any, what: str, tensor: Any) -> np.ndarray:
+  """A tensor as an array; bfloat16, which numpy lacks, as float32.
+
+  Raises:
+    ValueError: naming the tensor, if it is sparse, quantised or the like.
+  """
+  try:
+    tensor = tensor.detach()
+    known = torch.float16, torch.float32, torch.float64
+    if tensor.is_floating_point() and tensor.dtype not in known:
+      tensor = tensor.to(torch.float32)  # exact
+    return tensor.resolve_conj().resolve_neg().numpy()
+  except (RuntimeError, TypeError, NotImplementedError) as error:
+    reason = str(error).splitlines()[0]
+    raise ValueError(f'{what} is no plain array: {reason}') from None
+
+
+def _to_torch(torch: Any, array: np.ndarray) -> Any:
+  if array.dtype.name == 'bfloat16':  # which PyTorch takes from no array
+    return torch.from_numpy(array.astype(np.float32)).to(torch.bfloat16)
+  return torch.from_numpy(array)
 
 
 def _torch(path: Path | str) -> Any:
@@ -202,8 +230,14 @@ def _torch(path: Path | str) -> Any:
     ) from None
 
 
-def _names(network: Architecture) -> dict[str, str]:
-  """Our leaf (collection included) -> PyTorch's name."""
+def _names(
+  network: Architecture, found: Arrays | None = None
+) -> dict[str, str]:
+  """Our leaf (collection included) -> PyTorch's name.
+
+  With arrays that were `found` in a file, the names that this library used to
+  write are returned where these have them.
+  """
   family = network.family
   if family.torch_name is None:
     raise ValueError(f'{family.name}: no PyTorch names are known')
@@ -212,11 +246,22 @@ def _names(network: Architecture) -> dict[str, str]:
       f'{network.name}: PyTorch flattens channels first, we last; only images '
       'of one channel can be read or written'
     )
+  names = _named_by(family.torch_name, network)
+  if found is None or family.older_torch_name is None:
+    return names
+  older = _named_by(family.older_torch_name, network)
+  only_older = set(older.values()) - set(names.values())
+  return older if only_older & found.keys() else names
+
+
+def _named_by(
+  torch_name: Callable[[str, Mapping[str, int]], str], network: Architecture
+) -> dict[str, str]:
   names = {}
   for leaf in flatten(network.shapes()):
     _, _, inner = leaf.partition('/')
     layer, _, parameter = inner.rpartition('/')
-    name = family.torch_name(layer, network.depths)
+    name = torch_name(layer, network.depths)
     names[leaf] = f'{name}.{_LEAVES[parameter]}'
   return names
 

@@ -1,5 +1,6 @@
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 
 from elth_jax import families
 from elth_jax.families import Architecture, architecture, forms
+from elth_jax.study import session
+from elth_jax.study.config import base_config
+from elth_jax.training.recipe import MLP
 from elth_jax.trees import flatten
 
 CIFAR, MNIST = (32, 32, 3), (28, 28, 1)
@@ -248,3 +252,73 @@ def test_unknown_networks(name, message):
 def test_sizes_must_be_positive():
   with pytest.raises(ValueError, match='positive'):
     architecture('resnet20', (32, 32, 0), 10)
+
+
+class Needy(nn.Module):
+  """A module with one need that studies cannot meet."""
+
+  need: str
+  classes: int = 3
+
+  @nn.compact
+  def __call__(self, images, weights=None, train=False):
+    x = nn.Dense(4, name='stem')(images.reshape(images.shape[0], -1))
+    if self.need == 'dropout':
+      x = nn.Dropout(0.5, deterministic=not train)(x)
+    elif self.need == 'noise':
+      x = x + jax.random.normal(self.make_rng('noise'), x.shape)
+    elif self.need == 'cache':
+      self.variable('cache', 'last', jnp.zeros, x.shape)
+    elif self.need == 'counter' and train:
+      self.variable('counters', 'steps', jnp.zeros, ()).value += 1
+    classes = self.classes + (self.need == 'classes')
+    return nn.Dense(classes, name='head')(x)
+
+
+class WithoutTrain(nn.Module):
+  @nn.compact
+  def __call__(self, images):
+    return nn.Dense(3)(images.reshape(images.shape[0], -1))
+
+
+@pytest.mark.parametrize(
+  ('need', 'message'),
+  [
+    ('dropout', 'needs random numbers in training.*deterministic'),
+    ('noise', 'needs random numbers in'),
+    ('cache', 'keeps variables in cache.*batch_stats'),
+    ('counter', 'keeps variables in training'),
+    ('classes', r'logits of shape \(2, 3\)'),
+    ('call', r'cannot be called in training as module\(images, weights'),
+  ],
+)
+def test_modules_that_studies_cannot_train(
+  need, message, monkeypatch, tmp_path
+):
+  module = WithoutTrain() if need == 'call' else Needy(need)
+  family = families.Family(
+    name=f'needy_{need}',
+    width=4,
+    depths=lambda number: {'block': number},
+    module=lambda net, form: module,
+  )
+  monkeypatch.setitem(families.FAMILIES, family.name, family)
+  net = architecture(f'{family.name}2', (2, 2, 1), 3)
+  with pytest.raises(ValueError, match=f"family '{family.name}'.*{message}"):
+    net.check_trainable()
+  config = base_config(
+    dataset='digits',
+    sources=(net.name,),
+    targets=(net.name,),
+    methods=('imp',),
+    recipe=MLP,
+  )
+  config.dry_run = True
+  with pytest.raises(session.ConfigError, match=family.name):
+    session.run(config, tmp_path / 'study')
+  assert not (tmp_path / 'study').exists()
+
+
+@pytest.mark.parametrize('name', ['mlp2', 'vgg13-2', 'mobilenet20', 'resnet8'])
+def test_own_modules_can_be_trained(name):
+  architecture(name, (8, 8, 1), 3, 4).check_trainable()

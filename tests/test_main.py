@@ -125,7 +125,7 @@ def test_signals_while_it_compiles_and_a_full_disk(tmp_path):
     (['--config=configs/none.py'], 'configs/none.py'),
     (['--config=experiments/elth_table6.py:mnist'], "data set 'mnist'"),
     (['--config.image_size=-1'], 'image_size is -1'),
-    (['--config.read_threads=-1'], 'threads and processes must be'),
+    (['--config.read_threads=-1'], 'read_threads is -1'),
   ],
 )
 def test_bad_input_is_one_clear_line(tmp_path, arguments, message):

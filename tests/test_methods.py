@@ -11,7 +11,7 @@ from elth_jax.families import Architecture, architecture
 from elth_jax.lottery import dense_ticket, next_level
 from elth_jax.masks import counts, layer_densities
 from elth_jax.methods import METHODS, Pruning, Setting, Sparse
-from elth_jax.pruners import grasp_scores, snip_scores
+from elth_jax.pruners import grasp_scores, select, snip_scores
 from elth_jax.trees import flatten
 from tests.conftest import make_dataset
 
@@ -212,6 +212,28 @@ def test_grasp_may_rank_by_absolute_values(tickets):
   assert not np.array_equal(
     flatten(plain.masks)[name], flatten(absolute.masks)[name]
   )
+
+
+def test_grasp_sees_the_masked_weights_alone():
+  """A weight pruned before is absent for the scores of the others."""
+  net = architecture('mlp2', DATASET.image_shape, DATASET.classes, 30)
+  dense = dense_ticket(net, **net.init(0))
+  thin = next_level(dense, dense, dense.params, 0.5)
+  thinner = next_level(thin, thin, thin.params, 0.5)
+  made = make('grasp', thin, thinner, target='mlp2')
+  setting = Setting('mlp2', 'append', 1, 0, DATASET, 8)
+  scores = grasp_scores(
+    net.module().apply,
+    {'params': thin.params},
+    setting.batches(),
+    masks=thin.masks,
+  )
+  wanted = select(
+    scores, thin.masks, counts(thinner.masks)[0], spared=net.family.is_spared
+  )
+  for name, mask in flatten(made.masks).items():
+    np.testing.assert_array_equal(mask, flatten(wanted)[name])
+  assert METHODS['grasp'].version == 2 and METHODS['snip'].version == 1
 
 
 def test_snip_is_compiled_once_for_all_levels_and_replicates(tickets):

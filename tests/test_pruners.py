@@ -1,5 +1,7 @@
 """Scores against independent computations; masks of exact counts."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -80,6 +82,18 @@ def differences(function, params, step=1e-5):
   return unflatten(slopes)
 
 
+def of_kernels(tree, other=None):
+  """The tree with `other` for every leaf that is not a kernel."""
+  return map_named(
+    lambda name, leaf: (
+      leaf
+      if name.endswith('kernel')
+      else (None if other is None else leaf * other)
+    ),
+    tree,
+  )
+
+
 def assert_close(one, other, **tolerance):
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, **tolerance), one, other
@@ -102,7 +116,7 @@ def test_snip_against_finite_differences(tiny):
 
 @pytest.mark.parametrize('absolute', [False, True])
 def test_grasp_against_finite_differences(tiny, absolute):
-  """H g is the change of the gradient along g."""
+  """H g is the change of the gradient along g, the kernels' gradient alone."""
   variables, batches = tiny
   scale = 2.0
 
@@ -113,7 +127,7 @@ def test_grasp_against_finite_differences(tiny, absolute):
       1e-4,
     )
 
-  g = gradient(variables['params'])
+  g = of_kernels(gradient(variables['params']), 0.0)
   step = 1e-2
   moved = [
     jax.tree.map(lambda w, d, s=sign: w + s * step * d, variables['params'], g)
@@ -122,7 +136,7 @@ def test_grasp_against_finite_differences(tiny, absolute):
   product = jax.tree.map(
     lambda a, b: (a - b) / (2 * step), gradient(moved[0]), gradient(moved[1])
   )
-  expected = jax.tree.map(np.multiply, variables['params'], product)
+  expected = of_kernels(jax.tree.map(np.multiply, variables['params'], product))
   if absolute:
     expected = jax.tree.map(np.abs, expected)
   with jax.enable_x64(True):
@@ -134,22 +148,148 @@ def test_grasp_against_finite_differences(tiny, absolute):
   assert_close(found, expected, rtol=1e-3, atol=1e-6)
 
 
-def test_grasp_against_an_explicit_hessian(tiny):
+def kernel_masks(params, density=1.0):
+  """Masks of kernels at random, `None` elsewhere."""
+  draw = np.random.default_rng(1)
+  return map_named(
+    lambda name, leaf: (
+      draw.random(leaf.shape) < density if name.endswith('kernel') else None
+    ),
+    params,
+  )
+
+
+@pytest.mark.parametrize('density', [1.0, 0.6])
+def test_grasp_against_an_explicit_hessian(tiny, density):
+  """The rows and columns of kept kernel weights, of the masked network."""
   variables, batches = tiny
   inputs = np.concatenate([b[0] for b in batches])
   labels = np.concatenate([b[1] for b in batches])
+  masks = kernel_masks(variables['params'], density)
+  present = jax.tree.map(
+    lambda leaf, mask: np.zeros(leaf.shape) if mask is None else mask * 1.0,
+    variables['params'],
+    masks,
+    is_leaf=lambda leaf: leaf is None,
+  )
   with jax.enable_x64(True):
-    flat, rebuild = jax.flatten_util.ravel_pytree(variables['params'])
+    masked = map_named(
+      lambda _, leaf, mask: leaf if mask is None else leaf * mask,
+      variables['params'],
+      masks,
+    )
+    flat, rebuild = jax.flatten_util.ravel_pytree(masked)
+    kept, _ = jax.flatten_util.ravel_pytree(present)
 
     def loss(vector):
       logits = Tiny().apply({**variables, 'params': rebuild(vector)}, inputs)
       logs = jax.nn.log_softmax(logits / 200.0)
       return -logs[jnp.arange(6), labels].mean()
 
-    product = jax.jit(lambda v: jax.hessian(loss)(v) @ jax.grad(loss)(v))(flat)
-    expected = rebuild(flat * product)
-    found = grasp_scores(Tiny().apply, variables, batches)
+    product = jax.jit(
+      lambda v: jax.hessian(loss)(v) @ (kept * jax.grad(loss)(v))
+    )(flat)
+    expected = of_kernels(rebuild(flat * product))
+    found = grasp_scores(Tiny().apply, variables, batches, masks=masks)
   assert_close(found, expected, rtol=1e-7, atol=1e-16)
+
+
+def test_grasp_in_pytorch(tiny):
+  """As the published code: gradients of the kernels, twice."""
+  torch = pytest.importorskip('torch')
+  variables, batches = tiny
+  p, s = flatten(variables['params']), flatten(variables['batch_stats'])
+  p, s = ({n: torch.tensor(v) for n, v in t.items()} for t in (p, s))
+  kernels = [p[n].requires_grad_() for n in ('one/kernel', 'two/kernel')]
+
+  def loss():
+    total = 0.0
+    for inputs, labels in batches:
+      x = torch.tanh(torch.tensor(inputs) @ p['one/kernel'] + p['one/bias'])
+      x = (x - s['bn/mean']) / torch.sqrt(s['bn/var'] + 1e-5)
+      x = x * p['bn/scale'] + p['bn/bias']
+      x = x @ p['two/kernel'] + p['two/bias']
+      total += torch.nn.functional.cross_entropy(
+        x / 200, torch.tensor(labels), reduction='sum'
+      )
+    return total / 6
+
+  fixed = torch.autograd.grad(loss(), kernels)
+  slopes = torch.autograd.grad(loss(), kernels, create_graph=True)
+  along = sum((f * g).sum() for f, g in zip(fixed, slopes, strict=True))
+  products = torch.autograd.grad(along, kernels)
+  with jax.enable_x64(True):
+    found = grasp_scores(Tiny().apply, variables, batches)
+  for name, w, h in zip(('one', 'two'), kernels, products, strict=True):
+    expected = (w * h).detach().numpy()
+    np.testing.assert_allclose(found[name]['kernel'], expected, rtol=1e-9)
+
+
+def test_leaves_of_grasp(tiny):
+  """Kernels by default; any leaves by name; a mask's leaves otherwise."""
+  variables, batches = tiny
+  apply = Tiny().apply
+  scored = flatten(
+    grasp_scores(apply, variables, batches, prunable=lambda n: 'one' in n)
+  )
+  assert {n for n, leaf in scored.items() if leaf is not None} == {
+    'one/kernel',
+    'one/bias',
+  }
+  masks = kernel_masks(variables['params'], 0.5)
+  kept = flatten(masks)['one/kernel']
+  by_mask = grasp_scores(apply, variables, batches, masks=masks)
+  assert not by_mask['one']['kernel'][~kept].any()
+  assert by_mask['one']['kernel'][kept].any()
+  assert by_mask['one']['bias'] is None
+  # whatever lies outside the masks
+  moved = map_named(
+    lambda _, w, mask: w if mask is None else np.where(mask, w, w + 5),
+    variables['params'],
+    masks,
+  )
+  again = grasp_scores(
+    apply, {**variables, 'params': moved}, batches, masks=masks
+  )
+  assert_close(
+    again['one']['kernel'][kept], by_mask['one']['kernel'][kept], rtol=1e-5
+  )
+
+
+@pytest.mark.parametrize(
+  ('options', 'message'),
+  [
+    ({'prunable': lambda n: 'conv' in n}, r'no leaf .*one/bias.*give prunable'),
+    ({'temperature': 0.0}, 'temperature is 0'),
+    ({'temperature': np.inf}, 'temperature is inf'),
+    ({'masks': {}, 'prunable': bool}, 'not both'),
+    ({'masks': {'one': {'kernel': None}}}, 'masks: leaves differ'),
+  ],
+)
+def test_wrong_options_of_grasp(tiny, options, message):
+  variables, batches = tiny
+  with pytest.raises(ValueError, match=message):
+    grasp_scores(Tiny().apply, variables, batches, **options)
+
+
+@pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize('score', [snip_scores, grasp_scores])
+def test_means_over_batches_of_half_precision(dtype, score):
+  """The mean over equal batches is that of one, however many there are."""
+  x = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+  net = nn.Dense(3, param_dtype=dtype)
+  shapes = jax.eval_shape(net.init, jax.random.key(0), x)
+  variables = jax.tree.map(
+    lambda leaf: jnp.linspace(-1, 1, leaf.size, dtype=dtype).reshape(
+      leaf.shape
+    ),
+    shapes,
+  )
+  batch = x, np.array([0, 1, 2])
+  one, many = (
+    score(net.apply, variables, [batch] * times)['kernel'] for times in (1, 300)
+  )
+  np.testing.assert_allclose(many, one, rtol=1e-4)
 
 
 def test_grasp_keeps_what_the_paper_keeps(tiny):
@@ -178,6 +318,110 @@ def test_synflow_by_hand():
   scores = synflow_scores(apply, {'params': {'one': one, 'two': two}}, (2,))
   np.testing.assert_allclose(scores['one'], [[2, 8], [6, 2]])
   np.testing.assert_allclose(scores['two'], [[8], [10]])
+
+
+class Deep(nn.Module):
+  """Layers with a dtype of their own, in one of several ways."""
+
+  layers: int
+  dtype: Any = None
+  kind: str = 'dense'
+
+  @nn.compact
+  def __call__(self, x):
+    def layer(name=None):
+      return nn.Dense(64, dtype=self.dtype, use_bias=False, name=name)
+
+    if self.kind == 'scan':
+      body = nn.scan(
+        lambda module, x, _: (nn.relu(module(x)).astype(x.dtype), None),
+        variable_axes={'params': 0},
+        split_rngs={'params': True},
+        length=self.layers,
+      )
+      x, _ = body(layer('layers'), layer('first')(x), None)
+    elif self.kind == 'astype':
+      for _ in range(self.layers):
+        x = nn.relu(layer()(x.astype(self.dtype or x.dtype)))
+    else:
+      for _ in range(self.layers):
+        y = nn.remat(nn.Dense)(64, dtype=self.dtype, use_bias=False)(x)
+        x = nn.gelu(y) if self.kind == 'gelu' else nn.relu(y)
+    return nn.Dense(3, dtype=self.dtype)(x)
+
+
+@pytest.mark.parametrize(
+  ('kind', 'dtype', 'layers', 'close'),
+  [
+    ('dense', jnp.float32, 40, 1e-12),
+    ('dense', jnp.bfloat16, 3, 1e-12),
+    ('dense', jnp.float16, 5, 1e-12),
+    ('astype', jnp.float32, 3, 1e-12),
+    ('gelu', jnp.float32, 3, 1e-6),  # whose constants are float32
+    ('scan', jnp.float32, 40, 1e-12),
+  ],
+)
+def test_synflow_is_float64_whatever_a_model_names(kind, dtype, layers, close):
+  shapes = jax.eval_shape(
+    Deep(layers, None, kind).init, jax.random.key(0), jnp.ones((1, 8))
+  )
+  draw = np.random.default_rng(0)
+  variables = jax.tree.map(
+    lambda leaf: draw.normal(0, 0.3, leaf.shape).astype(np.float32), shapes
+  )
+  wanted, found = (
+    synflow_scores(Deep(layers, named, kind).apply, variables, (8,))
+    for named in (None, dtype)
+  )
+  assert_close(found, wanted, rtol=close)
+  if layers == 40:
+    largest = max(map(np.max, jax.tree.leaves(wanted)))
+    assert largest > np.finfo(np.float32).max
+
+
+def test_synflow_through_loops_gathers_and_counters():
+  """What a jaxpr may hold beside products, all in bfloat16."""
+
+  def model(dtype):
+    def apply(variables, x):
+      p, times = variables['params'], variables['state']['times']
+      assert times.dtype == int
+      x = x.astype(dtype) @ p['one'].astype(dtype)
+      x = jax.lax.fori_loop(0, 4, lambda _, y: y * 3, x)
+      factor = jax.lax.while_loop(
+        lambda value: value < times, lambda value: value * 3, dtype(1)
+      )
+      x = jax.lax.cond(times > 1, lambda y: y / 3, lambda y: y * 0, x) * factor
+      x = jnp.take(x, jnp.array([0, 2, 2]), axis=1)
+      x = nn.avg_pool(x[:, :, None], (2,), (1,), 'SAME')[..., 0]
+      x = nn.max_pool(x[:, :, None], (2,), (1,), 'SAME')[..., 0]
+      out = jnp.matmul(x, p['two'], preferred_element_type=dtype)
+      narrow = dtype is not np.float64
+      return jax.lax.reduce_precision(out, 5, 2) if narrow else out
+
+    return apply
+
+  draw = np.random.default_rng(0)
+  variables = {
+    'params': {'one': draw.random((2, 3)), 'two': draw.random((3, 2))},
+    'state': {'times': np.array(4)},
+  }
+  wanted, found = (
+    synflow_scores(model(dtype), variables, (2,))
+    for dtype in (np.float64, jnp.bfloat16)
+  )
+  assert_close(found, wanted, rtol=1e-12)
+
+
+def test_synflow_refuses_what_cannot_be_widened():
+  def apply(variables, x):
+    bits = jax.lax.bitcast_convert_type(x.astype(jnp.float32), jnp.int32)
+    x = jax.lax.bitcast_convert_type(bits, jnp.float32)
+    return x @ variables['params']['w']
+
+  variables = {'params': {'w': np.ones((2, 2))}}
+  with pytest.raises(ValueError, match='bitcast_convert_type in a dtype of'):
+    synflow_scores(apply, variables, (2,))
 
 
 def without_biases(variables):

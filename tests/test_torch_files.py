@@ -4,6 +4,7 @@ import itertools
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -71,6 +72,30 @@ def test_names_of_open_lth():
     'fc_layers.2.weight',
     'fc.weight',
   }
+
+
+def test_older_names_of_vgg13_k_are_read():
+  """Of weights and of masks, each by itself; the new ones are written."""
+  net, ticket = sparse_ticket('vgg13-3')
+  state, masks = torch_files.to_state_dict(ticket)
+  assert {'classifier.0.bias', 'classifier.2.weight', 'fc.bias'} <= set(state)
+  assert {'classifier.0.weight', 'classifier.2.weight'} <= set(masks)
+
+  def older(arrays):
+    return {
+      name.replace('classifier.0', 'fc_layers.0').replace(
+        'classifier.2', 'fc_layers.1'
+      ): array
+      for name, array in arrays.items()
+    }
+
+  for weights in (state, older(state)):
+    for kept in (masks, older(masks)):
+      assert_same(torch_files.from_state_dict(net, weights, kept), ticket)
+  mixed = older(state)
+  mixed['classifier.0.weight'] = mixed.pop('fc_layers.0.weight')
+  with pytest.raises(ValueError, match=r'missing .*fc_layers\.0\.weight'):
+    torch_files.from_state_dict(net, mixed)
 
 
 def test_dense_weights_are_masked_on_reading():
@@ -214,7 +239,7 @@ def torch_modules():
     def forward(self, x):
       return functional.relu(self.bn(self.conv(x)))
 
-  class VGG(nn.Module):
+  class VGG(nn.Module):  # ElasticLTH's, with a classifier if k > 1
     def __init__(self, width, hidden, classes):
       super().__init__()
       layers, now = [], 3
@@ -224,14 +249,13 @@ def torch_modules():
           layers.append(ConvModule(now, width * factor))
           now = width * factor
       self.layers = nn.Sequential(*layers)
-      self.fc_layers = nn.ModuleList(nn.Linear(now, now) for _ in range(hidden))
+      pairs = ((nn.Linear(now, now), nn.ReLU()) for _ in range(hidden))
+      self.classifier = nn.Sequential(*itertools.chain(*pairs))
       self.fc = nn.Linear(now, classes)
 
     def forward(self, x):
       x = nn.AvgPool2d(2)(self.layers(x)).flatten(1)
-      for layer in self.fc_layers:
-        x = functional.relu(layer(x))
-      return self.fc(x)
+      return self.fc(self.classifier(x))
 
   class Separable(nn.Module):
     def __init__(self, i, o, stride):
@@ -336,6 +360,55 @@ def test_nothing_in_a_file_is_executed(tmp_path):
   torch.save([1, 2], tmp_path / 'list.pth')
   with pytest.raises(ValueError, match='holds no dictionary of tensors'):
     torch_files.load_ticket(net, tmp_path / 'list.pth')
+
+
+@pytest.mark.parametrize('damage', ['empty', 'half', 'byte', 'text', 'zip'])
+def test_damaged_files_are_named(damage, tmp_path):
+  torch = pytest.importorskip('torch')
+  path = tmp_path / 'model.pth'
+  torch.save({'w': torch.ones(50, 50)}, path)
+  whole = path.read_bytes()
+  path.write_bytes(
+    {
+      'empty': b'',
+      'half': whole[: len(whole) // 2],
+      'byte': b'\x80',
+      'text': b'<!DOCTYPE html>',
+      'zip': whole[:200] + b'\0' * 100 + whole[300:],
+    }[damage]
+  )
+  with pytest.raises(ValueError, match=r'model\.pth'):
+    torch_files.read_arrays(path)
+
+
+@pytest.mark.parametrize('suffix', ['safetensors', 'pth'])
+def test_arrays_keep_shape_and_dtype(suffix, tmp_path):
+  """0-d counters, transposed arrays, half precision."""
+  if suffix == 'pth':
+    pytest.importorskip('torch')
+  arrays = {
+    'count': np.array(7, np.int64),
+    'turned': np.arange(6.0).reshape(2, 3).T,
+    'half': np.ones(2, np.float16),
+    'brain': np.array([1.5, -2], jnp.bfloat16),
+  }
+  path = tmp_path / f'arrays.{suffix}'
+  torch_files.write_arrays(path, arrays)
+  found = torch_files.read_arrays(path)
+  for name, array in arrays.items():
+    assert found[name].shape == array.shape
+    np.testing.assert_array_equal(
+      found[name].astype(np.float32), array.astype(np.float32)
+    )
+    if name != 'brain':
+      assert found[name].dtype == array.dtype
+
+
+def test_tensors_that_are_no_arrays(tmp_path):
+  torch = pytest.importorskip('torch')
+  torch.save({'fc.weight': torch.eye(3).to_sparse()}, tmp_path / 'a.pth')
+  with pytest.raises(ValueError, match=r'a\.pth: fc\.weight is no plain array'):
+    torch_files.read_arrays(tmp_path / 'a.pth')
 
 
 def test_every_leaf_has_a_name_of_its_own():

@@ -4,14 +4,18 @@ from elth_jax.families.architecture import (
   Architecture,
   architecture,
   plan_between,
+  published_plan,
 )
 from elth_jax.families.family import FAMILIES, Family, register
+from elth_jax.families.published_plans import PlanSyntax
 
 __all__ = [
   'FAMILIES',
   'Architecture',
   'Family',
+  'PlanSyntax',
   'architecture',
   'plan_between',
+  'published_plan',
   'register',
 ]

@@ -15,9 +15,10 @@ import numpy as np
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Scores, make_plan
 from elth_jax.elastic.tables import ORDERS
-from elth_jax.families import layers
+from elth_jax.families import forms, layers, trainable
 from elth_jax.families.family import FAMILIES, Family
 from elth_jax.families.forms import Form, default_form
+from elth_jax.forward_work import Work, forward_work
 from elth_jax.names import unknown
 from elth_jax.randomness import generator
 from elth_jax.trees import (
@@ -86,7 +87,7 @@ class Architecture:
   @property
   def is_own(self) -> bool:
     """Whether the network is made of this library's layers alone."""
-    traced = _trace(self)
+    traced = _variables(self)
     names = [name for name, _ in named_leaves(traced.shapes['params'])]
     return all(name in traced.draws for name in names)
 
@@ -97,7 +98,7 @@ class Architecture:
     two networks of one family never share initial values. Layers that are not
     this library's own are drawn by Flax, from the seed and the network's name.
     """
-    shapes, draws = _trace(self).shapes, _trace(self).draws
+    shapes, draws = _variables(self).shapes, _variables(self).draws
     own = {'params': {}, 'batch_stats': {}}
     if not self.is_own:
       words = generator(seed, f'init/{self.name}').integers(2**31)
@@ -127,7 +128,7 @@ class Architecture:
 
   def shapes(self) -> dict[str, PyTree]:
     """`init` as shapes and dtypes, without computing anything."""
-    return _trace(self).shapes
+    return _variables(self).shapes
 
   def check(self, variables: Mapping[str, PyTree]) -> None:
     """Checks that `variables` have this network's leaves, shapes and dtypes.
@@ -147,14 +148,26 @@ class Architecture:
   def multiply_adds(self) -> dict[str, int]:
     """Multiply-adds of one image's forward pass, by kernel name.
 
-    Convolutions and linear layers are counted, as in the papers; each weight
-    is used once for every output pixel.
+    In the order of execution, as `cost.multiply_adds` counts them: each weight
+    of a convolution once for every output pixel, padding included; a layer as
+    often as it is called; products without weights under `activations`.
     """
-    return dict(_trace(self).multiply_adds)
+    return dict(_work(self).multiply_adds)
 
   def outputs(self) -> int:
     """How many numbers the layers put out for one image, all together."""
-    return _trace(self).outputs
+    return _work(self).outputs
+
+  def check_trainable(self) -> None:
+    """Checks that studies can train the network's module.
+
+    Studies carry `params` and `batch_stats`, give a module no random numbers,
+    and call it with images, the examples' weights and `train`.
+
+    Raises:
+      ValueError: naming the family, what its module needs, and the remedy.
+    """
+    trainable.check_trainable(self)
 
   def to_json(self) -> dict[str, Any]:
     return dataclasses.asdict(self) | {'input_shape': list(self.input_shape)}
@@ -207,8 +220,8 @@ def plan_between(
     source: the network that the ticket was found in.
     target: another of its family.
     rule: see `elastic.rules`; `append` and `interpolate` squeeze where the
-      target is shallower. Tables of the published code may count an MLP's
-      narrow layer, which lies outside our stages.
+      target is shallower. Tables (`0:0;1:1,2`) may be written as the family's
+      authors do; see `Family.plan_syntax`.
     scores: what `best ... by` in a rule may name.
 
   Raises:
@@ -223,22 +236,34 @@ def plan_between(
     shallower = all(want[stage] <= have[stage] for stage in have)
     if rule in ORDERS and shallower and want != have:
       rule = 'squeeze'
-    if ':' in rule and family.trailing:
-      rule = _without_trailing(rule, have, want, family.trailing)
+    if ':' in rule:
+      return family.plan_syntax.read(rule, have, want)
     return make_plan(rule, have, want, fixed, scores)
   except ValueError as error:
     raise ValueError(f'{source.name} to {target.name}: {error}') from None
 
 
-def _without_trailing(rule: str, have, want, trailing: int) -> str:
-  """A published table without the layers that it counts behind the stage."""
-  plan = Plan.parse(rule, stages=list(have))
-  last = list(have)[-1]
-  table = plan.tables[last]
-  behind = tuple(range(have[last], have[last] + trailing))
-  if len(table) != want[last] + trailing or table[-trailing:] != behind:
-    return rule
-  return str(Plan({**plan.tables, last: table[:-trailing]}))
+def published_plan(
+  source: Architecture, target: Architecture, plan: Plan
+) -> str:
+  """A plan between two networks as the authors' code takes it.
+
+  `plan_between(source, target, text)` reads it back. `str(plan)` writes units
+  as they are numbered here, for any family.
+
+  Raises:
+    ValueError: naming both networks, if the plan does not lead from one to the
+      other, or the family's published syntax cannot write it.
+  """
+  source.with_name(target.name)  # refuses another family
+  try:
+    if plan.depths != target.depths:
+      raise ValueError(
+        f'the plan makes depths {plan.depths}, not {target.depths}'
+      )
+    return source.family.plan_syntax.write(plan, source.depths)
+  except ValueError as error:
+    raise ValueError(f'{source.name} to {target.name}: {error}') from None
 
 
 @functools.lru_cache
@@ -261,58 +286,40 @@ def _split_name(name: str) -> tuple[Family, tuple[int, ...]]:
   return family, numbers
 
 
-def _init_variables(architecture: Architecture, key) -> dict[str, PyTree]:
+def _init_variables(
+  architecture: Architecture, key, form: Form | None = None
+) -> dict[str, PyTree]:
   images = jnp.zeros((1, *architecture.input_shape))
-  variables = architecture.module().init(key, images)
+  variables = architecture.module(form).init(key, images)
   return {'batch_stats': {}, **variables}
 
 
-@dataclasses.dataclass
-class _Traced:
-  """What running a network's initialisation abstractly tells of one image.
+@dataclasses.dataclass(frozen=True)
+class _Variables:
+  """What tracing a network's initialisation tells.
 
   Attributes:
     shapes: of all variables.
-    draws: parameter -> how it is drawn, and its fan-in.
-    multiply_adds: kernel -> how many.
-    outputs: numbers that layers put out.
+    draws: parameter -> how it is drawn, and its fan-in; of own layers alone.
   """
 
   shapes: dict[str, PyTree]
-  draws: dict[str, tuple[layers.Draw, int]]
-  multiply_adds: dict[str, int]
-  outputs: int = 0
+  draws: Mapping[str, tuple[layers.Draw, int]]
 
 
 @functools.lru_cache
-def _trace(architecture: Architecture) -> _Traced:
-  traced = _Traced({}, {}, {})
-
-  def record(next_call, args, kwargs, context):
-    out = next_call(*args, **kwargs)
-    layer = context.module
-    params = layer.variables.get('params', {})
-    if context.method_name != '__call__' or not hasattr(layer, 'features'):
-      kernel = None
-    else:
-      kernel = params.get('kernel')
-    path = '/'.join(layer.path)
-    if kernel is not None:
-      features = math.prod(np.atleast_1d(layer.features))
-      traced.multiply_adds[f'{path}/kernel'] = (
-        math.prod(kernel.shape) * out.size // features
-      )
-    called = context.method_name == '__call__'
-    if called and params.keys() & {'kernel', 'scale'}:  # a layer, not a block
-      traced.outputs += out.size
-    if isinstance(layer, layers.Layer) and context.method_name == '__call__':
-      fan_in = math.prod(kernel.shape[:-1]) if kernel is not None else 1
-      for name in params:
-        traced.draws[f'{path}/{name}'] = layer.draw(name), fan_in
-    return out
-
-  with nn.intercept_methods(record):
-    traced.shapes = jax.eval_shape(
-      functools.partial(_init_variables, architecture), jax.random.key(0)
+def _variables(architecture: Architecture) -> _Variables:
+  with layers.recorded_draws() as draws:
+    shapes = jax.eval_shape(
+      functools.partial(_init_variables, architecture, form=forms.COUNTED),
+      jax.random.key(0),
     )
-  return traced
+  return _Variables(shapes, draws)
+
+
+@functools.lru_cache
+def _work(architecture: Architecture) -> Work:
+  """The work of one image's forward pass, BN in evaluation mode."""
+  module = architecture.module(forms.COUNTED)
+  image = jax.ShapeDtypeStruct((1, *architecture.input_shape), jnp.float32)
+  return forward_work(module.apply, architecture.shapes(), image)

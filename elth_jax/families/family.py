@@ -11,6 +11,7 @@ from elth_jax.elastic.layout import Layout
 from elth_jax.families import mlp, mobilenet, resnet, torch_names, vgg
 from elth_jax.families.forms import Form
 from elth_jax.families.layers import ONETICKET, OPEN_LTH, Initialization, Kit
+from elth_jax.families.published_plans import PlanSyntax
 
 if TYPE_CHECKING:
   from elth_jax.families.architecture import Architecture
@@ -36,9 +37,10 @@ class Family:
     dense: names of leaves that are neither counted nor pruned.
     branch_end: ends of the names of a unit's last leaves; scaled by zero, they
       make the unit pass on what it is given. Empty where nothing does that.
-    trailing: how many layers behind the last stage the published tables count
-      as units (an MLP's narrow layer).
+    plan_syntax: how the published code writes plans for this family.
     torch_name: (layer, depths) -> its name in the published PyTorch code.
+    older_torch_name: the same in files that earlier versions of this library
+      wrote; read, not written.
   """
 
   name: str
@@ -54,8 +56,9 @@ class Family:
   spared: tuple[str, ...] = ()
   dense: tuple[str, ...] = ()
   branch_end: tuple[str, ...] = ()
-  trailing: int = 0
+  plan_syntax: PlanSyntax = PlanSyntax()
   torch_name: Callable[[str, Mapping[str, int]], str] | None = None
+  older_torch_name: Callable[[str, Mapping[str, int]], str] | None = None
 
   def prunable(self, leaf: str) -> bool:
     """Whether a parameter is pruned or counted."""
@@ -169,7 +172,9 @@ register(
     numbers=2,
     layout=Layout(fixed={'stage6': 0}),  # its linear layers are all alike
     spared=('head/kernel',),
-    torch_name=torch_names.open_lth_vgg,
+    plan_syntax=PlanSyntax(stage='stage6', step=2),
+    torch_name=torch_names.elastic_lth_vgg,
+    older_torch_name=torch_names.older_vgg,
   )
 )
 register(
@@ -180,7 +185,7 @@ register(
     depths=vgg.depths,
     module=_network(vgg.VGG, ONETICKET),
     dense=_HEAD,
-    torch_name=torch_names.open_lth_vgg,
+    torch_name=torch_names.elastic_lth_vgg,
   )
 )
 register(
@@ -204,7 +209,7 @@ register(
     depths=mlp.depths,
     module=lambda a, form: mlp.MLP(a.numbers[0], a.width, a.classes, Kit(form)),
     spared=('head/kernel',),
-    trailing=1,
+    plan_syntax=PlanSyntax(trailing=1),
     torch_name=torch_names.open_lth_mlp,
   )
 )

@@ -11,6 +11,7 @@ convolution takes a few examples at a time, so that what it makes stays in cache
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -81,11 +82,11 @@ class Form:
     """
     if not pad and min(self._sides(x)) < size:
       return x
-    best = None
-    for _, _, part in self._windows(x, size, 2, -jnp.inf, pad):
-      best = part if best is None else jnp.where(part > best, part, best)
-    assert best is not None
-    return best
+    windows = self._windows(x, size, 2, -jnp.inf, pad)
+    return functools.reduce(
+      lambda best, part: jnp.where(part > best, part, best),
+      (part for _, _, part in windows),
+    )
 
   def _sides(self, x: jax.Array) -> tuple[int, int]:
     return x.shape[self.axes.index('H')], x.shape[self.axes.index('W')]
@@ -162,7 +163,9 @@ def _conv_nhwc_products(x, kernel, stride):
   return patches @ kernel.reshape(-1, kernel.shape[-1])
 
 
-def _conv_nhwc(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+def _conv_nhwc(
+  x: jax.Array, kernel: jax.Array, stride: int, groups: int = 1
+) -> jax.Array:
   pad = (kernel.shape[0] - 1) // 2
   return lax.conv_general_dilated(
     x,
@@ -170,10 +173,20 @@ def _conv_nhwc(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     (stride, stride),
     ((pad, pad), (pad, pad)),
     dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    feature_group_count=groups,
   )
 
 
+@dataclasses.dataclass(frozen=True)
+class ByPrimitives(Form):
+  """Every convolution is one of XLA's, so that multiply-adds can be counted."""
+
+  def depthwise(self, x, kernel, stride):
+    return _conv_nhwc(x, kernel, stride, groups=kernel.shape[-1])
+
+
 NHWC = Form('nhwc', 'NHWC', _conv_nhwc)
+COUNTED = ByPrimitives('nhwc', 'NHWC', _conv_nhwc)
 NHWC_PRODUCTS = Form('nhwc_products', 'NHWC', _conv_nhwc_products)
 GCHWN = Form('gchwn', 'GCHWN', products.conv)
 

@@ -6,9 +6,11 @@ Kaiming normal kernels, biases uniform by fan-in, BN scales uniform in [0, 1);
 the host, since compiling them costs more than training a small network.
 """
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import flax.linen as nn
@@ -94,6 +96,25 @@ class Kit:
     return Dense(self, features, name=name)
 
 
+# parameter -> how it is drawn, and its fan-in; while `recorded_draws` runs
+_found: ContextVar[dict[str, tuple[Draw, int]] | None]
+_found = ContextVar('_found', default=None)
+
+
+@contextlib.contextmanager
+def recorded_draws() -> Iterator[dict[str, tuple[Draw, int]]]:
+  """Fills a dictionary with the parameters of the layers called meanwhile.
+
+  Their names and how each is drawn, with its fan-in.
+  """
+  found: dict[str, tuple[Draw, int]] = {}
+  token = _found.set(found)
+  try:
+    yield found
+  finally:
+    _found.reset(token)
+
+
 class Layer(nn.Module):
   """A layer whose parameters are drawn on the host, as its kit says.
 
@@ -107,6 +128,8 @@ class Layer(nn.Module):
 
   def drawn(self, name: str, shape: tuple[int, ...], fan_in: int = 1) -> Any:
     """The parameter `name`; `init` draws it as its kind says."""
+    if (found := _found.get()) is not None:
+      found['/'.join((*self.path, name))] = self.draw(name), fan_in
 
     def initialize(key):
       def on_host(words):

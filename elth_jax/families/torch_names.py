@@ -34,19 +34,27 @@ def torchvision_resnet(path: str, depths: Depths) -> str:
   return f'layer{stage[5:]}.{block[5:]}.{layer}'
 
 
-def open_lth_vgg(path: str, depths: Depths) -> str:
+def elastic_lth_vgg(path: str, depths: Depths) -> str:
   """A VGG of open_lth, whose `layers` count max-pools too.
 
-  How the published code calls the hidden fully-connected layers of VGG-13-k
-  is not known; `fc_layers` is what open_lth calls those of its MLP.
+  ElasticLTH's VGG-13-k has its hidden linear layers in a `classifier`, which
+  counts the ReLUs between them: `classifier.0`, `classifier.2`, ...
   """
   if path == 'head':
     return 'fc'
   stage, block, layer = path.split('/')
   if stage == 'stage6':
-    return f'fc_layers.{block[5:]}'
+    return f'classifier.{2 * int(block[5:])}'
   number, _ = _numbered_through(path, depths)
   return f'layers.{number + list(depths).index(stage)}.{layer}'
+
+
+def older_vgg(path: str, depths: Depths) -> str:
+  """A VGG as this library used to write it: `fc_layers.0`, `fc_layers.1`."""
+  stage, _, rest = path.partition('/')
+  if stage != 'stage6':
+    return elastic_lth_vgg(path, depths)
+  return f'fc_layers.{rest.partition("/")[0][5:]}'
 
 
 def open_lth_mlp(path: str, depths: Depths) -> str:

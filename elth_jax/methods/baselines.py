@@ -79,7 +79,8 @@ def snip(tickets, setting):
   return _selected(tickets, setting, snip_of(tickets['rewind'], setting))
 
 
-@register('grasp', 'rewind', 'imp', title='GraSP', **SCORED_ON_DATA)
+# version 1 let biases and BN into the gradient and the Hessian product
+@register('grasp', 'rewind', 'imp', title='GraSP', version=2, **SCORED_ON_DATA)
 def grasp(tickets, setting):
   """GraSP at the dense rewind weights, BN in evaluation mode."""
   rewind = tickets['rewind']
@@ -88,6 +89,7 @@ def grasp(tickets, setting):
     variables_of(rewind),
     setting.batches(),
     absolute=setting.pruning.grasp_absolute,
+    masks=rewind.masks,
   )
   return _selected(tickets, setting, scores)
 

@@ -19,11 +19,10 @@ def _scattered(tickets: Tickets, setting: Setting, purpose: str) -> Ticket:
   """Dense rewind weights under random masks with RigL's counts by layer."""
   rewind = tickets['rewind']
   network = Architecture.from_json(rewind.architecture)
-  masks = flatten(rewind.masks)
-  shapes = {
-    name: masks[name].shape
-    for name in network.multiply_adds()  # in network order
-    if masks[name] is not None
+  masks = {n: m for n, m in flatten(rewind.masks).items() if m is not None}
+  in_order = [name for name in network.multiply_adds() if name in masks]
+  shapes = {  # in network order; leaves of no product last
+    name: masks[name].shape for name in dict.fromkeys([*in_order, *masks])
   }
   keep, _ = counts(tickets['imp'].masks)
   spared = [name for name in shapes if network.family.is_spared(name)]

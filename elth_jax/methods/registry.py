@@ -153,6 +153,8 @@ class Method:
     times: how many times longer it is trained.
     pruned_by: for iterative pruning, what a level ranks weights over: `global`
       or each `leaf`; empty for methods that make a ticket at once.
+    version: raised when a mended method makes other tickets; enters the keys
+      of its nodes when it is not 1.
   """
 
   needs: tuple[Role, ...]
@@ -164,7 +166,7 @@ class Method:
   dynamic: str = ''
   times: int = 1
   pruned_by: Literal['', 'global', 'leaf'] = ''
-  version: int = 1  # TEMP
+  version: int = 1
 
   @property
   def from_source(self) -> bool:

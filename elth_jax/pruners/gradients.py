@@ -6,6 +6,7 @@ evaluation mode if `apply` leaves it so by default.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from elth_jax.trees import PyTree, map_named
+from elth_jax.masks import apply_masks
+from elth_jax.trees import PyTree, check_same_leaves, flatten, map_named
 
 Apply = Callable[..., Any]  # (variables, inputs) -> logits
 Batches = Iterable[tuple[Any, Any]]
@@ -39,7 +41,11 @@ def snip_scores(
     Lee et al., SNIP, 2019, equation 6.
   """
   gradient = _mean_over(_gradient, apply, variables, batches, 1.0)
-  return _combine(lambda w, g: np.abs(g * w), variables['params'], gradient)
+  return map_named(
+    lambda name, w, g: np.abs(_product(name, w, g)),
+    variables['params'],
+    gradient,
+  )
 
 
 def grasp_scores(
@@ -48,11 +54,15 @@ def grasp_scores(
   batches: Batches,
   temperature: float = 200.0,
   absolute: bool = False,
+  masks: PyTree | None = None,
+  prunable: Callable[[str], bool] | None = None,
 ) -> PyTree:
   """GraSP: w (H g), what removing a weight costs the gradient's flow.
 
   The paper removes the largest S = -w (H g); this is -S, so that, as with all
-  scores here, the largest are kept.
+  scores here, the largest are kept. The gradient g and the product H g run
+  over the prunable weights alone, as in the published code: biases and BN
+  are held fixed.
 
   Args:
     apply: (variables, inputs) -> logits.
@@ -60,25 +70,79 @@ def grasp_scores(
     batches: gone through twice, for g and for H g.
     temperature: logits are divided by it.
     absolute: score |S| instead, as E-LTH's code did.
+    masks: bool arrays like `params`, `None` where a leaf is not prunable.
+      Weights outside their masks are zero for the loss, and g is zero there.
+    prunable: which leaves are, by name, instead of `masks`. With neither,
+      leaves whose last name is `kernel`.
+
+  Returns:
+    float64 scores like `params`, `None` where a leaf is not prunable.
+
+  Raises:
+    ValueError: if no leaf is prunable, `masks` do not fit the parameters,
+      `temperature` is not a positive number, or a score is not finite.
 
   References:
     Wang et al., Picking Winning Tickets Before Training by Preserving Gradient
     Flow, 2020, equation 8 and algorithm 1.
   """
+  if not (math.isfinite(temperature) and temperature > 0):
+    raise ValueError(f'temperature is {temperature}; give a positive number')
+  kept = _kept(variables['params'], masks, prunable)
+  if masks is not None:
+    params = apply_masks(variables['params'], masks)
+    variables = {**variables, 'params': params}
   batches = list(batches)
-  gradient = _mean_over(_gradient, apply, variables, batches, temperature)
+  slopes = flatten(
+    _mean_over(_gradient, apply, variables, batches, temperature)
+  )
+  gradient = {
+    name: slopes[name] if mask is None else jnp.where(mask, slopes[name], 0)
+    for name, mask in kept.items()
+  }
   product = _mean_over(
     _hessian_product, apply, variables, batches, temperature, gradient
   )
-  return _combine(
-    lambda w, h: np.abs(w * h) if absolute else w * h,
-    variables['params'],
-    product,
-  )
+
+  def score(name, w, h):
+    if name not in kept:
+      return None
+    scores = _product(name, w, h)
+    return np.abs(scores) if absolute else scores
+
+  return map_named(score, variables['params'], product)
+
+
+def _kept(
+  params: PyTree,
+  masks: PyTree | None,
+  prunable: Callable[[str], bool] | None,
+) -> dict[str, Any]:
+  """The prunable leaves: name -> mask, or `None` where all of it is kept."""
+  leaves = flatten(params)
+  if masks is not None and prunable is not None:
+    raise ValueError('give masks or prunable, not both')
+  if masks is not None:
+    check_same_leaves(leaves, flatten(masks), 'masks')
+    found = {n: mask for n, mask in flatten(masks).items() if mask is not None}
+  else:
+    found = dict.fromkeys(filter(prunable or _is_kernel, leaves))
+  if not found:
+    some = ', '.join(list(leaves)[:4])
+    raise ValueError(
+      f'no leaf of params is prunable (there are {some}); give prunable, a '
+      'function that is true for the names of leaves to prune, or masks'
+    )
+  return found
+
+
+def _is_kernel(name: str) -> bool:
+  return name.rpartition('/')[2] == 'kernel'
 
 
 def _loss(params, apply, variables, inputs, labels, temperature):
-  logits = apply({**variables, 'params': params}, inputs) / temperature
+  logits = _widened(apply({**variables, 'params': params}, inputs))
+  logits = logits / temperature
   return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 
@@ -91,14 +155,19 @@ def _gradient(apply, variables, inputs, labels, temperature):
 
 @functools.partial(jax.jit, static_argnums=0)
 def _hessian_product(apply, variables, inputs, labels, temperature, vector):
-  """H v as the gradient of <gradient, v>: needs reverse mode alone."""
+  """H v as the gradient of <gradient, v>: needs reverse mode alone.
+
+  `vector` is flat, by name of leaf; leaves without an entry count as zero.
+  """
 
   def along(params):
     gradient = jax.grad(_loss)(
       params, apply, variables, inputs, labels, temperature
     )
-    products = jax.tree.map(lambda g, v: jnp.vdot(g, v), gradient, vector)
-    return sum(jax.tree.leaves(products))
+    slopes = flatten(gradient)
+    return sum(
+      jnp.vdot(_widened(slopes[name]), v) for name, v in vector.items()
+    )
 
   return jax.grad(along)(variables['params'])
 
@@ -109,7 +178,7 @@ def _mean_over(function, apply, variables, batches, temperature, *more):
   for inputs, labels in batches:
     one = function(apply, variables, inputs, labels, temperature, *more)
     size = len(labels)
-    one = jax.tree.map(lambda leaf, size=size: leaf * size, one)
+    one = jax.tree.map(lambda leaf, size=size: _widened(leaf) * size, one)
     total = one if total is None else jax.tree.map(jnp.add, total, one)
     count += size
   if total is None:
@@ -117,16 +186,17 @@ def _mean_over(function, apply, variables, batches, temperature, *more):
   return jax.tree.map(lambda leaf: leaf / count, total)
 
 
-def _combine(function, params: PyTree, other: PyTree) -> PyTree:
-  """`function(weight, other)` by leaf, in float64 on the host.
+def _widened(leaf: jax.Array) -> jax.Array:
+  """In float32 at least: sums of half-precision numbers lose small terms."""
+  return leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
 
-  bfloat16 has too few digits to rank products, so all are widened first.
+
+def _product(name: str, w: Any, g: Any) -> np.ndarray:
+  """`w * g` in float64 on the host.
+
+  bfloat16 has too few digits to rank products, so both are widened first.
   """
-
-  def both(name, w, o):
-    scores = function(np.asarray(w, np.float64), np.asarray(o, np.float64))
-    if not np.isfinite(scores).all():
-      raise ValueError(f'{name}: scores are not finite; is the loss?')
-    return scores
-
-  return map_named(both, params, other)
+  scores = np.asarray(w, np.float64) * np.asarray(g, np.float64)
+  if not np.isfinite(scores).all():
+    raise ValueError(f'{name}: scores are not finite; is the loss?')
+  return scores

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from elth_jax.masks import apply_masks, counts
+from elth_jax.pruners.float64 import in_float64
 from elth_jax.pruners.gradients import Apply
 from elth_jax.pruners.select import Scope, select
 from elth_jax.trees import PyTree, map_named
@@ -21,7 +22,7 @@ def synflow_scores(
 
   Every parameter and BN statistic is replaced by its absolute value. Outputs
   of deep networks overflow float32, so all is computed in float64, on CPU
-  whatever the backend.
+  whatever the backend, and whatever dtypes the model names for itself.
 
   Args:
     apply: (variables, inputs) -> outputs, with BN in evaluation mode.
@@ -29,16 +30,17 @@ def synflow_scores(
     input_shape: of one example.
 
   Raises:
-    ValueError: if R overflows float64 all the same.
+    ValueError: if R overflows float64 all the same, or the model computes
+      something in a dtype of its own that cannot be widened.
 
   References:
     Tanaka et al., Pruning neural networks without any data by iteratively
     conserving synaptic flow, 2020, equation 4 and algorithm 1.
   """
   with jax.enable_x64(True), jax.default_device(jax.devices('cpu')[0]):
-    positive = jax.tree.map(
-      lambda leaf: jnp.abs(jnp.asarray(np.asarray(leaf), jnp.float64)),
-      dict(variables),
+    positive = jax.tree.map(_positive, dict(variables))
+    positive['params'] = jax.tree.map(
+      lambda leaf: leaf.astype(jnp.float64), positive['params']
     )
     ones = jnp.ones((1, *input_shape), jnp.float64)
     gradient = jax.tree.map(np.asarray, _flow_gradient(apply, positive, ones))
@@ -91,9 +93,17 @@ def synflow_masks(
   return masks
 
 
+def _positive(leaf: Any) -> jax.Array:
+  """Absolute values in float64; counters stay whole numbers."""
+  array = np.asarray(leaf)
+  if not jnp.issubdtype(array.dtype, jnp.inexact):
+    return jnp.abs(jnp.asarray(array))
+  return jnp.abs(jnp.asarray(array, jnp.float64))
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _flow_gradient(apply, variables: Any, ones):
-  def flow(params):
+  def flow(params, variables, ones):
     return jnp.sum(apply({**variables, 'params': params}, ones))
 
-  return jax.grad(flow)(variables['params'])
+  return in_float64(jax.grad(flow), variables['params'], variables, ones)

@@ -61,6 +61,8 @@ class Ground:
       )
       for name in (*spec.sources, *spec.targets)
     }
+    for network in networks.values():
+      network.check_trainable()
     return cls(about, data.examples, networks, recipe, moved)
 
   @property

@@ -1,0 +1,78 @@
+"""Whether studies can train a family's module: what they give it, and keep."""
+
+import functools
+from typing import TYPE_CHECKING
+
+import flax.errors
+import jax
+import jax.numpy as jnp
+
+from elth_jax.families import forms
+
+if TYPE_CHECKING:
+  from elth_jax.families.architecture import Architecture
+
+KEPT = ('params', 'batch_stats')
+# what a module raises that asks for more -> what to say of it
+_NEEDS = {
+  flax.errors.InvalidRngError: (
+    'its module needs random numbers {when}, for dropout or the like, and '
+    'studies give it none; make it deterministic'
+  ),
+  flax.errors.ModifyScopeVariableError: (
+    'its module changes variables {when} that studies do not carry; only '
+    'batch_stats may change, and only in training'
+  ),
+  flax.errors.ScopeCollectionNotFound: (
+    'its module keeps variables {when} that studies do not carry; keep them in '
+    'params or batch_stats, and make them at initialisation'
+  ),
+  TypeError: (
+    'its module cannot be called {when} as module(images, weights, train=...), '
+    'where the weights of the examples may be None or left out'
+  ),
+}
+
+
+@functools.lru_cache
+def check_trainable(architecture: 'Architecture') -> None:
+  """See `Architecture.check_trainable`."""
+  family = f'family {architecture.family.name!r}'
+  if extra := sorted(architecture.shapes().keys() - set(KEPT)):
+    raise ValueError(
+      f'{family}: its module keeps variables in {", ".join(extra)}, which '
+      'studies do not carry; keep them in params or batch_stats'
+    )
+  for train, when in ((True, 'in training'), (False, 'in evaluation')):
+    try:
+      logits = _traced(architecture, train)
+    except tuple(_NEEDS) as error:
+      need = next(
+        text for kind, text in _NEEDS.items() if isinstance(error, kind)
+      )
+      reason = str(error).partition('\n')[0]
+      raise ValueError(
+        f'{family}: {need.format(when=when)} ({reason})'
+      ) from error
+    wanted = (2, architecture.classes)
+    if getattr(logits, 'shape', None) != wanted:
+      raise ValueError(
+        f'{family}: its module must return logits of shape {wanted} for 2 '
+        f'images, and returns {logits}'
+      )
+
+
+def _traced(architecture: 'Architecture', train: bool):
+  """The shape of two images' logits, called as `training.step` does."""
+  module = architecture.module(forms.COUNTED)
+
+  def logits(variables, images, weights):
+    if not train:
+      return module.apply(variables, images)
+    return module.apply(
+      variables, images, weights, train=True, mutable='batch_stats'
+    )[0]
+
+  images = jax.ShapeDtypeStruct((2, *architecture.input_shape), jnp.float32)
+  weights = jax.ShapeDtypeStruct((2,), jnp.float32)
+  return jax.eval_shape(logits, architecture.shapes(), images, weights)
