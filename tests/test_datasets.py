@@ -111,7 +111,7 @@ def little(tmp_path, monkeypatch):
   labels = np.arange(3, dtype=np.int32)
   asked = []
 
-  def decode(folder, split):
+  def decode(folder, split, name):
     asked.append(split)
     return images.copy(), labels.copy()
 

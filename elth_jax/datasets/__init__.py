@@ -54,6 +54,11 @@ PREPARED = {
   'cifar10a': Half(tfds.CIFAR10, 0),
   'cifar10b': Half(tfds.CIFAR10, 1),
 }
+HALVES = {  # name -> that of the whole
+  name: data.whole.name
+  for name, data in PREPARED.items()
+  if isinstance(data, Half)
+}
 DATASETS: dict[str, Callable[[], Dataset | Stream]] = {
   'digits': digits.load,
   **{name: data.load for name, data in PREPARED.items()},
