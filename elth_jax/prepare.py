@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     help='where the published files lie; without it they are downloaded',
   )
   given = parser.parse_args(arguments)
+  about = (given.name, time.time())
+  threading.Thread(target=_show_life, args=about, daemon=True).start()
   try:
     return run(given.name, given.source)
   except KeyboardInterrupt:
@@ -46,8 +48,8 @@ def run(name: str, source: str | None) -> int:
   from elth_jax.datasets import DatasetError
   from elth_jax.datasets.prepare import prepare
 
-  logging.getLogger('absl').setLevel(logging.ERROR)
-  threading.Thread(target=_show_life, args=(name,), daemon=True).start()
+  for noisy in ('absl', 'urllib3'):
+    logging.getLogger(noisy).setLevel(logging.ERROR)
   try:
     if source == '':
       raise ValueError('--from is empty; give the folder of published files')
@@ -59,12 +61,11 @@ def run(name: str, source: str | None) -> int:
   return 0
 
 
-def _show_life(name: str) -> None:
-  from elth_jax.datasets.prepare import written_since
-
-  start = time.time()
+def _show_life(name: str, start: float) -> None:
   while True:
     time.sleep(EVERY)
+    from elth_jax.datasets.prepare import written_since
+
     minutes, size = (time.time() - start) / 60, written_since(name, start)
     print(f'{name}: {minutes:.1f} min, {size / 1e6:.0f} MB', flush=True)
 

@@ -5,7 +5,8 @@ says what those are that may not be at hand.
 """
 
 import dataclasses
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 
 from elth_jax.datasets import digits, tfds, tfds_stream
 from elth_jax.datasets.dataset import Dataset, DatasetError, Images, Outline
@@ -68,6 +69,14 @@ OUTLINES: dict[str, Callable[[], Images]] = {
 }
 
 
+def unknown_dataset(name: str, known: Iterable[str]) -> str:
+  """What to say of a name that is not there, perhaps one with a version."""
+  plain = re.split('[:/]', name)[0]
+  if plain in known:
+    return f'unknown dataset {name!r}; leave the version out: {plain!r}'
+  return unknown('dataset', name, known)
+
+
 def load(name: str) -> Dataset | Stream:
   """The data set called `name`.
 
@@ -77,7 +86,7 @@ def load(name: str) -> Dataset | Stream:
       to do.
   """
   if name not in DATASETS:
-    raise ValueError(unknown('dataset', name, DATASETS))
+    raise ValueError(unknown_dataset(name, DATASETS))
   return DATASETS[name]()
 
 

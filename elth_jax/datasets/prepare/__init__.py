@@ -9,14 +9,13 @@ from pathlib import Path
 
 import filelock
 
-from elth_jax.datasets import HALVES, tfds, tfds_stream
+from elth_jax.datasets import HALVES, tfds, tfds_stream, unknown_dataset
 from elth_jax.datasets.dataset import DatasetError
 from elth_jax.datasets.prepare import download, large, published, writing
 from elth_jax.datasets.prepare.formats import Examples
 from elth_jax.datasets.tfds import Prepared
 from elth_jax.datasets.tfds_stream import PreparedStream
 from elth_jax.files import ASIDE, files_below, remove_folder, sync
-from elth_jax.names import unknown
 
 Say = Callable[[str], None]
 SETS: dict[str, Prepared | PreparedStream] = {
@@ -45,7 +44,7 @@ def prepare(name: str, source: Path | None, say: Say) -> None:
     say(f'{name} is a half of {HALVES[name]}, which is prepared whole')
     name = HALVES[name]
   if name not in SETS:
-    raise ValueError(unknown('dataset', name, [*SETS, *HALVES]))
+    raise ValueError(unknown_dataset(name, [*SETS, *HALVES]))
   if source and not source.is_dir():
     what = 'is a file' if source.exists() else 'does not exist'
     raise DatasetError(
@@ -97,13 +96,18 @@ def verify(data: Prepared | PreparedStream, folder: Path) -> None:
 def _alone(folder: Path):
   """Keeps others from preparing the same, and takes away what was not used."""
   root = folder.parents[1]
-  root.mkdir(parents=True, exist_ok=True)
   lock = filelock.FileLock(root / f'.{folder.parent.name}.lock')
   try:
+    root.mkdir(parents=True, exist_ok=True)
     held = lock.acquire(timeout=0)
   except filelock.Timeout as error:
     raise DatasetError(
       f'{folder} is being prepared by another process; wait for it'
+    ) from error
+  except OSError as error:
+    raise DatasetError(
+      f'{root} cannot be written ({error.strerror}); set TFDS_DATA_DIR to '
+      'another folder'
     ) from error
   with held:
     try:

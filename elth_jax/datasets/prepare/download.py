@@ -1,6 +1,7 @@
 """Downloads published files with tensorflow-datasets, checked by its hashes."""
 
 import os
+import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def fetch(
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
   import tensorflow_datasets as tfds
 
+  tfds.disable_progress_bar()
   try:
     known = tfds.builder_cls(name).url_infos or {}
     urls = {info.filename: url for url, info in known.items()}
@@ -57,7 +59,7 @@ def fetch(
     )
     size = sum(known[urls[file]].size for file in form.downloads)
     say(f'downloading {", ".join(form.downloads)}, {size / 1e6:.0f} MB')
-    _reach(urls[form.downloads[0]])
+    reach(urls[form.downloads[0]])
     found: Any = manager.download({file: urls[file] for file in form.downloads})
     return [Path(found[file]) for file in form.downloads]
   except Exception as error:  # its errors have no common class
@@ -78,8 +80,16 @@ def failed(name: str, error: Exception, files: str) -> DatasetError:
   )
 
 
-def _reach(url: str) -> None:
-  """Fails at once where there is no network; a download tries for minutes."""
+def reach(url: str) -> None:
+  """Raises `ConnectionError` at once if there is no server at a URL.
+
+  A download would try for minutes.
+  """
   import requests
 
-  requests.get(url, stream=True, timeout=TIMEOUT).close()
+  try:
+    requests.get(url, stream=True, timeout=TIMEOUT).close()
+  except requests.RequestException as error:
+    raise ConnectionError(
+      f'no connection to {urllib.parse.urlsplit(url).hostname}'
+    ) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from elth_jax.datasets.dataset import DatasetError
-from elth_jax.datasets.prepare.download import failed
+from elth_jax.datasets.prepare.download import failed, reach
 from elth_jax.datasets.tfds_stream import PreparedStream
 
 TRAIN, VALIDATION = 'ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar'
@@ -45,10 +45,14 @@ def write(
   Raises:
     DatasetError: if files are missing, or cannot be prepared.
   """
-  if not source and data.name in LICENSED:
-    source = cache / 'manual'  # where tensorflow-datasets looks
+  manual = cache / 'manual'  # where tensorflow-datasets looks
+  if not source and data.name in LICENSED and manual.is_dir():
+    source = manual
   if source:
     check_files(data, source)
+  elif data.name in LICENSED:
+    error = PermissionError('its publisher wants you to register')
+    raise failed(data.name, error, ' and '.join(FILES[data.name]))
   if not importlib.util.find_spec('tensorflow'):
     raise failed(data.name, ImportError(name='tensorflow'), '')
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -60,6 +64,8 @@ def write(
       data.name, data_dir=root, file_format='array_record'
     )
     _check_version(data, builder)
+    if not source:
+      reach(next(iter(builder.url_infos)))
     with contextlib.redirect_stdout(io.StringIO()):  # it names `root`
       builder.download_and_prepare(
         download_dir=cache,

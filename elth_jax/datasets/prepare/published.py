@@ -25,19 +25,21 @@ class Form:
     archive: the tar file that holds them, without its ending; empty if every
       file is published alone.
     folder: where the archive unpacks to.
+    ending: of the published names, where every file is compressed alone.
   """
 
   splits: Mapping[str, tuple[str, ...]]
   read: Callable[[Files], Examples]
   archive: str = ''
   folder: str = ''
+  ending: str = ''
 
   @property
   def downloads(self) -> tuple[str, ...]:
     """The names of the files that are published."""
     if self.archive:
       return (f'{self.archive}.tar.gz',)
-    return tuple(f'{n}.gz' if '.' not in n else n for n in self.names)
+    return tuple(f'{name}{self.ending}' for name in self.names)
 
   @property
   def names(self) -> tuple[str, ...]:
@@ -48,7 +50,11 @@ def _mnist(part: str) -> tuple[str, str]:
   return f'{part}-images-idx3-ubyte', f'{part}-labels-idx1-ubyte'
 
 
-IDX = Form({'train': _mnist('train'), 'test': _mnist('t10k')}, formats.mnist)
+IDX = Form(
+  {'train': _mnist('train'), 'test': _mnist('t10k')},
+  formats.mnist,
+  ending='.gz',
+)
 BATCHES = tuple(f'data_batch_{number}' for number in range(1, 6))
 FORMS: dict[str, tuple[Form, ...]] = {
   'mnist': (IDX,),
@@ -129,7 +135,7 @@ def located(form: Form, folder: Path) -> dict[str, Path]:
     if archive.is_file():
       return dict.fromkeys(form.names, archive)
   for place in (folder / form.folder, folder):
-    found = {name: _either(place, name) for name in form.names}
+    found = {name: _either(place / name, form.ending) for name in form.names}
     if any(path.is_file() for path in found.values()):
       return found
   return {}
@@ -164,10 +170,9 @@ def read_paths(form: Form, paths: Mapping[str, Path]) -> dict[str, Examples]:
     ) from error
 
 
-def _either(place: Path, name: str) -> Path:
-  """The file as it is, or compressed."""
-  packed = place / f'{name}.gz'
-  return packed if packed.is_file() else place / name
+def _either(path: Path, ending: str) -> Path:
+  """The file unpacked, or as it is published."""
+  return path if path.is_file() else path.with_name(f'{path.name}{ending}')
 
 
 def _contents(
