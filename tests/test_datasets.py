@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import shutil
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 
 from elth_jax import datasets
 from elth_jax.datasets import tfds
+from elth_jax.study import data
+from elth_jax.study.spec import StudySpec
+from elth_jax.training.recipe import Recipe
 from tests.conftest import make_dataset
 
 
@@ -70,11 +74,49 @@ def test_halves_share_no_image_and_have_all_classes():
   )
 
 
-def test_normalization_of_imagenet_is_for_colours():
-  colours = make_dataset(channels=3).with_imagenet_normalization()
-  assert colours.mean == (0.485, 0.456, 0.406)
-  with pytest.raises(ValueError, match='1 channel'):
-    make_dataset().with_imagenet_normalization()
+@pytest.mark.parametrize('name', sorted(datasets.OUTLINES))
+def test_only_cifar_is_normalised_by_imagenet(name):
+  """As in ElasticLTH; its ImageNet has ImageNet's numbers of its own."""
+  own = datasets.outline(name)
+  published = own.as_published()
+  if name.startswith('cifar'):
+    assert published.mean == (0.485, 0.456, 0.406) != own.mean
+    assert published.std == (0.229, 0.224, 0.225) != own.std
+  else:
+    assert (published.mean, published.std) == (own.mean, own.std)
+
+
+def test_published_normalisation_follows_images():
+  stats = ((0.2, 0.3, 0.7), (0.1, 0.2, 0.6))
+  tiny = dataclasses.replace(make_dataset(channels=3), published_stats=stats)
+  for changed in (tiny, tiny.half(1), tiny.subset(5), tiny.in_shape((8, 8, 3))):
+    assert (changed.as_published().mean, changed.as_published().std) == stats
+  grey = tiny.in_shape((4, 4, 1)).as_published()
+  assert grey.mean == pytest.approx((0.4,)) and len(grey.std) == 1
+  images = grey.normalize(np.full((1, 4, 4, 3), 255, np.uint8))
+  np.testing.assert_allclose(images, 0.6 / 0.3, rtol=1e-5)
+  stats = ((0.2,), (0.1,))
+  tiny = dataclasses.replace(make_dataset(), published_stats=stats)
+  assert tiny.in_shape((4, 4, 3)).as_published().mean == (0.2,) * 3
+  own = make_dataset()
+  assert own.as_published() is own
+
+
+@pytest.mark.parametrize('name', ['svhn_cropped', 'mnist'])
+def test_a_study_as_published_keeps_other_normalisations(name):
+  spec = StudySpec(
+    dataset=name,
+    source_datasets=('cifar100',),
+    sources=('mlp2',),
+    targets=('mlp3',),
+    recipe=Recipe(batch_size=8, epochs=2, rewind_step=0),
+    imagenet_normalization=True,
+    image_size=28,
+  )
+  found = data.outline(spec)
+  own = datasets.outline(name)
+  assert found[name].mean == own.mean * (3 // len(own.mean))
+  assert found['cifar100'].mean == (0.485, 0.456, 0.406)
 
 
 @pytest.mark.parametrize(
@@ -92,10 +134,20 @@ def test_impossible_data(change, message):
 
 def test_missing_data_says_what_to_do(tmp_path, monkeypatch):
   monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
-  with pytest.raises(
-    tfds.DatasetMissingError, match='tfds build mnist --data_dir'
-  ):
+  message = r'not prepared in .*python -m elth_jax\.prepare mnist$'
+  with pytest.raises(tfds.DatasetMissingError, match=message):
     datasets.load('mnist')
+  (tmp_path / 'mnist' / '3.0.0').mkdir(parents=True)
+  (tmp_path / 'mnist' / '3.0.0' / 'dataset_info.json').write_text('{}')
+  with pytest.raises(tfds.DatasetMissingError, match=r'it has 3\.0\.0'):
+    datasets.load('mnist')
+  with pytest.raises(tfds.DatasetMissingError, match='prepare cifar10$'):
+    datasets.load('cifar10a')
+
+
+def test_an_empty_data_dir_is_none(monkeypatch):
+  monkeypatch.setenv('TFDS_DATA_DIR', '')
+  assert tfds.data_dir() == Path('~/tensorflow_datasets').expanduser()
 
 
 @pytest.fixture
@@ -111,7 +163,7 @@ def little(tmp_path, monkeypatch):
   labels = np.arange(3, dtype=np.int32)
   asked = []
 
-  def decode(folder, split):
+  def decode(folder, split, name):
     asked.append(split)
     return images.copy(), labels.copy()
 
@@ -170,6 +222,21 @@ def test_a_damaged_description_is_named(little, info):
     prepared.load()
 
 
+def test_a_package_that_is_not_there_is_no_damage(little, monkeypatch):
+  import tensorflow_datasets
+
+  def lacking(_):
+    raise ModuleNotFoundError(name='array_record')
+
+  prepared, folder, _ = little
+  monkeypatch.undo()
+  monkeypatch.setenv('TFDS_DATA_DIR', str(folder.parent.parent))
+  monkeypatch.setattr(tensorflow_datasets, 'builder_from_directory', lacking)
+  with pytest.raises(datasets.DatasetError, match='package array_record') as e:
+    prepared.load()
+  assert 'again' not in str(e.value)
+
+
 def test_records_that_cannot_be_read_are_named(little, monkeypatch):
   prepared, folder, _ = little
   monkeypatch.undo()
@@ -194,12 +261,12 @@ def test_the_hash_of_a_data_set_is_of_its_order_too():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', ['mnist', 'cifar10'])
+@pytest.mark.parametrize('name', ['mnist', 'fashion_mnist', 'cifar10'])
 @pytest.mark.filterwarnings('ignore')  # tensorflow-datasets' own
 def test_real_data(name, tmp_path, monkeypatch):
   data_dir = os.environ.get('TFDS_DATA_DIR')
-  if not data_dir:
-    pytest.skip('real data: set TFDS_DATA_DIR to prepared CIFAR-10 and MNIST')
+  if not data_dir or not Path(data_dir, name).is_dir():
+    pytest.skip(f'real data: set TFDS_DATA_DIR to prepared {name}')
   monkeypatch.setenv('ELTH_JAX_CACHE', str(tmp_path))
   dataset = datasets.load(name)
   assert len(dataset.test_labels) == 10_000

@@ -119,7 +119,7 @@ def test_signals_while_it_compiles_and_a_full_disk(tmp_path):
     (["--config.targets=('mlq2',)"], "did you mean 'mlp'"),
     (["--config.targets=('resnet13',)"], '6 n + 2'),
     (["--config.sources=('mlp1',)"], 'no units to replicate'),
-    (['--config.dataset=cifar10'], 'tfds build cifar10'),
+    (['--config.dataset=cifar10'], 'elth_jax.prepare cifar10'),
     (['--config.levels=many'], 'levels'),
     (['--workdir=/proc/nowhere'], 'workdir /proc/nowhere cannot be written'),
     (['--config=configs/none.py'], 'configs/none.py'),

@@ -181,7 +181,7 @@ def test_foreign_data_is_refused(source, tmp_path, monkeypatch):
   with pytest.raises(datasets.DatasetError, match='21 examples, not 22'):
     wrong.load()
   monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
-  with pytest.raises(tfds.DatasetMissingError, match='tfds build imagenet2012'):
+  with pytest.raises(tfds.DatasetMissingError, match='prepare imagenet2012'):
     source.load()
 
 

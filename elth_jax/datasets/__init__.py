@@ -5,7 +5,8 @@ says what those are that may not be at hand.
 """
 
 import dataclasses
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 
 from elth_jax.datasets import digits, tfds, tfds_stream
 from elth_jax.datasets.dataset import Dataset, DatasetError, Images, Outline
@@ -54,6 +55,11 @@ PREPARED = {
   'cifar10a': Half(tfds.CIFAR10, 0),
   'cifar10b': Half(tfds.CIFAR10, 1),
 }
+HALVES = {  # name -> that of the whole
+  name: data.whole.name
+  for name, data in PREPARED.items()
+  if isinstance(data, Half)
+}
 DATASETS: dict[str, Callable[[], Dataset | Stream]] = {
   'digits': digits.load,
   **{name: data.load for name, data in PREPARED.items()},
@@ -61,6 +67,14 @@ DATASETS: dict[str, Callable[[], Dataset | Stream]] = {
 OUTLINES: dict[str, Callable[[], Images]] = {
   name: data.outline for name, data in PREPARED.items()
 }
+
+
+def unknown_dataset(name: str, known: Iterable[str]) -> str:
+  """What to say of a name that is not there, perhaps one with a version."""
+  plain = re.split('[:/]', name)[0]
+  if plain in known:
+    return f'unknown dataset {name!r}; leave the version out: {plain!r}'
+  return unknown('dataset', name, known)
 
 
 def load(name: str) -> Dataset | Stream:
@@ -72,7 +86,7 @@ def load(name: str) -> Dataset | Stream:
       to do.
   """
   if name not in DATASETS:
-    raise ValueError(unknown('dataset', name, DATASETS))
+    raise ValueError(unknown_dataset(name, DATASETS))
   return DATASETS[name]()
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from elth_jax.randomness import generator
 
+Stats = tuple[tuple[float, ...], tuple[float, ...]]  # mean, std per channel
+
 # Per channel, of images scaled to 0..1
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -31,6 +33,8 @@ class Images(abc.ABC):
     std: likewise.
     shape: (height, width, channels) of the images that networks see, where
       that is not how they are stored; see `in_shape`.
+    published_stats: mean and std that the published runs normalised with,
+      where those are not the data set's own; see `as_published`.
   """
 
   name: str
@@ -38,6 +42,7 @@ class Images(abc.ABC):
   mean: tuple[float, ...]
   std: tuple[float, ...]
   shape: tuple[int, int, int] | None = None
+  published_stats: Stats | None = None
 
   @property
   @abc.abstractmethod
@@ -76,18 +81,16 @@ class Images(abc.ABC):
       pixels = _reshaped(pixels, self.image_shape)
     return pixels * scale - shift
 
-  def with_imagenet_normalization(self) -> Self:
-    """The same images, normalised as the published CIFAR runs did.
+  def as_published(self) -> Self:
+    """The same images, normalised as in the published runs.
 
-    Raises:
-      ValueError: if images have no three colours.
+    The published code normalises CIFAR with ImageNet's mean and std, and every
+    other data set with its own.
     """
-    if self.image_shape[-1] != 3:
-      raise ValueError(
-        f'{self.name} has {self.image_shape[-1]} channel(s); '
-        'imagenet_normalization is for colour images'
-      )
-    return dataclasses.replace(self, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    if self.published_stats is None:
+      return self
+    mean, std = self.published_stats
+    return dataclasses.replace(self, mean=mean, std=std)
 
   def in_shape(self, shape: tuple[int, int, int]) -> Self:
     """The same images, resized and with channels repeated or averaged.
@@ -106,13 +109,13 @@ class Images(abc.ABC):
     have, want = self.image_shape[-1], shape[-1]
     if have != want and 1 not in (have, want):
       raise ValueError(f'{self.name} has {have} channels, not {want}')
-    mean, std = self.mean, self.std
-    if have != want:
-      mean, std = (
-        mean * want if have == 1 else (float(np.mean(mean)),),
-        std * want if have == 1 else (float(np.mean(std)),),
-      )
-    return dataclasses.replace(self, mean=mean, std=std, shape=shape)
+    mean, std = _per_channel((self.mean, self.std), want)
+    published = self.published_stats and _per_channel(
+      self.published_stats, want
+    )
+    return dataclasses.replace(
+      self, mean=mean, std=std, shape=shape, published_stats=published
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -260,6 +263,16 @@ def content_hash(images: np.ndarray, labels: np.ndarray) -> str:
     digest = hashlib.sha256(image.tobytes() + bytes([label])).digest()
     total += int.from_bytes(digest, 'little')
   return f'{total % 2**256:064x}'
+
+
+def _per_channel(stats: Stats, channels: int) -> Stats:
+  """Mean and std of images whose channels are repeated or averaged."""
+  mean, std = stats
+  if len(mean) == channels:
+    return stats
+  if channels == 1:
+    return (float(np.mean(mean)),), (float(np.mean(std)),)
+  return mean * channels, std * channels
 
 
 def _reshaped(images: jax.Array, shape: tuple[int, int, int]) -> jax.Array:

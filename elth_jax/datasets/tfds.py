@@ -1,9 +1,9 @@
-"""Data sets that tensorflow-datasets has prepared, read without TensorFlow.
+"""Data sets in tensorflow-datasets' array_record format, without TensorFlow.
 
-Nothing is downloaded or unpacked here. What was prepared is counted and hashed
-image by image, so that truncated or foreign data is refused. Decoded arrays are
-cached with a manifest beside other caches of the user, so that a second start
-takes a second.
+Nothing is downloaded or unpacked here; `python -m elth_jax.prepare NAME` does
+that. What was prepared is counted and hashed image by image, so that truncated
+or foreign data is refused. Decoded arrays are cached with a manifest beside
+other caches of the user, so that a second start takes a second.
 """
 
 import dataclasses
@@ -19,14 +19,18 @@ import numpy as np
 
 from elth_jax import manifest
 from elth_jax.datasets.dataset import (
+  IMAGENET_MEAN,
+  IMAGENET_STD,
   Dataset,
   DatasetError,
   Outline,
+  Stats,
   content_hash,
 )
 from elth_jax.files import cache_dir, remove_folder, sha256
 
 SPLITS = ('train', 'test')
+TOLERANCE = 2e-3  # of mean and std; published ones have three or four digits
 
 
 class DatasetMissingError(DatasetError):
@@ -45,8 +49,10 @@ class Prepared:
     mean: per channel, of images scaled to 0..1.
     std: likewise.
     examples: by split.
-    content: by split, the `content_hash` of the published data; a split that
-      is left out is counted only.
+    content: by split, the `content_hash` of the published data. Where it is
+      not known, images are counted, and the mean and std of the training
+      images are compared.
+    published_stats: as in `Images`.
   """
 
   name: str
@@ -57,6 +63,7 @@ class Prepared:
   std: tuple[float, ...]
   examples: Mapping[str, int]
   content: Mapping[str, str]
+  published_stats: Stats | None = None
 
   def load(self) -> Dataset:
     """The data, from the cache or else decoded.
@@ -73,7 +80,7 @@ class Prepared:
       about = {'prepared': sha256(info)}
       arrays = _cached(cache, about)
       if arrays is None:
-        arrays = self._decode(folder)
+        arrays = self.decoded(folder)
         remove_folder(cache)
         manifest.publish(cache, about, lambda aside: _save(aside, arrays))
     return Dataset(
@@ -85,6 +92,7 @@ class Prepared:
       train_labels=arrays['train_labels'],
       test_images=arrays['test_images'],
       test_labels=arrays['test_labels'],
+      published_stats=self.published_stats,
     )
 
   def outline(self) -> Outline:
@@ -96,26 +104,77 @@ class Prepared:
       std=self.std,
       count=self.examples['train'],
       size=self.shape,
+      published_stats=self.published_stats,
     )
 
-  def _decode(self, folder: Path) -> dict[str, np.ndarray]:
+  def decoded(self, folder: Path) -> dict[str, np.ndarray]:
+    """The arrays of prepared data, verified.
+
+    Args:
+      folder: of the version, with `dataset_info.json`.
+
+    Returns:
+      `train_images`, `train_labels`, `test_images` and `test_labels`, as in
+      `Dataset`.
+
+    Raises:
+      DatasetError: if they are not the published data, or cannot be read.
+    """
     arrays: dict[str, np.ndarray] = {}
     for split in SPLITS:
-      expected = self.examples[split]
-      check_described(folder, split, expected)
-      images, labels = decode(folder, split)
-      _check_count(folder, split, len(images), expected)
-      published = self.content.get(split)
-      if published and content_hash(images, labels) != published:
-        raise DatasetError(
-          f'{folder}: {split} holds other images or labels than the published '
-          f'{self.name} {self.version}; prepare it again'
-        )
+      check_described(folder, split, self.examples[split], self.name)
+      images, labels = decode(folder, split, self.name)
+      wrong = self.difference(split, images, labels)
+      if wrong:
+        raise DatasetError(f'{folder}: {split} {wrong}; {again(self.name)}')
       arrays[f'{split}_images'], arrays[f'{split}_labels'] = images, labels
     return arrays
 
+  def difference(
+    self, split: str, images: np.ndarray, labels: np.ndarray
+  ) -> str:
+    """How a split differs from the published one; empty if it does not.
+
+    Args:
+      split: train or test.
+      images: uint8 (examples, height, width, channels).
+      labels: integers (examples,).
+    """
+    expected = (self.examples[split], *self.shape)
+    if len(images) != expected[0]:
+      return f'has {len(images)} examples, not {expected[0]}'
+    if images.shape != expected:
+      return f'has images of shape {images.shape[1:]}, not {self.shape}'
+    if labels.min() < 0 or labels.max() >= self.classes:
+      return f'has labels from {labels.min()} to {labels.max()}'
+    if split in self.content:
+      found = content_hash(images, labels)
+      return '' if found == self.content[split] else self._foreign(found)
+    if split == 'train' and not self._has_stats(images):
+      return self._foreign('')
+    return ''
+
+  def _foreign(self, content: str) -> str:
+    text = 'holds other images or labels than the published '
+    text += f'{self.name} {self.version}'
+    for other in PREPARED:
+      if content and content in other.content.values():
+        text += f' (it is {other.name})'
+    return text
+
+  def _has_stats(self, images: np.ndarray) -> bool:
+    """Whether mean and std by channel are those of the published images."""
+    pixels = images.reshape(-1, images.shape[-1])
+    histograms = [np.bincount(channel, minlength=256) for channel in pixels.T]
+    shares = np.stack(histograms) / len(pixels)
+    values = np.arange(256) / 255
+    mean = shares @ values
+    std = np.sqrt(shares @ values**2 - mean**2)
+    return np.allclose((mean, std), (self.mean, self.std), atol=TOLERANCE)
+
 
 COLOUR, GREY = (32, 32, 3), (28, 28, 1)
+IMAGENET_STATS = (IMAGENET_MEAN, IMAGENET_STD)
 CIFAR10 = Prepared(
   'cifar10',
   '3.0.2',
@@ -128,6 +187,7 @@ CIFAR10 = Prepared(
     'train': '9e403a645a1c174a6fe79109361fd279a61fa5fcf4c083e0f2b0f714b519ea2b',
     'test': '68811822c78471fdca4aab8533d2d4f04deb8e2f86f57e3c232b3c5b583736cc',
   },
+  published_stats=IMAGENET_STATS,
 )
 MNIST = Prepared(
   'mnist',
@@ -151,6 +211,7 @@ CIFAR100 = Prepared(
   (0.2673, 0.2564, 0.2762),
   {'train': 50_000, 'test': 10_000},
   {},
+  published_stats=IMAGENET_STATS,
 )
 FASHION_MNIST = Prepared(
   'fashion_mnist',
@@ -160,7 +221,10 @@ FASHION_MNIST = Prepared(
   (0.2860,),
   (0.3530,),
   {'train': 60_000, 'test': 10_000},
-  {},
+  {
+    'train': '2730462015ace16ceaabbf1f6fe96a02e5e4927151b448fa9bb69b05fde8ae30',
+    'test': '53a1127dea06695bfe8ee832f90ca162566d53ca99a3a49ccbecf64c8731c05d',
+  },
 )
 SVHN = Prepared(
   'svhn_cropped',
@@ -178,7 +242,12 @@ PREPARED = (CIFAR10, CIFAR100, FASHION_MNIST, MNIST, SVHN)
 def data_dir() -> Path:
   """Where prepared data is looked for: TFDS_DATA_DIR, or tfds's default."""
   default = '~/tensorflow_datasets'
-  return Path(os.environ.get('TFDS_DATA_DIR', default)).expanduser()
+  return Path(os.environ.get('TFDS_DATA_DIR') or default).expanduser()
+
+
+def again(name: str) -> str:
+  """The remedy for prepared data that cannot be used."""
+  return f'prepare it again: python -m elth_jax.prepare {name}'
 
 
 def prepared_info(name: str, version: str) -> Path:
@@ -189,17 +258,27 @@ def prepared_info(name: str, version: str) -> Path:
   """
   info = data_dir() / name / version / 'dataset_info.json'
   if not info.is_file():
+    others = sorted(
+      p.parent.name for p in info.parents[1].glob('[0-9]*/*info*')
+    )
+    found = f' (it has {", ".join(others)})' if others else ''
     raise DatasetMissingError(
-      f'{name} {version} is not prepared in {data_dir()}; either point '
-      'TFDS_DATA_DIR at a folder that has it, or prepare it once with\n'
-      f"  pip install '.[tfds]' && tfds build {name} "
-      f'--data_dir={data_dir()} --file_format=array_record'
+      f'{name} {version} is not prepared in {data_dir()}{found}; either point '
+      'TFDS_DATA_DIR at a folder that has it, or prepare it once: '
+      f'python -m elth_jax.prepare {name}'
     )
   return info
 
 
-def decode(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+def decode(
+  folder: Path, split: str, name: str
+) -> tuple[np.ndarray, np.ndarray]:
   """Images and labels of a split, read by tensorflow-datasets.
+
+  Args:
+    folder: of the version, with `dataset_info.json`.
+    split: train or test.
+    name: of the data set, for errors.
 
   Raises:
     DatasetError: if the files cannot be read.
@@ -214,14 +293,31 @@ def decode(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     labels = [int(example['label']) for example in examples]
     return np.stack(images), np.asarray(labels, np.int32)
   except Exception as error:  # its errors have no common class
-    raise DatasetError(
-      f'{folder} cannot be read as array_record data: {error}; prepare it '
-      'again with --file_format=array_record'
-    ) from error
+    raise unreadable(folder, name, error) from error
 
 
-def check_described(folder: Path, split: str, expected: int) -> None:
+def unreadable(folder: Path, name: str, error: Exception) -> DatasetError:
+  """The error for prepared data that tensorflow-datasets cannot read."""
+  if isinstance(error, ImportError):
+    return DatasetError(
+      f'{folder} is read with the package {error.name or error}, which is not '
+      'installed (there is no array_record for Windows); install elth_jax on '
+      'Linux, macOS or in WSL'
+    )
+  why = ' '.join(str(error).split())
+  return DatasetError(
+    f'{folder} cannot be read as array_record data: {why}; {again(name)}'
+  )
+
+
+def check_described(folder: Path, split: str, expected: int, name: str) -> None:
   """Checks how many examples the prepared data says that it has.
+
+  Args:
+    folder: of the version, with `dataset_info.json`.
+    split: as the data calls it.
+    expected: how many examples the published split has.
+    name: of the data set, for errors.
 
   Raises:
     DatasetError: if it says another number, or nothing of the split.
@@ -232,17 +328,18 @@ def check_described(folder: Path, split: str, expected: int) -> None:
     found = sum(map(int, entry['shardLengths']))
   except (ValueError, LookupError, TypeError) as error:
     raise DatasetError(
-      f'{folder}/dataset_info.json does not describe {split!r}; prepare it '
-      'again'
+      f'{folder}/dataset_info.json does not describe {split!r}; {again(name)}'
     ) from error
-  _check_count(folder, split, found, expected)
+  check_count(folder, split, found, expected, name)
 
 
-def _check_count(folder: Path, split: str, found: int, expected: int) -> None:
+def check_count(
+  folder: Path, split: str, found: int, expected: int, name: str
+) -> None:
+  """Checks how many examples a split has; `DatasetError` if it has others."""
   if found != expected:
     raise DatasetError(
-      f'{folder}: {split} has {found} examples, not {expected}; '
-      'prepare it again'
+      f'{folder}: {split} has {found} examples, not {expected}; {again(name)}'
     )
 
 

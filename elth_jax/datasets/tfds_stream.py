@@ -9,11 +9,15 @@ from typing import Any
 from elth_jax.datasets.dataset import (
   IMAGENET_MEAN,
   IMAGENET_STD,
-  DatasetError,
   Outline,
 )
 from elth_jax.datasets.stream import Records, Stream
-from elth_jax.datasets.tfds import check_described, prepared_info
+from elth_jax.datasets.tfds import (
+  check_count,
+  check_described,
+  prepared_info,
+  unreadable,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,17 +52,20 @@ class PreparedStream:
       DatasetError: if its counts are not the published ones, or files are
         missing.
     """
-    info = prepared_info(self.name, self.version)
-    folder = info.parent
+    return self.opened(prepared_info(self.name, self.version).parent)
+
+  def opened(self, folder: Path) -> Stream:
+    """Prepared data in the folder of its version; counts are verified.
+
+    Raises:
+      DatasetError: as `load`.
+    """
     found: dict[str, Records] = {}
     for split, theirs in self.splits.items():
-      check_described(folder, theirs, self.examples[split])
-      found[split] = _records(folder, theirs)
-      if len(found[split]) != self.examples[split]:
-        raise DatasetError(
-          f'{folder}: {theirs} has {len(found[split])} examples, not '
-          f'{self.examples[split]}; prepare it again'
-        )
+      expected = self.examples[split]
+      check_described(folder, theirs, expected, self.name)
+      found[split] = _records(folder, theirs, self.name)
+      check_count(folder, theirs, len(found[split]), expected, self.name)
     return Stream(
       name=self.name,
       classes=self.classes,
@@ -100,7 +107,7 @@ PLACES365 = PreparedStream(
 STREAMS = (IMAGENET, PLACES365)
 
 
-def _records(folder: Path, split: str) -> Records:
+def _records(folder: Path, split: str, name: str) -> Records:
   """Random access to a split's records, images still encoded."""
   import tensorflow_datasets as tfds
 
@@ -110,10 +117,7 @@ def _records(folder: Path, split: str) -> Records:
       split, decoders={'image': tfds.decode.SkipDecoding()}
     )
   except Exception as error:  # its errors have no common class
-    raise DatasetError(
-      f'{folder} cannot be read as array_record data: {error}; prepare it '
-      'again with --file_format=array_record'
-    ) from error
+    raise unreadable(folder, name, error) from error
 
 
 def _fingerprint(folder: Path) -> str:

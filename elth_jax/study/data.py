@@ -64,5 +64,5 @@ def _suited(spec: StudySpec, name: str, data: Data, channels: int) -> Data:
   data = dataclasses.replace(data, name=name)  # as the config calls it
   data = data.in_shape((*size, channels))
   if spec.imagenet_normalization:
-    data = data.with_imagenet_normalization()
+    data = data.as_published()
   return data
