@@ -10,6 +10,8 @@ from elth_jax.trees import PyTree, map_named
 def interpolate(one: PyTree, other: PyTree, share: float) -> PyTree:
   """(1 - share) `one` + share `other`, leaf by leaf, in the leaves' dtype.
 
+  Half-precision leaves are added up in float32 and rounded once.
+
   Two networks with the same masks have zeros at the same places, and so has
   everything between them.
 
@@ -18,11 +20,14 @@ def interpolate(one: PyTree, other: PyTree, share: float) -> PyTree:
     other: of the second.
     share: 0 for the first, 1 for the second.
   """
-  return map_named(
-    lambda _, a, b: ((1 - share) * a + share * b).astype(np.asarray(a).dtype),
-    one,
-    other,
-  )
+
+  def between(_, a, b):
+    dtype = np.asarray(a).dtype
+    wide = np.promote_types(dtype, np.float32)
+    a, b = np.asarray(a, wide), np.asarray(b, wide)
+    return ((1 - share) * a + share * b).astype(dtype)
+
+  return map_named(between, one, other)
 
 
 def barrier(accuracy: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from elth_jax.elastic.layout import Layout
 from elth_jax.elastic.plan import Plan
-from elth_jax.masks import counts, keep_largest
+from elth_jax.masks import counts, keep_largest, keep_where
 from elth_jax.trees import PyTree, map_named, named_leaves
 
 
@@ -102,7 +102,7 @@ def unit_scores(
 
   def add(leaf, mask):
     if mask is not None:
-      kept = np.abs(np.asarray(leaf.value, np.float64)) * np.asarray(mask)
+      kept = keep_where(mask, np.abs(np.asarray(leaf.value, np.float64)))
       sums[leaf.stage][leaf.unit] += float(kept.sum())
     return leaf.value
 
