@@ -311,7 +311,7 @@ def test_a_ticket_of_a_stream_is_trained_on_data_in_memory(study, tmp_path):
   def stop():
     nonlocal looks
     looks += 1
-    return looks == 4  # in the middle of a run on the stream
+    return looks == 5  # in the middle of a run on the stream
 
   with pytest.raises(StudyStopped):
     session.run(study, tmp_path / 'cut', asked_to_stop=stop)
