@@ -141,7 +141,7 @@ def test_missing_data_says_what_to_do(tmp_path, monkeypatch):
   (tmp_path / 'mnist' / '3.0.0' / 'dataset_info.json').write_text('{}')
   with pytest.raises(tfds.DatasetMissingError, match=r'it has 3\.0\.0'):
     datasets.load('mnist')
-  with pytest.raises(tfds.DatasetMissingError, match='prepare cifar10$'):
+  with pytest.raises(tfds.DatasetMissingError, match=r'prepare cifar10$'):
     datasets.load('cifar10a')
 
 
