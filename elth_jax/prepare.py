@@ -12,7 +12,8 @@ import signal
 import sys
 import threading
 import time
-from pathlib import Path
+
+from elth_jax.text import say
 
 EVERY = 30  # seconds between two signs of life
 
@@ -47,16 +48,15 @@ def run(name: str, source: str | None) -> int:
   """Prepares one data set; the exit code."""
   from elth_jax.datasets import DatasetError
   from elth_jax.datasets.prepare import prepare
+  from elth_jax.files import local_path
 
   for noisy in ('absl', 'urllib3'):
     logging.getLogger(noisy).setLevel(logging.ERROR)
   try:
-    if source == '':
-      raise ValueError('--from is empty; give the folder of published files')
-    folder = Path(source).expanduser() if source else None
-    prepare(name, folder, lambda text: print(f'{name}: {text}', flush=True))
+    folder = None if source is None else local_path(source, '--from')
+    prepare(name, folder, lambda text: say(f'{name}: {text}'))
   except (DatasetError, OSError, ValueError) as error:
-    print(f'elth_jax: {" ".join(str(error).split())}', file=sys.stderr)
+    say(f'elth_jax: {" ".join(str(error).split())}', sys.stderr)
     return 1
   return 0
 
@@ -67,7 +67,7 @@ def _show_life(name: str, start: float) -> None:
     from elth_jax.datasets.prepare import written_since
 
     minutes, size = (time.time() - start) / 60, written_since(name, start)
-    print(f'{name}: {minutes:.1f} min, {size / 1e6:.0f} MB', flush=True)
+    say(f'{name}: {minutes:.1f} min, {size / 1e6:.0f} MB')
 
 
 if __name__ == '__main__':

@@ -17,7 +17,7 @@ import safetensors
 import safetensors.numpy
 
 from elth_jax.families import Architecture
-from elth_jax.files import write_atomically
+from elth_jax.files import local_path, write_atomically
 from elth_jax.masks import apply_masks
 from elth_jax.ticket import Ticket
 from elth_jax.trees import flatten, unflatten
@@ -155,9 +155,10 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
     ImportError: if PyTorch is needed and missing.
     ValueError: naming the file, if it is damaged or holds anything else.
   """
-  if not Path(path).is_file():
+  path = local_path(path, 'the PyTorch file')
+  if not path.is_file():
     raise FileNotFoundError(f'no file at {path}')
-  if Path(path).suffix == '.safetensors':
+  if path.suffix == '.safetensors':
     try:
       return safetensors.numpy.load_file(path)
     except safetensors.SafetensorError as error:
@@ -188,7 +189,8 @@ def write_arrays(path: Path | str, arrays: Arrays) -> None:
   plain = {  # np.ascontiguousarray would give a 0-d array an axis
     name: np.array(array, order='C') for name, array in arrays.items()
   }
-  if Path(path).suffix == '.safetensors':
+  path = local_path(path, 'the PyTorch file')
+  if path.suffix == '.safetensors':
     write_atomically(path, safetensors.numpy.save(plain, {'format': 'pt'}))
     return
   torch = _torch(path)

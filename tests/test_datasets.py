@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from elth_jax import datasets
-from elth_jax.datasets import tfds
+from elth_jax.datasets import prepared, tfds
 from elth_jax.study import data
 from elth_jax.study.spec import StudySpec
 from elth_jax.training.recipe import Recipe
@@ -135,19 +135,19 @@ def test_impossible_data(change, message):
 def test_missing_data_says_what_to_do(tmp_path, monkeypatch):
   monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
   message = r'not prepared in .*python -m elth_jax\.prepare mnist$'
-  with pytest.raises(tfds.DatasetMissingError, match=message):
+  with pytest.raises(prepared.DatasetMissingError, match=message):
     datasets.load('mnist')
   (tmp_path / 'mnist' / '3.0.0').mkdir(parents=True)
   (tmp_path / 'mnist' / '3.0.0' / 'dataset_info.json').write_text('{}')
-  with pytest.raises(tfds.DatasetMissingError, match=r'it has 3\.0\.0'):
+  with pytest.raises(prepared.DatasetMissingError, match=r'it has 3\.0\.0'):
     datasets.load('mnist')
-  with pytest.raises(tfds.DatasetMissingError, match=r'prepare cifar10$'):
+  with pytest.raises(prepared.DatasetMissingError, match=r'prepare cifar10$'):
     datasets.load('cifar10a')
 
 
 def test_an_empty_data_dir_is_none(monkeypatch):
   monkeypatch.setenv('TFDS_DATA_DIR', '')
-  assert tfds.data_dir() == Path('~/tensorflow_datasets').expanduser()
+  assert prepared.data_dir() == Path('~/tensorflow_datasets').expanduser()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ import scipy.io
 
 from elth_jax import datasets
 from elth_jax import prepare as command
-from elth_jax.datasets import prepare, tfds, tfds_stream
+from elth_jax.datasets import prepare, prepared, tfds_stream
 from elth_jax.datasets.dataset import content_hash
 from elth_jax.datasets.prepare import large
 from tests.prepared import jpeg
@@ -319,7 +319,7 @@ def test_wrong_files_are_one_line_and_leave_nothing(
   assert re.search(message, error), error
   assert in_home(home) == []
   with pytest.raises(
-    tfds.DatasetMissingError, match=r'elth_jax\.prepare mnist'
+    prepared.DatasetMissingError, match=r'elth_jax\.prepare mnist'
   ):
     datasets.load('mnist')
 
@@ -603,7 +603,7 @@ def test_a_stopped_preparation_leaves_nothing(
   else:
     assert done.returncode == -signal.SIGKILL
     assert list(home.glob('.*aside'))
-  with pytest.raises(tfds.DatasetMissingError):
+  with pytest.raises(prepared.DatasetMissingError):
     datasets.load('mnist')
   assert run('mnist', source) == 0
   assert not list(home.glob('.*aside'))

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from elth_jax import datasets, lottery
-from elth_jax.datasets import tfds, tfds_stream
+from elth_jax.datasets import tfds_stream
+from elth_jax.datasets.prepared import DatasetMissingError
 from elth_jax.datasets.stream import Reading, centre_box, random_box
 from elth_jax.families import architecture
 from elth_jax.study import session
@@ -181,7 +182,7 @@ def test_foreign_data_is_refused(source, tmp_path, monkeypatch):
   with pytest.raises(datasets.DatasetError, match='21 examples, not 22'):
     wrong.load()
   monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
-  with pytest.raises(tfds.DatasetMissingError, match='prepare imagenet2012'):
+  with pytest.raises(DatasetMissingError, match='prepare imagenet2012'):
     source.load()
 
 

@@ -152,7 +152,11 @@ def test_more_replicates_only_add_nodes():
 
 def test_the_report_tells_costs_and_draws_analyses(finished):
   page = (finished / 'report.html').read_text()
-  for text in ('What it costs', 'RigL-5x', 'ETT, SNIP masks on replicas'):
+  for text in (
+    'one ticket for all targets costs',
+    'RigL-5x',
+    'ETT, SNIP masks on replicas',
+  ):
     assert text in page
   for name in ('connectivity_mlp3_level02', 'overlap_mlp3', 'units_mlp3'):
     assert (finished / 'figures' / f'{name}.svg').is_file()

@@ -11,13 +11,13 @@ from elth_jax.datasets.dataset import (
   IMAGENET_STD,
   Outline,
 )
-from elth_jax.datasets.stream import Records, Stream
-from elth_jax.datasets.tfds import (
+from elth_jax.datasets.prepared import (
   check_count,
   check_described,
   prepared_info,
   unreadable,
 )
+from elth_jax.datasets.stream import Records, Stream
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from elth_jax.datasets import HALVES, tfds, tfds_stream, unknown_dataset
 from elth_jax.datasets.dataset import DatasetError
 from elth_jax.datasets.prepare import download, large, published, writing
 from elth_jax.datasets.prepare.formats import Examples
+from elth_jax.datasets.prepared import data_dir
 from elth_jax.datasets.tfds import Prepared
 from elth_jax.datasets.tfds_stream import PreparedStream
 from elth_jax.files import ASIDE, files_below, remove_folder, sync
@@ -51,7 +52,7 @@ def prepare(name: str, source: Path | None, say: Say) -> None:
       f'--from: {source} {what}; give the folder that holds the published files'
     )
   data = SETS[name]
-  folder = tfds.data_dir() / name / data.version
+  folder = data_dir() / name / data.version
   if is_whole(data, folder, say):
     return say(f'{folder} is prepared already, and whole')
   with _alone(folder):
@@ -123,7 +124,7 @@ def written_since(name: str, start: float) -> int:
     name: of the data set.
     start: when it began, as of `time.time`.
   """
-  name, root, total = HALVES.get(name, name), tfds.data_dir(), 0
+  name, root, total = HALVES.get(name, name), data_dir(), 0
   for folder in (root / f'.{name}{ASIDE}', root / 'downloads'):
     for path in folder.rglob('*'):
       with contextlib.suppress(OSError):  # files come and go
