@@ -17,12 +17,11 @@ from typing import Any
 import jax
 import measure
 
-from elth_jax import lottery
 from elth_jax.datasets.dataset import Dataset
-from elth_jax.devices import suitable_cpu_devices
 from elth_jax.families import Architecture, architecture
 from elth_jax.masks import counts
-from elth_jax.methods import METHODS, Sparse
+from elth_jax.methods import METHODS, Sparse, lottery
+from elth_jax.process.devices import suitable_cpu_devices
 from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from elth_jax import Ticket
-from elth_jax.study.inspection import checks
+from elth_jax.workdir.inspection import checks
 
 
 def main() -> None:

@@ -13,9 +13,10 @@ import time
 import jax
 import measure
 
-from elth_jax import lottery
-from elth_jax.devices import suitable_cpu_devices
-from elth_jax.families import architecture, forms
+from elth_jax.families import architecture
+from elth_jax.methods import lottery
+from elth_jax.nn import forms
+from elth_jax.process.devices import suitable_cpu_devices
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
 

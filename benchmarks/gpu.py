@@ -20,10 +20,10 @@ from typing import Any
 import jax
 import measure
 
-from elth_jax import lottery
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.families import Architecture, architecture
-from elth_jax.families.forms import FORMS
+from elth_jax.methods import lottery
+from elth_jax.nn.forms import FORMS
 from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer

@@ -18,9 +18,9 @@ import jax
 import measure
 
 from elth_jax import datasets
-from elth_jax.devices import suitable_cpu_devices
-from elth_jax.phases import listening
-from elth_jax.study import session
+from elth_jax.process.devices import suitable_cpu_devices
+from elth_jax.process.phases import listening
+from elth_jax.runner import session
 from elth_jax.study.config import base_config
 from elth_jax.study.spec import RunOptions
 from elth_jax.training.recipe import Recipe

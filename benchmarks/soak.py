@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from elth_jax.study.inspection import inspect
+from elth_jax.workdir.inspection import inspect
 
 ORDINARY = ('--config.checkpoint_seconds=0.1',)
 

@@ -16,9 +16,9 @@ import tracemalloc
 import jax
 import numpy as np
 
-from elth_jax import transform
 from elth_jax.families import architecture
-from elth_jax.lottery import dense_ticket, next_level
+from elth_jax.methods.lottery import dense_ticket, next_level
+from elth_jax.tickets import transform
 
 
 def main() -> None:

@@ -7,20 +7,20 @@ functions over trees load jax and numpy alone.
 import importlib
 from typing import TYPE_CHECKING
 
+from elth_jax._version import __version__ as __version__
+
 if TYPE_CHECKING:
   from elth_jax.elastic.layout import Layout
   from elth_jax.elastic.plan import Plan
   from elth_jax.elastic.stretch import squeeze_tree, stretch_tree
-  from elth_jax.explanation import explain
-  from elth_jax.ticket import Ticket
-
-__version__ = '0.1.0'
+  from elth_jax.tickets.explanation import explain
+  from elth_jax.tickets.ticket import Ticket
 
 _HOMES = {
   'Layout': 'elth_jax.elastic.layout',
   'Plan': 'elth_jax.elastic.plan',
-  'Ticket': 'elth_jax.ticket',
-  'explain': 'elth_jax.explanation',
+  'Ticket': 'elth_jax.tickets.ticket',
+  'explain': 'elth_jax.tickets.explanation',
   'squeeze_tree': 'elth_jax.elastic.stretch',
   'stretch_tree': 'elth_jax.elastic.stretch',
 }
@@ -34,11 +34,28 @@ __all__ = [
 ]
 
 
+_PACKAGES = (
+  'analysis',
+  'datasets',
+  'dynamic',
+  'elastic',
+  'families',
+  'masks',
+  'methods',
+  'pruners',
+  'study',
+  'tickets',
+  'training',
+)
+
+
 def __getattr__(name: str):
+  if name in _PACKAGES:
+    return importlib.import_module(f'elth_jax.{name}')
   if name not in _HOMES:
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
   return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__():
-  return __all__
+  return [*__all__, *_PACKAGES]

@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from elth_jax.signals import StopRequest
+from elth_jax.process.signals import StopRequest
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,12 +18,12 @@ def main(arguments: list[str] | None = None) -> int:
   )
   parser.add_argument('workdir')
   workdir = parser.parse_args(arguments).workdir
-  from elth_jax.files import local_path
-  from elth_jax.quiet import absl_logging_at
-  from elth_jax.text import counted, say
+  from elth_jax.process.quiet import absl_logging_at
+  from elth_jax.process.text import counted, say
+  from elth_jax.storage.files import local_path
 
   try:
-    from elth_jax.study.inspection import inspect  # JAX reads its environment
+    from elth_jax.workdir.inspection import inspect  # JAX reads its environment
 
     with absl_logging_at(logging.ERROR):
       health = inspect(local_path(workdir, 'workdir'))

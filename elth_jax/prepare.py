@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from elth_jax.text import say
+from elth_jax.process.text import say
 
 EVERY = 30  # seconds between two signs of life
 
@@ -48,7 +48,7 @@ def run(name: str, source: str | None) -> int:
   """Prepares one data set; the exit code."""
   from elth_jax.datasets import DatasetError
   from elth_jax.datasets.prepare import prepare
-  from elth_jax.files import local_path
+  from elth_jax.storage.files import local_path
 
   for noisy in ('absl', 'urllib3'):
     logging.getLogger(noisy).setLevel(logging.ERROR)

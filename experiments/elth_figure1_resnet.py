@@ -9,11 +9,7 @@ one-shot pruning and random masks. `--config.scale=small`: ResNet-14 to 20.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import (
-  ONE_STRETCH,
-  PAPER_CIFAR,
-  base_config,
-)
+from elth_jax.study.config import ONE_STRETCH, PAPER_CIFAR, base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 

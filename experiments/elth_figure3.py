@@ -10,11 +10,7 @@ under random masks, both random, and SNIP masks for the replicas alone.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import (
-  ONE_STRETCH,
-  PAPER_CIFAR,
-  base_config,
-)
+from elth_jax.study.config import ONE_STRETCH, PAPER_CIFAR, base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 

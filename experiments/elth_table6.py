@@ -10,7 +10,12 @@ or `svhn_cropped`) as it is, and stretched to ResNet-32.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config, choice
+from elth_jax.study.config import (
+  GPU_CIFAR,
+  SMALL_CIFAR,
+  base_config,
+  choice,
+)
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 

@@ -9,10 +9,10 @@ import jax
 import numpy as np
 import pytest
 
-from elth_jax import lottery
-from elth_jax.compilation import keep_compiled
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.families import architecture
+from elth_jax.methods import lottery
+from elth_jax.process.compilation import keep_compiled
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
 

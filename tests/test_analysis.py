@@ -3,7 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elth_jax.analysis import barrier, interpolate, overlap, unit_overlap
+from elth_jax.analysis import (
+  barrier,
+  interpolate,
+  overlap,
+  unit_overlap,
+)
 from elth_jax.elastic.layout import Layout
 
 

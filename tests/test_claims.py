@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from elth_jax.claims import Claim, Published, Side
 from elth_jax.report import summary
 from elth_jax.report.verdicts import beside, judge
+from elth_jax.study.claims import Claim, Published, Side
 
 
 def cells(**accuracies):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from elth_jax import datasets, reproduction
-from elth_jax.claims import Claim
-from elth_jax.study import data, estimate, session
+from elth_jax.runner import session
+from elth_jax.study import data, estimate
+from elth_jax.study.claims import Claim
 from elth_jax.study.graph import build
 from elth_jax.study.spec import read_config
 from tests.conftest import make_dataset

@@ -12,7 +12,12 @@ from flax.core import FrozenDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elth_jax import Layout, Plan, Ticket, stretch_tree
+from elth_jax import (
+  Layout,
+  Plan,
+  Ticket,
+  stretch_tree,
+)
 from elth_jax.masks import (
   apply_masks,
   counts,
@@ -20,7 +25,12 @@ from elth_jax.masks import (
   permute_globally,
   prune_magnitude,
 )
-from elth_jax.trees import flatten, map_named, named_leaves, node_of
+from elth_jax.trees import (
+  flatten,
+  map_named,
+  named_leaves,
+  node_of,
+)
 
 DTYPES = (np.float32, np.float64, np.float16, jnp.bfloat16, np.int8)
 KINDS = (

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from elth_jax import Layout, families
-from elth_jax.cost import multiply_adds, train_flops
-from elth_jax.explanation import explain_tree
 from elth_jax.families import architecture, plan_between
-from elth_jax.lottery import dense_ticket
 from elth_jax.methods import METHODS, Setting
+from elth_jax.methods.lottery import dense_ticket
+from elth_jax.nn.cost import multiply_adds, train_flops
+from elth_jax.tickets.explanation import explain_tree
 from elth_jax.trees import flatten
 from tests.conftest import make_dataset
 

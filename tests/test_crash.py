@@ -6,9 +6,9 @@ import matplotlib.figure
 import pytest
 
 from elth_jax import datasets
-from elth_jax.study import run as run_lib
-from elth_jax.study import session
-from elth_jax.study.watch import StudyStopped
+from elth_jax.process.signals import StudyStopped
+from elth_jax.runner import run as run_lib
+from elth_jax.runner import session
 from elth_jax.training import loop as loop_lib
 from elth_jax.training import trainer as trainer_lib
 from tests import crash

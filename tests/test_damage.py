@@ -10,12 +10,14 @@ import sys
 import numpy as np
 import pytest
 
-from elth_jax import datasets, doctor, manifest, reproduction
+from elth_jax import datasets, doctor, reproduction
 from elth_jax.methods import METHODS
-from elth_jax.study import history, session
-from elth_jax.study.inspection import inspect
-from elth_jax.study.lock import BusyError, is_busy, owned
-from elth_jax.study.store import StoreError
+from elth_jax.runner import session
+from elth_jax.storage import manifest
+from elth_jax.workdir import history
+from elth_jax.workdir.inspection import inspect
+from elth_jax.workdir.lock import BusyError, is_busy, owned
+from elth_jax.workdir.store import StoreError
 from tests import crash
 from tests.test_crash import finished, study, tiny  # noqa: F401
 
@@ -221,7 +223,7 @@ def test_a_damaged_log_of_an_open_study_loses_its_lines_only(
 def test_one_process_at_a_time(tmp_path):
   code = (
     'import sys, time\nfrom pathlib import Path\n'
-    'from elth_jax.study.lock import owned\n'
+    'from elth_jax.workdir.lock import owned\n'
     'with owned(Path(sys.argv[1])):\n  print("mine", flush=True)\n'
     '  time.sleep(60)\n'
   )

@@ -16,7 +16,8 @@ TRAIN = """
 import dataclasses, sys
 import numpy as np
 import jax
-from elth_jax import families, lottery
+from elth_jax import families
+from elth_jax.methods import lottery
 from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer

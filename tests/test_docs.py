@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from elth_jax.families import FAMILIES, architecture
-from elth_jax.lottery import dense_ticket
 from elth_jax.masks import counts
 from elth_jax.methods import METHODS, Setting
+from elth_jax.methods.lottery import dense_ticket
 from elth_jax.training.loop import fit
 from elth_jax.training.trainer import Trainer
 

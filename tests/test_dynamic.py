@@ -20,8 +20,8 @@ from elth_jax.dynamic.distribution import random_masks
 from elth_jax.dynamic.dpf import kept_by_update
 from elth_jax.dynamic.rigl import chance
 from elth_jax.families import architecture
-from elth_jax.lottery import dense_ticket, with_masks
 from elth_jax.masks import counts, layer_densities
+from elth_jax.methods.lottery import dense_ticket, with_masks
 from elth_jax.training.loop import fit
 from elth_jax.training.sampling import draw_epoch
 from elth_jax.training.trainer import Trainer

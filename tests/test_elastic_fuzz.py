@@ -7,7 +7,12 @@ from flax.core import FrozenDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elth_jax import Layout, Plan, squeeze_tree, stretch_tree
+from elth_jax import (
+  Layout,
+  Plan,
+  squeeze_tree,
+  stretch_tree,
+)
 from elth_jax.elastic.rules import make_plan
 from elth_jax.elastic.sparsity import predict
 from elth_jax.elastic.width import narrow_tree, widen_tree

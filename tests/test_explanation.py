@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from elth_jax import Layout, Plan, explain
-from elth_jax.explanation import explain_tree
 from elth_jax.families import architecture
-from elth_jax.lottery import dense_ticket, next_level
 from elth_jax.masks import counts
+from elth_jax.methods.lottery import dense_ticket, next_level
+from elth_jax.tickets.explanation import explain_tree
 
 
 @pytest.fixture(scope='module')

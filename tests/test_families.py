@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from elth_jax import families
-from elth_jax.families import Architecture, architecture, forms
-from elth_jax.study import session
+from elth_jax.families import Architecture, architecture
+from elth_jax.nn import forms
+from elth_jax.runner import session
 from elth_jax.study.config import base_config
 from elth_jax.training.recipe import MLP
 from elth_jax.trees import flatten

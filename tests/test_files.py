@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from elth_jax.compilation import keep_compiled
-from elth_jax.files import (
+from elth_jax.process.compilation import keep_compiled
+from elth_jax.storage.files import (
   NoHomeError,
   as_text,
   cache_dir,

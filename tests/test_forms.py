@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from elth_jax.families import forms, products
+from elth_jax.nn import forms, products
 
 # height, width, channels in and out, kernel size, stride
 CASES = [

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elth_jax import Ticket, tensors_file, ticket_file
+from elth_jax import Ticket
+from elth_jax.storage import tensors as tensors_file
 from elth_jax.study.spec import read_config
+from elth_jax.tickets import file as ticket_file
 
 BEFORE_SEAL = b'"elth_jax":"{\\"sha256\\": \\"'  # as in every ticket's header
 
@@ -70,7 +72,7 @@ WRONG = {
   'nested objects': resealed('{"a":' * 200_000 + '1' + '}' * 200_000),
   'nested metadata': resealed(header(provenance={'a': NESTED})),
   'NaN': resealed(header(provenance={'a': float('nan')})),
-  'other format': resealed(header(format='elth_jax.ticket/1')),
+  'other format': resealed(header(format='elth_jax.tickets.ticket/1')),
   'a list': resealed(header(provenance=[])),
   'no architecture': resealed(header(architecture=None)),
   'a key twice': resealed(header()[:-1] + ',"a":1,"a":2}'),

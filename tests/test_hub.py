@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elth_jax import Ticket
-from elth_jax.report.card import write_card
+from elth_jax.tickets.card import write_card
 
 hub = pytest.importorskip('huggingface_hub')
 

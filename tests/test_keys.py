@@ -7,10 +7,10 @@ import pytest
 
 from elth_jax import datasets
 from elth_jax.methods import METHODS
-from elth_jax.study import session
+from elth_jax.runner import session
 from elth_jax.study.config import base_config
-from elth_jax.study.inspection import inspect
 from elth_jax.training.recipe import Recipe
+from elth_jax.workdir.inspection import inspect
 from tests.conftest import make_dataset
 
 RECIPE = Recipe(

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elth_jax.families import architecture, forms, layers
+from elth_jax.families import architecture
+from elth_jax.nn import forms, layers
 
 GENERATOR = np.random.default_rng(0)
 

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from flax.core import FrozenDict
 
-from elth_jax import Layout, Plan, squeeze_tree, stretch_tree
+from elth_jax import (
+  Layout,
+  Plan,
+  squeeze_tree,
+  stretch_tree,
+)
 
 
 def test_other_names_by_regular_expression():

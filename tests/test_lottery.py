@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from elth_jax.families import architecture
-from elth_jax.lottery import (
+from elth_jax.masks import counts
+from elth_jax.methods.lottery import (
   dense_ticket,
   kept_by_level,
   next_level,
   with_masks,
 )
-from elth_jax.masks import counts
 from elth_jax.trees import flatten, map_named
 
 

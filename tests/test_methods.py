@@ -8,9 +8,14 @@ import pytest
 from elth_jax.dynamic import erk_counts
 from elth_jax.elastic.plan import Plan
 from elth_jax.families import Architecture, architecture
-from elth_jax.lottery import dense_ticket, next_level
 from elth_jax.masks import counts, layer_densities
-from elth_jax.methods import METHODS, Pruning, Setting, Sparse
+from elth_jax.methods import (
+  METHODS,
+  Pruning,
+  Setting,
+  Sparse,
+)
+from elth_jax.methods.lottery import dense_ticket, next_level
 from elth_jax.pruners import grasp_scores, select, snip_scores
 from elth_jax.trees import flatten
 from tests.conftest import make_dataset

@@ -3,9 +3,9 @@ import time
 import jax
 import pytest
 
-from elth_jax import phases
-from elth_jax.study import profile
-from elth_jax.study.store import Store
+from elth_jax.process import phases
+from elth_jax.runner import profile
+from elth_jax.workdir.store import Store
 
 
 def test_what_an_inner_phase_takes_is_its_own():

@@ -4,8 +4,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from elth_jax.study import progress
-from elth_jax.study.progress import ProgressDisplay
+from elth_jax.runner import progress
+from elth_jax.runner.progress import ProgressDisplay
 
 
 def show(monkeypatch, terminal):

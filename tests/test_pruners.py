@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elth_jax.families import architecture, forms
+from elth_jax.families import architecture
 from elth_jax.masks import counts, dense_masks
+from elth_jax.nn import forms
 from elth_jax.pruners import (
   grasp_scores,
   magnitude_scores,

@@ -5,7 +5,7 @@ import pytest
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import check_rule
 from elth_jax.families import architecture, plan_between, published_plan
-from elth_jax.lottery import dense_ticket
+from elth_jax.methods.lottery import dense_ticket
 
 # as in the authors' commands
 PUBLISHED = [

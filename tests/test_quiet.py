@@ -51,7 +51,7 @@ assert 'elth_jax.main' in sys.modules
 RUN = """
 import dataclasses
 from elth_jax import doctor, reproduction
-from elth_jax.study import session
+from elth_jax.runner import session
 from elth_jax.study.config import base_config
 from elth_jax.training import checkpoint
 from elth_jax.training.recipe import MLP

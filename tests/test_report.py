@@ -7,6 +7,7 @@ from scipy import stats
 
 from elth_jax import Plan
 from elth_jax.report import figures, summary
+from elth_jax.tickets import drawing
 
 
 def row(method, level, replicate, accuracy, sparsity, **more):
@@ -124,7 +125,7 @@ HAVE = {'stage1': 3, 'stage2': 3, 'stage3': 3}
 
 def test_transformation_figure_names_every_unit():
   plan = Plan.parse('0:0;1:1,3;2:2,4', stages=3)
-  figure = figures.transformation('resnet20', 'resnet32', plan, HAVE)
+  figure = drawing.transformation('resnet20', 'resnet32', plan, HAVE)
   assert len(figure.axes) == 3
   for axes in figure.axes:
     assert [t.get_text() for t in axes.texts] == list('012') + list('01212')
@@ -132,7 +133,7 @@ def test_transformation_figure_names_every_unit():
 
 def test_layer_figure_has_a_bar_for_each_leaf():
   densities = {'stem/kernel': 0.9, 'stage1/block0/conv1/kernel': 0.1}
-  figure = figures.layer_sparsity({'one': densities, 'two': densities}, 'title')
+  figure = drawing.layer_sparsity({'one': densities, 'two': densities}, 'title')
   assert isinstance(figure, Figure)
   heights = [round(bar.get_height()) for bar in figure.axes[0].patches]
   assert heights == [10, 90]

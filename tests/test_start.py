@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from elth_jax.command_line import with_one_config
+from elth_jax.runner.command_line import with_one_config
 
 WAIT = """
 import pathlib, time
@@ -184,7 +184,7 @@ def test_a_fault_in_a_config_is_one_line(tmp_path, text, message):
 def test_a_home_that_is_empty_counts_as_unset(tmp_path):
   """The commands look where the user's password entry says."""
   code = (
-    'import os\nfrom elth_jax.files import cache_dir, local_path\n'
+    'import os\nfrom elth_jax.storage.files import cache_dir, local_path\n'
     'import pwd\nhome = pwd.getpwuid(os.getuid()).pw_dir\n'
     'assert str(local_path("~/x", "a")) == os.path.join(home, "x")\n'
     'assert cache_dir() == local_path("~/.cache/elth_jax", "a")\n'
@@ -236,7 +236,7 @@ def test_paths_elsewhere_are_refused_in_one_line(tmp_path, flag, message):
 
 FAMILY = """
 import multiprocessing, sys, time
-from elth_jax.signals import StopRequest, leave_to_parent
+from elth_jax.process.signals import StopRequest, leave_to_parent
 
 def read():
   leave_to_parent()

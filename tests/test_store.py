@@ -6,8 +6,8 @@ import pytest
 
 from elth_jax.study.graph import build
 from elth_jax.study.spec import StudySpec
-from elth_jax.study.store import OutdatedError, Store, StoreError
 from elth_jax.training.recipe import Recipe
+from elth_jax.workdir.store import OutdatedError, Store, StoreError
 
 RESULT = {'test_accuracy': 0.5, 'diverged_at': None}
 TRAINED = {'params': {'head': {'kernel': np.arange(4.0)}}}

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from elth_jax import datasets, lottery
+from elth_jax import datasets
 from elth_jax.datasets import tfds_stream
 from elth_jax.datasets.prepared import DatasetMissingError
 from elth_jax.datasets.stream import Reading, centre_box, random_box
 from elth_jax.families import architecture
-from elth_jax.study import session
+from elth_jax.methods import lottery
+from elth_jax.process.signals import StudyStopped
+from elth_jax.runner import session
 from elth_jax.study.config import base_config
-from elth_jax.study.watch import StudyStopped
-from elth_jax.training.feed import StreamFeed
+from elth_jax.training.input_pipeline import StreamFeed
 from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer

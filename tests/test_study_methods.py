@@ -7,14 +7,14 @@ import pytest
 
 from elth_jax import datasets
 from elth_jax.methods import METHODS, Pruning, Sparse
-from elth_jax.study import session
+from elth_jax.process.signals import StudyStopped
+from elth_jax.runner import session
 from elth_jax.study.config import base_config
 from elth_jax.study.graph import build
 from elth_jax.study.spec import Analyses, read_config
-from elth_jax.study.store import Store
-from elth_jax.study.watch import StudyStopped
 from elth_jax.training import loop as loop_lib
 from elth_jax.training.recipe import Recipe
+from elth_jax.workdir.store import Store
 from tests.conftest import make_dataset
 
 

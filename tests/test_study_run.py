@@ -11,17 +11,23 @@ import jax
 import numpy as np
 import pytest
 
-from elth_jax import Ticket, datasets, doctor, reproduction
-from elth_jax.devices import DeviceError
+from elth_jax import (
+  Ticket,
+  datasets,
+  doctor,
+  reproduction,
+)
 from elth_jax.masks import counts
-from elth_jax.study import outputs, progress, session
-from elth_jax.study import run as run_lib
+from elth_jax.process.devices import DeviceError
+from elth_jax.process.signals import StudyStopped
+from elth_jax.runner import progress, session
+from elth_jax.runner import run as run_lib
 from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper
-from elth_jax.study.store import Store, StoreError
-from elth_jax.study.watch import StudyStopped
 from elth_jax.training import loop as loop_lib
 from elth_jax.training.recipe import Recipe
+from elth_jax.workdir import outputs
+from elth_jax.workdir.store import Store, StoreError
 from tests.conftest import make_dataset
 from tests.crash import content
 

@@ -5,7 +5,12 @@ from ml_collections import ConfigDict
 
 from elth_jax.methods import Pruning
 from elth_jax.study.config import base_config
-from elth_jax.study.spec import Paper, RunOptions, StudySpec, read_config
+from elth_jax.study.spec import (
+  Paper,
+  RunOptions,
+  StudySpec,
+  read_config,
+)
 from elth_jax.training.recipe import CIFAR_RESNET
 
 

@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from elth_jax.text import counted, printable, say
+from elth_jax.process.text import counted, printable, say
 
 
 def terminal(encoding):

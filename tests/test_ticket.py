@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from elth_jax import Ticket
 from elth_jax.families import architecture
-from elth_jax.lottery import dense_ticket, next_level
 from elth_jax.masks import apply_masks
+from elth_jax.methods.lottery import dense_ticket, next_level
 from elth_jax.trees import flatten
 
 
@@ -133,7 +133,7 @@ def test_any_damage_is_noticed(ticket, tmp_path_factory, data):
     {'format': 'pt'},
     {'elth_jax': '[]'},
     {'elth_jax': '{'},
-    {'elth_jax': '{"format": "elth_jax.ticket/1", "sha256": "x"}'},
+    {'elth_jax': '{"format": "elth_jax.tickets.ticket/1", "sha256": "x"}'},
   ],
 )
 def test_foreign_files_are_refused(tmp_path, metadata):

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elth_jax import torch_files
-from elth_jax.families import architecture, forms
-from elth_jax.lottery import dense_ticket, next_level
+from elth_jax.families import architecture
+from elth_jax.methods.lottery import dense_ticket, next_level
+from elth_jax.nn import forms
+from elth_jax.tickets import pytorch as torch_files
 from elth_jax.trees import flatten
 
 NETWORKS = {

@@ -11,9 +11,9 @@ import numpy as np
 import optax
 import pytest
 
-from elth_jax.files import files_below
-from elth_jax.manifest import DamagedError
 from elth_jax.masks import apply_masks
+from elth_jax.storage.files import files_below
+from elth_jax.storage.manifest import DamagedError
 from elth_jax.training import checkpoint
 from elth_jax.training import loop as loop_lib
 from elth_jax.training.loop import fit

@@ -7,13 +7,14 @@ import jax
 import numpy as np
 import pytest
 
-from elth_jax import transform
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.sparsity import predict
 from elth_jax.elastic.width import narrow_tree, widen_tree
-from elth_jax.families import Architecture, architecture, forms, plan_between
-from elth_jax.lottery import dense_ticket, with_masks
+from elth_jax.families import Architecture, architecture, plan_between
 from elth_jax.masks import counts
+from elth_jax.methods.lottery import dense_ticket, with_masks
+from elth_jax.nn import forms
+from elth_jax.tickets import transform, widths
 from elth_jax.trees import flatten, map_named, unflatten
 
 LADDERS = {
@@ -161,7 +162,7 @@ def doubled_by_hand(name, mask, wanted):
 )
 def test_twice_the_width_computes_the_same(name, images):
   ticket = sparse_ticket(make_network(name))
-  wide = transform.widen(ticket)
+  wide = widths.widen(ticket)
   expected, found = logits(ticket, images), logits(wide, images)
   np.testing.assert_allclose(found, expected, atol=2e-5)
   assert wide.architecture['width'] == 2 * ticket.architecture['width']
@@ -169,24 +170,24 @@ def test_twice_the_width_computes_the_same(name, images):
     assert mask is None or doubled_by_hand(
       leaf, flatten(ticket.masks)[leaf], mask
     )
-  back = transform.narrow(wide)
+  back = widths.narrow(wide)
   jax.tree.map(np.testing.assert_array_equal, back.params, ticket.params)
   jax.tree.map(np.testing.assert_array_equal, back.masks, ticket.masks)
 
 
 def test_width_and_depth_commute():
   ticket = sparse_ticket(make_network('resnet20'))
-  one = transform.widen(ticket).transform('resnet32')
-  other = transform.widen(ticket.transform('resnet32'))
+  one = widths.widen(ticket).transform('resnet32')
+  other = widths.widen(ticket.transform('resnet32'))
   jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
   jax.tree.map(np.testing.assert_array_equal, one.masks, other.masks)
 
 
 def test_variants_of_doubling():
   ticket = sparse_ticket(make_network('resnet20'))
-  plain = transform.widen(ticket)
-  noisy = transform.widen(ticket, 'gaussian', seed=1)
-  mixed = transform.widen(ticket, 'permute', seed=1)
+  plain = widths.widen(ticket)
+  noisy = widths.widen(ticket, 'gaussian', seed=1)
+  mixed = widths.widen(ticket, 'permute', seed=1)
   leaf = 'stage1/block1/conv1/kernel'
   weights = [flatten(t.params)[leaf] for t in (plain, noisy, mixed)]
   masks = [flatten(t.masks)[leaf] for t in (plain, noisy, mixed)]
@@ -200,30 +201,30 @@ def test_variants_of_doubling():
   )
   assert plain.sparsity == noisy.sparsity == mixed.sparsity
   with pytest.raises(ValueError, match="variant is 'split'"):
-    transform.widen(ticket, 'split')
+    widths.widen(ticket, 'split')
   odd = dense_ticket(
     *(lambda net: (net, *net.init(0).values()))(
       architecture('mlp2', (4, 4, 1), 3, 5)
     )
   )
   with pytest.raises(ValueError, match='width 5 cannot be halved'):
-    transform.narrow(odd)
+    widths.narrow(odd)
 
 
 @pytest.mark.parametrize('name', ['resnet20', 'vgg13-3', 'mlp3'])
 def test_twice_the_width_in_unequal_parts(name, images):
   ticket = sparse_ticket(make_network(name))
-  wide = transform.with_width(ticket, 'widen uneven', 7)
+  wide = widths.with_width(ticket, 'widen uneven', 7)
   np.testing.assert_allclose(
     logits(wide, images), logits(ticket, images), atol=2e-5
   )
-  plain = transform.widen(ticket)
+  plain = widths.widen(ticket)
   jax.tree.map(np.testing.assert_array_equal, wide.masks, plain.masks)
   for leaf, mask in flatten(wide.masks).items():
     if mask is not None:  # what is kept is no zero, and what is pruned is one
       kept = flatten(plain.params)[leaf] != 0
       np.testing.assert_array_equal(flatten(wide.params)[leaf] != 0, kept)
-  same, other = (transform.widen(ticket, 'uneven', seed) for seed in (7, 8))
+  same, other = (widths.widen(ticket, 'uneven', seed) for seed in (7, 8))
   leaf = 'head/kernel'
   values = [flatten(t.params)[leaf] for t in (wide, same, other, plain)]
   np.testing.assert_array_equal(values[0], values[1])
@@ -234,15 +235,15 @@ def test_twice_the_width_in_unequal_parts(name, images):
 def test_halving_what_was_divided_unevenly():
   """The first twin doubled is another network; both merged are the source."""
   ticket = sparse_ticket(make_network('resnet20'))
-  wide = transform.widen(ticket, 'uneven')
-  for tree in (wide, transform.widen(ticket)):
-    back = transform.narrow(tree, merge=True)
+  wide = widths.widen(ticket, 'uneven')
+  for tree in (wide, widths.widen(ticket)):
+    back = widths.narrow(tree, merge=True)
     jax.tree.map(np.testing.assert_array_equal, back.params, ticket.params)
     jax.tree.map(np.testing.assert_array_equal, back.masks, ticket.masks)
     jax.tree.map(
       np.testing.assert_array_equal, back.batch_stats, ticket.batch_stats
     )
-  first = transform.narrow(wide)
+  first = widths.narrow(wide)
   jax.tree.map(np.testing.assert_array_equal, first.masks, ticket.masks)
   leaf = 'stage2/block1/conv1/kernel'
   kept = flatten(ticket.masks)[leaf]
@@ -253,7 +254,7 @@ def test_halving_what_was_divided_unevenly():
 
 def test_halving_a_trained_width_keeps_first_channels_or_merges_pairs():
   ticket = sparse_ticket(architecture('mlp2', (4, 4, 1), 3, 6))
-  first, merged = transform.narrow(ticket), transform.narrow(ticket, merge=True)
+  first, merged = widths.narrow(ticket), widths.narrow(ticket, merge=True)
   leaf = 'stage1/block1/fc/kernel'
   wide, mask = flatten(ticket.params)[leaf], flatten(ticket.masks)[leaf]
   np.testing.assert_array_equal(flatten(first.params)[leaf], 2 * wide[::2, ::2])
@@ -283,15 +284,15 @@ def test_trees_of_own_families_are_widened_without_vouching(family, shape):
 def test_noise_out_of_range_is_refused(scale, variant):
   ticket = sparse_ticket(make_network('mlp2'))
   with pytest.raises(ValueError, match=f'scale is {scale}'):
-    transform.widen(ticket, variant, scale=scale)
+    widths.widen(ticket, variant, scale=scale)
 
 
 def test_widths_that_contradict_themselves():
   ticket = sparse_ticket(make_network('mlp2'))
   with pytest.raises(ValueError, match='halve=False and uneven'):
-    transform.widen(ticket, 'uneven', halve=False)
+    widths.widen(ticket, 'uneven', halve=False)
   with pytest.raises(ValueError, match='double=False and merge'):
-    transform.narrow(ticket, double=False, merge=True)
+    widths.narrow(ticket, double=False, merge=True)
 
 
 @pytest.mark.parametrize('name', ['resnet', 'bottleneck_resnet'])
@@ -397,11 +398,11 @@ def test_tickets_for_other_images_and_widths():
   flat = dense('mlp2', (8, 8, 1), 4)
   with pytest.raises(ValueError, match='mlp2 for images of'):
     transform.with_images(flat, (9, 9, 1))
-  wide = transform.with_width(small, 'widen replicate')
+  wide = widths.with_width(small, 'widen replicate')
   assert wide.architecture['width'] == 4
-  back = transform.with_width(wide, 'narrow')
+  back = widths.with_width(wide, 'narrow')
   np.testing.assert_array_equal(
     back.params['stem']['kernel'], small.params['stem']['kernel']
   )
   with pytest.raises(ValueError, match="did you mean 'widen gaussian'"):
-    transform.with_width(small, 'widen gauss')
+    widths.with_width(small, 'widen gauss')

@@ -8,7 +8,12 @@ import pytest
 import safetensors.numpy
 from flax import nnx
 
-from elth_jax import Layout, Plan, squeeze_tree, stretch_tree
+from elth_jax import (
+  Layout,
+  Plan,
+  squeeze_tree,
+  stretch_tree,
+)
 from elth_jax.elastic.replicas import scale_leaves
 from elth_jax.elastic.sparsity import predict
 from elth_jax.masks import counts, dense_masks

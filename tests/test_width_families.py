@@ -5,9 +5,15 @@ import jax
 import numpy as np
 import pytest
 
-from elth_jax import Layout, transform
-from elth_jax.families import Architecture, Family, architecture, register
-from elth_jax.lottery import dense_ticket, with_masks
+from elth_jax import Layout
+from elth_jax.families import (
+  Architecture,
+  Family,
+  architecture,
+  register,
+)
+from elth_jax.methods.lottery import dense_ticket, with_masks
+from elth_jax.tickets import widths
 from elth_jax.trees import map_named
 
 
@@ -93,9 +99,9 @@ def outputs(ticket):
 @pytest.mark.parametrize('variant', ['replicate', 'uneven'])
 def test_a_registered_family_that_keeps_its_function(variant):
   ticket = sparse_ticket('width_plain')
-  wide = transform.widen(ticket, variant)
+  wide = widths.widen(ticket, variant)
   np.testing.assert_allclose(outputs(wide), outputs(ticket), atol=1e-5)
-  back = transform.narrow(wide, merge=True)
+  back = widths.narrow(wide, merge=True)
   jax.tree.map(np.testing.assert_array_equal, back.params, ticket.params)
 
 
@@ -109,21 +115,21 @@ def test_a_registered_family_that_keeps_its_function(variant):
 def test_a_registered_family_that_does_not_is_refused(family, leaf):
   for variant in ('permute', 'uneven'):
     with pytest.raises(ValueError, match=f'^family {family}: ') as refused:
-      transform.widen(sparse_ticket(family), variant)
+      widths.widen(sparse_ticket(family), variant)
     assert 'outputs differ by up to' in str(refused.value)
     assert leaf in str(refused.value)
   with pytest.raises(ValueError, match=f'^family {family}: '):
-    transform.narrow(sparse_ticket(family, 16))
+    widths.narrow(sparse_ticket(family, 16))
   # nothing is promised without halving
-  transform.widen(sparse_ticket(family), halve=False)
+  widths.widen(sparse_ticket(family), halve=False)
 
 
 def test_outputs_that_are_not_finite_are_named():
   with pytest.raises(ValueError, match='width_diverging1: its outputs are not'):
-    transform.widen(sparse_ticket('width_diverging'))
+    widths.widen(sparse_ticket('width_diverging'))
 
 
 def test_own_families_are_not_computed_again(monkeypatch):
-  monkeypatch.setattr(transform, 'largest_difference', None)
+  monkeypatch.setattr(widths, 'largest_difference', None)
   net = architecture('resnet8', (8, 8, 3), 3, 2)
-  transform.narrow(transform.widen(dense_ticket(net, **net.init(0))))
+  widths.narrow(widths.widen(dense_ticket(net, **net.init(0))))

@@ -6,9 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from elth_jax import lottery, transform
 from elth_jax.families import architecture
 from elth_jax.masks import apply_masks
+from elth_jax.methods import lottery
+from elth_jax.tickets import widths
 from elth_jax.training.loop import fit
 from elth_jax.training.trainer import Trainer
 from elth_jax.trees import flatten
@@ -30,7 +31,7 @@ def trained(request, recipe):
   trainer = Trainer(wide, long, dataset)
   found = {}
   for variant in ('replicate', 'uneven'):
-    ticket = transform.widen(narrow, variant)
+    ticket = widths.widen(narrow, variant)
     (state,), _ = fit(trainer, [trainer.start(ticket, 0)], [0], STEPS)
     assert int(state.step) == STEPS
     found[variant] = ticket, jax.tree.map(np.asarray, state.params)
@@ -82,5 +83,5 @@ def test_zeros_under_masks_stay_zeros(trained):
       np.testing.assert_array_equal, apply_masks(params, ticket.masks), params
     )
     assert ticket.sparsity == pytest.approx(
-      transform.widen(narrow).sparsity, abs=1e-12
+      widths.widen(narrow).sparsity, abs=1e-12
     )

@@ -9,7 +9,12 @@ import re
 from collections.abc import Callable, Iterable
 
 from elth_jax.datasets import digits, tfds, tfds_stream
-from elth_jax.datasets.dataset import Dataset, DatasetError, Images, Outline
+from elth_jax.datasets.dataset import (
+  Dataset,
+  DatasetError,
+  Images,
+  Outline,
+)
 from elth_jax.datasets.stream import Stream
 from elth_jax.names import unknown
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from elth_jax.datasets.dataset import DatasetError
-from elth_jax.files import environment_path
+from elth_jax.storage.files import environment_path
 
 
 class DatasetMissingError(DatasetError):

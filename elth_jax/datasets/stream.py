@@ -23,9 +23,9 @@ from elth_jax.datasets.dataset import (
   epoch_order,
 )
 from elth_jax.limits import Limits, check_numbers
-from elth_jax.phases import usable_cores
+from elth_jax.process.phases import usable_cores
+from elth_jax.process.signals import leave_to_parent
 from elth_jax.randomness import generator
-from elth_jax.signals import leave_to_parent
 
 # of the image's area, and width by height, as in the published runs
 AREA, RATIO = (0.1, 1.0), (0.8, 1.25)

@@ -14,7 +14,6 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from elth_jax import manifest
 from elth_jax.datasets.dataset import (
   IMAGENET_MEAN,
   IMAGENET_STD,
@@ -30,7 +29,8 @@ from elth_jax.datasets.prepared import (
   decode,
   prepared_info,
 )
-from elth_jax.files import cache_dir, remove_folder, sha256
+from elth_jax.storage import manifest
+from elth_jax.storage.files import cache_dir, remove_folder, sha256
 
 SPLITS = ('train', 'test')
 TOLERANCE = 2e-3  # of mean and std; published ones have three or four digits

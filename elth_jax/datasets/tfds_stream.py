@@ -6,11 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from elth_jax.datasets.dataset import (
-  IMAGENET_MEAN,
-  IMAGENET_STD,
-  Outline,
-)
+from elth_jax.datasets.dataset import IMAGENET_MEAN, IMAGENET_STD, Outline
 from elth_jax.datasets.prepared import (
   check_count,
   check_described,

@@ -7,7 +7,12 @@ optimiser state. `DYNAMIC` lists them by name.
 
 from elth_jax.dynamic.distribution import erk_counts, uniform_counts
 from elth_jax.dynamic.dpf import dpf
-from elth_jax.dynamic.method import DYNAMIC, Dynamic, Training, make_dynamic
+from elth_jax.dynamic.method import (
+  DYNAMIC,
+  Dynamic,
+  Training,
+  make_dynamic,
+)
 from elth_jax.dynamic.rigl import rigl
 
 __all__ = [

@@ -34,7 +34,12 @@ from elth_jax.elastic.halves import divide, merge_pairs, times_two
 from elth_jax.elastic.replicas import check_scale, noisy_weights
 from elth_jax.elastic.width_checks import COPIED, check_kernels, last_part
 from elth_jax.randomness import generator
-from elth_jax.trees import PyTree, check_same_leaves, flatten, map_named
+from elth_jax.trees import (
+  PyTree,
+  check_same_leaves,
+  flatten,
+  map_named,
+)
 
 Variant = Literal['replicate', 'gaussian', 'permute', 'uneven']
 Trusted = Callable[[str], bool] | None

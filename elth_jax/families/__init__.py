@@ -6,7 +6,7 @@ from elth_jax.families.architecture import (
   plan_between,
   published_plan,
 )
-from elth_jax.families.family import FAMILIES, Family, register
+from elth_jax.families.family import FAMILIES, Family, pretty, register
 from elth_jax.families.published_plans import PlanSyntax
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
   'PlanSyntax',
   'architecture',
   'plan_between',
+  'pretty',
   'published_plan',
   'register',
 ]

@@ -15,11 +15,12 @@ import numpy as np
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Scores, make_plan
 from elth_jax.elastic.tables import ORDERS
-from elth_jax.families import forms, layers, trainable
+from elth_jax.families import trainable
 from elth_jax.families.family import FAMILIES, Family
-from elth_jax.families.forms import Form, default_form
-from elth_jax.forward_work import Work, forward_work
 from elth_jax.names import unknown
+from elth_jax.nn import forms, layers
+from elth_jax.nn.forms import Form, default_form
+from elth_jax.nn.forward_work import Work, forward_work
 from elth_jax.randomness import generator
 from elth_jax.trees import (
   PyTree,

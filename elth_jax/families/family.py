@@ -3,18 +3,26 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flax.linen as nn
 
 from elth_jax.elastic.layout import Layout
-from elth_jax.families import mlp, mobilenet, resnet, torch_names, vgg
-from elth_jax.families.forms import Form
-from elth_jax.families.layers import ONETICKET, OPEN_LTH, Initialization, Kit
+from elth_jax.families import (
+  mlp,
+  mobilenet,
+  resnet,
+  vgg,
+)
+from elth_jax.families import pytorch_names as torch_names
 from elth_jax.families.published_plans import PlanSyntax
-
-if TYPE_CHECKING:
-  from elth_jax.families.architecture import Architecture
+from elth_jax.nn.forms import Form
+from elth_jax.nn.layers import (
+  ONETICKET,
+  OPEN_LTH,
+  Initialization,
+  Kit,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +54,7 @@ class Family:
   name: str
   width: int
   depths: Callable[..., dict[str, int]]
-  module: Callable[['Architecture', Form], nn.Module]
+  module: Callable[[Any, Form], nn.Module]
   input_shape: tuple[int, int, int] = (32, 32, 3)
   classes: int = 10
   title: str = ''
@@ -89,11 +97,19 @@ def register(family: Family) -> Family:
   return family
 
 
+def pretty(network: str) -> str:
+  """`resnet20` as `ResNet-20`, `vgg13-3` as `VGG-13-3`."""
+  stem = network.rstrip('-0123456789')
+  if stem not in FAMILIES or not FAMILIES[stem].title:
+    return network
+  return f'{FAMILIES[stem].title}-{network[len(stem) :]}'
+
+
 def _network(
   cls: Callable[..., nn.Module],
   initial: Initialization = OPEN_LTH,
   **options: Any,
-) -> Callable[['Architecture', Form], nn.Module]:
+) -> Callable[[Any, Form], nn.Module]:
   """How a family's networks are made from their depths, width and classes."""
   return lambda a, form: cls(
     tuple(a.depths.values()), a.width, a.classes, Kit(form, initial), **options

@@ -7,7 +7,7 @@ first are the units; the first, the narrow layer and the head are invariant.
 import flax.linen as nn
 import jax
 
-from elth_jax.families.layers import Kit, LinearBlock, Stage
+from elth_jax.nn.layers import Kit, LinearBlock, Stage
 
 
 def depths(hidden: int) -> dict[str, int]:

@@ -10,7 +10,7 @@ References:
 import flax.linen as nn
 import jax
 
-from elth_jax.families.layers import Kit, Stage
+from elth_jax.nn.layers import Kit, Stage
 
 # (channels as a multiple of the stem's, stride of the first block)
 STAGES = ((2, 1), (4, 2), (8, 2), (16, 2), (32, 2))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import flax.linen as nn
 import jax
 
-from elth_jax.families.layers import Kit, Stage
+from elth_jax.nn.layers import Kit, Stage
 
 BASIC = {18: (2, 2, 2, 2), 26: (2, 3, 4, 3), 34: (3, 4, 6, 3)}
 BOTTLENECK = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}

@@ -1,16 +1,13 @@
 """Whether studies can train a family's module: what they give it, and keep."""
 
 import functools
-from typing import TYPE_CHECKING
+from typing import Any
 
 import flax.errors
 import jax
 import jax.numpy as jnp
 
-from elth_jax.families import forms
-
-if TYPE_CHECKING:
-  from elth_jax.families.architecture import Architecture
+from elth_jax.nn import forms
 
 KEPT = ('params', 'batch_stats')
 # what a module raises that asks for more -> what to say of it
@@ -35,7 +32,7 @@ _NEEDS = {
 
 
 @functools.lru_cache
-def check_trainable(architecture: 'Architecture') -> None:
+def check_trainable(architecture: Any) -> None:
   """See `Architecture.check_trainable`."""
   family = f'family {architecture.family.name!r}'
   if extra := sorted(architecture.shapes().keys() - set(KEPT)):
@@ -62,7 +59,7 @@ def check_trainable(architecture: 'Architecture') -> None:
       )
 
 
-def _traced(architecture: 'Architecture', train: bool):
+def _traced(architecture: Any, train: bool):
   """The shape of two images' logits, called as `training.step` does."""
   module = architecture.module(forms.COUNTED)
 

@@ -12,7 +12,7 @@ References:
 import flax.linen as nn
 import jax
 
-from elth_jax.families.layers import Kit, LinearBlock, Stage
+from elth_jax.nn.layers import Kit, LinearBlock, Stage
 
 STAGES = {13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 WIDTHS = (1, 2, 4, 8, 8)

@@ -1,6 +1,7 @@
 """Methods by name: IMP, elastic tickets, baselines, controls, dynamic ones."""
 
-from elth_jax.methods import baselines, controls, growing
+from elth_jax.methods import baselines, controls
+from elth_jax.methods import dynamic_sparse as growing
 from elth_jax.methods.registry import (
   METHODS,
   Method,

@@ -3,10 +3,11 @@
 import dataclasses
 import functools
 
-from elth_jax.families import Architecture, forms
-from elth_jax.lottery import with_masks
+from elth_jax.families import Architecture
 from elth_jax.masks import apply_masks, counts, permute_within_leaves
+from elth_jax.methods.lottery import with_masks
 from elth_jax.methods.registry import Setting, Tickets, register
+from elth_jax.nn import forms
 from elth_jax.pruners import (
   grasp_scores,
   magnitude_scores,
@@ -15,7 +16,7 @@ from elth_jax.pruners import (
   synflow_masks,
 )
 from elth_jax.randomness import generator
-from elth_jax.ticket import Ticket
+from elth_jax.tickets.ticket import Ticket
 from elth_jax.trees import PyTree
 
 

@@ -3,13 +3,13 @@
 from elth_jax.elastic import replicas
 from elth_jax.elastic.plan import Plan
 from elth_jax.families import Architecture
-from elth_jax.lottery import with_masks
 from elth_jax.masks import counts, permute_globally, permute_within_leaves
 from elth_jax.methods.baselines import fresh_under, snip_of
+from elth_jax.methods.lottery import with_masks
 from elth_jax.methods.registry import Setting, Tickets, register
 from elth_jax.pruners import select
 from elth_jax.randomness import generator
-from elth_jax.ticket import Ticket
+from elth_jax.tickets.ticket import Ticket
 from elth_jax.trees import map_named
 
 

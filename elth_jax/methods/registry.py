@@ -23,7 +23,7 @@ from elth_jax.limits import (
 )
 from elth_jax.pruners.select import SCOPES
 from elth_jax.randomness import generator
-from elth_jax.ticket import Ticket
+from elth_jax.tickets.ticket import Ticket
 
 # `rewind`: the target's dense rewind weights; `imp`: the target's own ticket
 # of this level; `source`: the ticket of this level found on another network;

@@ -16,7 +16,12 @@ import numpy as np
 import optax
 
 from elth_jax.masks import apply_masks
-from elth_jax.trees import PyTree, check_same_leaves, flatten, map_named
+from elth_jax.trees import (
+  PyTree,
+  check_same_leaves,
+  flatten,
+  map_named,
+)
 
 Apply = Callable[..., Any]  # (variables, inputs) -> logits
 Batches = Iterable[tuple[Any, Any]]

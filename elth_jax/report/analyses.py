@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from elth_jax.families import pretty
 from elth_jax.report.figures import OTHERS, STYLES
-from elth_jax.report.summary import Comparison, pretty
+from elth_jax.report.summary import Comparison
 
 
 def connectivity(

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from elth_jax.report.summary import Cell, pretty
+from elth_jax.families import pretty
+from elth_jax.report.summary import Cell
 
 ROW = 0.27  # inches
 

@@ -1,19 +1,19 @@
 """The figures of a study, in groups, from what its nodes left behind."""
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
 from elth_jax.elastic.plan import Plan
+from elth_jax.families import pretty
 from elth_jax.masks import layer_densities
 from elth_jax.names import slug
 from elth_jax.report import analyses, figures, summary
-from elth_jax.report.summary import pretty
-from elth_jax.study.graph import Node
+from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec
-from elth_jax.study.store import Store
+from elth_jax.tickets import drawing
+from elth_jax.workdir.store import Store
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _transformations(nodes, store: Store, failed) -> Iterator[NamedFigure]:
     plan = Plan.parse(text, stages=list(network.depths))
     yield NamedFigure(
       f'transformation_{source}_to_{target}_{slug(order)}',
-      figures.transformation(
+      drawing.transformation(
         source, target, plan, network.with_name(source).depths
       ),
       f'{pretty(source)} to {pretty(target)}, {order}: '
@@ -231,10 +231,10 @@ def _layer_figure(
   level = next(iter(found.values())).spec['about']['level']
   return NamedFigure(
     f'layer_sparsity_{network}',
-    figures.layer_sparsity(
+    drawing.layer_sparsity(
       {
         f'{name}: {ticket.sparsity:.2%} in all': layer_densities(
-          in_network_order(ticket.masks)
+          drawing.in_network_order(ticket.masks)
         )
         for name, ticket in tickets.items()
       },
@@ -242,15 +242,3 @@ def _layer_figure(
     ),
     f'Sparsity of every prunable layer of {of}. Below, stage and unit.',
   )
-
-
-def in_network_order(masks):
-  """Stem first, stages in order, head last."""
-
-  def place(name: str) -> tuple:
-    number = re.fullmatch(r'stage(\d+)', name)
-    if number:
-      return (1, int(number[1]))
-    return (0, 0) if name.startswith('stem') else (2, name == 'head')
-
-  return {name: masks[name] for name in sorted(masks, key=place)}

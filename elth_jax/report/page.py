@@ -12,23 +12,23 @@ import jinja2
 import markupsafe
 import matplotlib
 
-from elth_jax.claims import Published
+from elth_jax.families import pretty
 from elth_jax.methods import METHODS
+from elth_jax.process.signals import StudyStopped
+from elth_jax.process.text import counted
 from elth_jax.report import summary
 from elth_jax.report.amortisation import amortise, training_times
 from elth_jax.report.figures import SVG_SETTINGS
 from elth_jax.report.groups import NamedFigure, all_figures
-from elth_jax.report.summary import pretty
+from elth_jax.report.results import with_seconds
 from elth_jax.report.verdicts import beside, judge_all
+from elth_jax.study.claims import Published
 from elth_jax.study.estimate import duration
-from elth_jax.study.graph import Node
-from elth_jax.study.results import with_seconds
+from elth_jax.study.nodes import Node
 from elth_jax.study.scale import PAPER
 from elth_jax.study.spec import StudySpec
-from elth_jax.study.store import Store
-from elth_jax.study.watch import StudyStopped
-from elth_jax.text import counted
 from elth_jax.versions import versions
+from elth_jax.workdir.store import Store
 
 
 def write_report(

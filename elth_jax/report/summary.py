@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-from elth_jax.families import FAMILIES
+from elth_jax.families import pretty
 from elth_jax.methods import METHODS
 
 Row = Mapping[str, Any]
@@ -98,14 +98,6 @@ def label_of(row: Row) -> str:
       '' if order == 'squeeze' else f' ({order})'
     )
   return f'{title} ({source}, {order})'
-
-
-def pretty(network: str) -> str:
-  """`resnet20` as `ResNet-20`, `vgg13-3` as `VGG-13-3`."""
-  stem = network.rstrip('-0123456789')
-  if stem not in FAMILIES or not FAMILIES[stem].title:
-    return network
-  return f'{FAMILIES[stem].title}-{network[len(stem) :]}'
 
 
 def cells(rows: Iterable[Row]) -> list[Cell]:

@@ -5,8 +5,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from elth_jax.claims import Claim, Published, Side
-from elth_jax.report.summary import Cell, Comparison, Verdict, compare, interval
+from elth_jax.report.summary import (
+  Cell,
+  Comparison,
+  Verdict,
+  compare,
+  interval,
+)
+from elth_jax.study.claims import Claim, Published, Side
 from elth_jax.study.spec import Paper
 
 

@@ -1,19 +1,16 @@
 """The nodes that analyse what a study finds."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from elth_jax.study.nodes import Node
 from elth_jax.study.spec import Analyses
-
-if TYPE_CHECKING:
-  from elth_jax.study.graph import Node
 
 OTHER_ORDER = 1_000_003  # added to a seed: an independent data order
 
 
 def add(
   analyses: Analyses,
-  nodes: Mapping[str, 'Node'],
+  nodes: Mapping[str, Node],
   runs: Sequence[str],
   add_node: Callable[..., str],
 ) -> None:
@@ -32,7 +29,7 @@ def add(
     _overlaps(nodes, runs, add_node)
 
 
-def _connect(analyses: Analyses, run: 'Node', add_node) -> None:
+def _connect(analyses: Analyses, run: Node, add_node) -> None:
   """A second training in another data order, and what lies between."""
   spec = {k: v for k, v in run.spec.items() if k != 'about'}
   twin = add_node(

@@ -19,11 +19,7 @@ from elth_jax.study.spec import (
   StudySpec,
   read_config,
 )
-from elth_jax.training.recipe import (
-  ONETICKET_RESNET50,
-  ONETICKET_VGG19,
-  Recipe,
-)
+from elth_jax.training.recipe import ONETICKET_RESNET50, ONETICKET_VGG19, Recipe
 
 # E-LTH's studies on CIFAR-10
 PAPER_CIFAR = {

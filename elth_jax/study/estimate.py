@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from elth_jax.explanation import explain
-from elth_jax.lottery import kept_by_level
 from elth_jax.methods import METHODS
-from elth_jax.study.graph import Node
+from elth_jax.methods.lottery import kept_by_level
+from elth_jax.process.text import counted
+from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec
-from elth_jax.text import counted
+from elth_jax.tickets.explanation import explain
 from elth_jax.training.recipe import Recipe
 
 # What a ResNet-20 on CIFAR-10 reached of a large matrix product, on CPU

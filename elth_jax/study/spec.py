@@ -6,13 +6,18 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from elth_jax.claims import Claim, Published
 from elth_jax.datasets import DATASETS
 from elth_jax.elastic.rules import check_rule
 from elth_jax.elastic.width import WIDTH_RULES
-from elth_jax.limits import ABOVE_0, AT_LEAST_0, Limits, check_numbers
+from elth_jax.limits import (
+  ABOVE_0,
+  AT_LEAST_0,
+  Limits,
+  check_numbers,
+)
 from elth_jax.methods import METHODS, Pruning, Sparse
 from elth_jax.names import unknown
+from elth_jax.study.claims import Claim, Published
 from elth_jax.study.fields import build_from
 from elth_jax.study.parallel import Parallel
 from elth_jax.study.presets import apply_preset

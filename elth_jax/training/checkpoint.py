@@ -13,9 +13,9 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from elth_jax import manifest
-from elth_jax.files import as_text, remove_folder
-from elth_jax.quiet import absl_logging_at
+from elth_jax.process.quiet import absl_logging_at
+from elth_jax.storage import manifest
+from elth_jax.storage.files import as_text, remove_folder
 from elth_jax.training.state import TrainState
 
 KEPT = 2

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import jax
 import numpy as np
 
-from elth_jax.phases import phase
-from elth_jax.training.feed import Window
+from elth_jax.process.phases import phase
+from elth_jax.training.input_pipeline import Window
 from elth_jax.training.state import TrainState, unstack
 from elth_jax.training.trainer import Trainer
 

@@ -5,7 +5,12 @@ from typing import Literal
 
 import optax
 
-from elth_jax.limits import ABOVE_0, AT_LEAST_0, Limits, check_numbers
+from elth_jax.limits import (
+  ABOVE_0,
+  AT_LEAST_0,
+  Limits,
+  check_numbers,
+)
 
 MOST = 2**20  # epochs, images a step or pixels; more is a slip
 LEARNING_RATES = {'sgd': 0.1, 'adam': 3e-4}

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import optax
 
-from elth_jax.ticket import Ticket
+from elth_jax.tickets.ticket import Ticket
 from elth_jax.trees import PyTree
 
 

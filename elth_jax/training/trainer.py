@@ -11,11 +11,11 @@ import optax
 from elth_jax.datasets import Dataset, Stream
 from elth_jax.dynamic import Training, make_dynamic
 from elth_jax.families import Architecture
-from elth_jax.families.forms import EXAMPLES, Form, default_form
-from elth_jax.ticket import Ticket
-from elth_jax.training.feed import make_feed
+from elth_jax.nn.forms import EXAMPLES, Form, default_form
+from elth_jax.tickets.ticket import Ticket
+from elth_jax.training.compiled_steps import Programs
+from elth_jax.training.input_pipeline import make_feed
 from elth_jax.training.optimizer import make_optimizer
-from elth_jax.training.programs import Programs
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.state import TrainState, start_state
 from elth_jax.training.step import (

@@ -9,14 +9,29 @@ from pathlib import Path
 
 import filelock
 
-from elth_jax.datasets import HALVES, tfds, tfds_stream, unknown_dataset
+from elth_jax.datasets import (
+  HALVES,
+  tfds,
+  tfds_stream,
+  unknown_dataset,
+)
 from elth_jax.datasets.dataset import DatasetError
-from elth_jax.datasets.prepare import download, large, published, writing
+from elth_jax.datasets.prepare import (
+  download,
+  large,
+  published,
+  writing,
+)
 from elth_jax.datasets.prepare.formats import Examples
 from elth_jax.datasets.prepared import data_dir
 from elth_jax.datasets.tfds import Prepared
 from elth_jax.datasets.tfds_stream import PreparedStream
-from elth_jax.files import ASIDE, files_below, remove_folder, sync
+from elth_jax.storage.files import (
+  ASIDE,
+  files_below,
+  remove_folder,
+  sync,
+)
 
 Say = Callable[[str], None]
 SETS: dict[str, Prepared | PreparedStream] = {

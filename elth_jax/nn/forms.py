@@ -1,0 +1,204 @@
+"""How convolutions are computed, and in which array layout, on each backend.
+
+A form fixes the layout of activations inside a network and the functions that
+read it. Kernels are HWIO in every form, and images enter as NHWC.
+
+On CPU, XLA's own convolution is many times slower inside a loop than alone,
+while products of matrices are fast anywhere; with examples as the minor axis
+every slice, sum and normalisation runs over long contiguous rows, and a
+convolution takes a few examples at a time, so that what it makes stays in cache
+(`benchmarks/forms.py` measures this).
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from elth_jax.nn import products
+
+EXAMPLES = 'examples'  # the mapped axis over which a batch may be split
+GROUP_PIXELS = 2**14  # of the images that are convolved at once
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+  """One layout of activations, with the operations that depend on it.
+
+  Attributes:
+    name: `nhwc`, `nhwc_products` or `gchwn`.
+    axes: the axes of activations in this layout, as letters; G counts groups
+      of examples.
+    conv: (activations, HWIO kernel, stride) -> activations; odd square
+      kernels, zero padding of (size - 1) / 2 on all sides.
+    across: the mapped axis over which a batch is split, if it is.
+  """
+
+  name: str
+  axes: str
+  conv: Callable[[jax.Array, jax.Array, int], jax.Array]
+  across: str | None = None
+
+  def enter(self, images: jax.Array) -> jax.Array:
+    """NHWC images in this form's layout."""
+    axes = 'NHWC'
+    if 'G' in self.axes:
+      images, axes = _in_groups(images), 'GNHWC'
+    return jnp.transpose(images, [axes.index(axis) for axis in self.axes])
+
+  def leave(self, x: jax.Array) -> jax.Array:
+    """The inverse of `enter`: (batch, ...), further axes as in NHWC."""
+    axes = 'GNHWC' if 'G' in self.axes else 'NHWC'
+    x = jnp.transpose(x, [self.axes.index(axis) for axis in axes])
+    return x.reshape(-1, *x.shape[2:]) if 'G' in axes else x
+
+  def depthwise(
+    self, x: jax.Array, kernel: jax.Array, stride: int
+  ) -> jax.Array:
+    """Each channel convolved alone; kernel (size, size, 1, channels).
+
+    A sum over the window's places, each a product along channels.
+    """
+    shape = [1] * len(self.axes)
+    shape[self.axes.index('C')] = -1
+    return sum(
+      (
+        part * kernel[i, j, 0].reshape(shape)
+        for i, j, part in self._windows(x, kernel.shape[0], stride, 0.0)
+      ),
+      jnp.zeros((), x.dtype),
+    )
+
+  def max_pool(self, x: jax.Array, size: int = 2, pad: int = 0) -> jax.Array:
+    """The largest of windows of `size`, two pixels apart.
+
+    Of equal values the first gets the gradient, as in PyTorch; nothing here
+    scatters, so gradients are deterministic on every backend. Without padding
+    an odd last row or column is left out; an image of one pixel stays.
+    """
+    if not pad and min(self._sides(x)) < size:
+      return x
+    windows = self._windows(x, size, 2, -jnp.inf, pad)
+    return functools.reduce(
+      lambda best, part: jnp.where(part > best, part, best),
+      (part for _, _, part in windows),
+    )
+
+  def _sides(self, x: jax.Array) -> tuple[int, int]:
+    return x.shape[self.axes.index('H')], x.shape[self.axes.index('W')]
+
+  def _windows(self, x, size, stride, filling, pad=None):
+    """(row, column, pixels) for each place of a window, over all windows."""
+    pad = (size - 1) // 2 if pad is None else pad
+    rows, columns = self.axes.index('H'), self.axes.index('W')
+    margins = [(0, 0)] * len(self.axes)
+    margins[rows] = margins[columns] = (pad, pad)
+    padded = jnp.pad(x, margins, constant_values=filling) if pad else x
+    height, width = ((s + 2 * pad - size) // stride for s in self._sides(x))
+    for i in range(size):
+      for j in range(size):
+        part = lax.slice_in_dim(
+          padded, i, i + stride * height + 1, stride, rows
+        )
+        yield (
+          i,
+          j,
+          lax.slice_in_dim(part, j, j + stride * width + 1, stride, columns),
+        )
+
+  def pool(self, x: jax.Array) -> jax.Array:
+    """Global average pool: activations to (batch, channels)."""
+    sides = self.axes.index('H'), self.axes.index('W')
+    return self.leave(x.mean(sides, keepdims=True))[:, 0, 0]
+
+  def along(self, axis: str, vector: jax.Array, like: jax.Array) -> jax.Array:
+    """A vector along channels or examples, shaped to broadcast over `like`."""
+    axes = 'GN' if axis == 'N' else axis
+    return vector.reshape(
+      [
+        n if a in axes else 1
+        for a, n in zip(self.axes, like.shape, strict=True)
+      ]
+    )
+
+  def sum_channels(self, x: jax.Array) -> jax.Array:
+    """The sum over everything but channels: shape (channels,)."""
+    return x.sum([i for i, axis in enumerate(self.axes) if axis != 'C'])
+
+
+def total_over(axis: str | None, tree: Any) -> Any:
+  """Sums over a mapped axis; the tree itself if there is none."""
+  return tree if axis is None else lax.psum(tree, axis)
+
+
+def _in_groups(images: jax.Array) -> jax.Array:
+  """(groups, examples, ...): groups of equal size, few pixels in each."""
+  batch, pixels = images.shape[0], images.shape[1] * images.shape[2]
+  most = max(GROUP_PIXELS // pixels, 1)
+  size = max(n for n in range(1, min(most, batch) + 1) if batch % n == 0)
+  return images.reshape(-1, size, *images.shape[1:])
+
+
+def _conv_nhwc_products(x, kernel, stride):
+  """A product of (pixels, 9 C) patches with the kernel.
+
+  With several tickets on a device it becomes one batched product, which runs on
+  a GPU's tensor cores; XLA turns a batch of convolutions into a grouped one,
+  which does not.
+  """
+  size, pad = kernel.shape[0], (kernel.shape[0] - 1) // 2
+  padded = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+  height, width = ((s - 1) // stride for s in x.shape[1:3])
+
+  def at(i, j):
+    rows = lax.slice_in_dim(padded, i, i + stride * height + 1, stride, 1)
+    return lax.slice_in_dim(rows, j, j + stride * width + 1, stride, 2)
+
+  places = [at(i, j) for i in range(size) for j in range(size)]
+  patches = jnp.concatenate(places, -1)
+  return patches @ kernel.reshape(-1, kernel.shape[-1])
+
+
+def _conv_nhwc(
+  x: jax.Array, kernel: jax.Array, stride: int, groups: int = 1
+) -> jax.Array:
+  pad = (kernel.shape[0] - 1) // 2
+  return lax.conv_general_dilated(
+    x,
+    kernel,
+    (stride, stride),
+    ((pad, pad), (pad, pad)),
+    dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    feature_group_count=groups,
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class ByPrimitives(Form):
+  """Every convolution is one of XLA's, so that multiply-adds can be counted."""
+
+  def depthwise(self, x, kernel, stride):
+    return _conv_nhwc(x, kernel, stride, groups=kernel.shape[-1])
+
+
+NHWC = Form('nhwc', 'NHWC', _conv_nhwc)
+COUNTED = ByPrimitives('nhwc', 'NHWC', _conv_nhwc)
+NHWC_PRODUCTS = Form('nhwc_products', 'NHWC', _conv_nhwc_products)
+GCHWN = Form('gchwn', 'GCHWN', products.conv)
+
+
+FORMS = {form.name: form for form in (NHWC, NHWC_PRODUCTS, GCHWN)}
+
+
+def default_form(tickets: int = 1) -> Form:
+  """The form for the backend that JAX uses, and tickets that share a device.
+
+  Measured on CPU; elsewhere it is what is known of GPUs' tensor cores.
+  """
+  if jax.default_backend() == 'cpu':
+    return GCHWN
+  return NHWC if tickets == 1 else NHWC_PRODUCTS

@@ -1,0 +1,273 @@
+"""The layers that all families are built from, and their initialisation.
+
+Initial values are those of the published runs: `OPEN_LTH` (hence PyTorch):
+Kaiming normal kernels, biases uniform by fan-in, BN scales uniform in [0, 1);
+`ONETICKET`: Xavier normal kernels, biases 0, BN scales 1. Draws are made on
+the host, since compiling them costs more than training a small network.
+"""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from elth_jax.nn.forms import Form, total_over
+
+# (generator, shape, fan_in) -> float32 array
+Draw = Callable[[np.random.Generator, tuple[int, ...], int], np.ndarray]
+
+
+def kaiming_normal(generator, shape, fan_in):
+  """Normal with standard deviation sqrt(2 / fan_in), not truncated."""
+  values = generator.standard_normal(shape, np.float32)
+  return values * np.float32(math.sqrt(2 / fan_in))
+
+
+def xavier_normal(generator, shape, fan_in):
+  """Normal with standard deviation sqrt(2 / (fan_in + fan_out))."""
+  fan_out = math.prod(shape) // shape[-2]
+  values = generator.standard_normal(shape, np.float32)
+  return values * np.float32(math.sqrt(2 / (fan_in + fan_out)))
+
+
+def uniform_by_fan_in(generator, shape, fan_in):
+  """Uniform in +-1/sqrt(fan_in): PyTorch's default for biases."""
+  bound = 1 / math.sqrt(fan_in)
+  return generator.uniform(-bound, bound, shape).astype(np.float32)
+
+
+def unit_uniform(generator, shape, fan_in):
+  """Uniform in [0, 1): open_lth's BN scales."""
+  del fan_in
+  return generator.random(shape, np.float32)
+
+
+def zeros(generator, shape, fan_in):
+  """Zeros."""
+  del generator, fan_in
+  return np.zeros(shape, np.float32)
+
+
+def ones(generator, shape, fan_in):
+  """Ones."""
+  del generator, fan_in
+  return np.ones(shape, np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Initialization:
+  """How each kind of parameter is drawn."""
+
+  kernel: Draw
+  bias: Draw
+  norm_scale: Draw
+  norm_bias: Draw = zeros
+
+
+OPEN_LTH = Initialization(kaiming_normal, uniform_by_fan_in, unit_uniform)
+ONETICKET = Initialization(xavier_normal, zeros, ones)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kit:
+  """Makes the layers of one network: all in one form, drawn in one way."""
+
+  form: Form
+  initial: Initialization = OPEN_LTH
+
+  def conv(self, features: int, size: int, stride: int = 1, **options):
+    """A square convolution; `bias`, `depthwise` and `name` are options."""
+    return Conv(self, features, size, stride, **options)
+
+  def norm(self, name: str):
+    """A batch normalisation."""
+    return BatchNorm(self, name=name)
+
+  def dense(self, features: int, name: str):
+    """A linear layer with bias."""
+    return Dense(self, features, name=name)
+
+
+# parameter -> how it is drawn, and its fan-in; while `recorded_draws` runs
+_found: ContextVar[dict[str, tuple[Draw, int]] | None]
+_found = ContextVar('_found', default=None)
+
+
+@contextlib.contextmanager
+def recorded_draws() -> Iterator[dict[str, tuple[Draw, int]]]:
+  """Fills a dictionary with the parameters of the layers called meanwhile.
+
+  Their names and how each is drawn, with its fan-in.
+  """
+  found: dict[str, tuple[Draw, int]] = {}
+  token = _found.set(found)
+  try:
+    yield found
+  finally:
+    _found.reset(token)
+
+
+class Layer(nn.Module):
+  """A layer whose parameters are drawn on the host, as its kit says.
+
+  Attributes:
+    kit: the form and the initialisation of the network.
+    kinds: parameter name -> the field of `Initialization` that draws it.
+  """
+
+  kit: Kit
+  kinds: ClassVar[dict[str, str]] = {'kernel': 'kernel', 'bias': 'bias'}
+
+  def drawn(self, name: str, shape: tuple[int, ...], fan_in: int = 1) -> Any:
+    """The parameter `name`; `init` draws it as its kind says."""
+    if (found := _found.get()) is not None:
+      found['/'.join((*self.path, name))] = self.draw(name), fan_in
+
+    def initialize(key):
+      def on_host(words):
+        generator = np.random.default_rng(np.asarray(words))
+        return self.draw(name)(generator, shape, fan_in)
+
+      result = jax.ShapeDtypeStruct(shape, jnp.float32)
+      return jax.pure_callback(
+        on_host, result, jax.random.key_data(key), vmap_method='sequential'
+      )
+
+    return self.param(name, initialize)
+
+  def draw(self, name: str) -> Draw:
+    """How the parameter `name` is drawn."""
+    return getattr(self.kit.initial, self.kinds[name])
+
+
+class Conv(Layer):
+  """A square convolution, zero-padded alike on all sides.
+
+  Attributes:
+    features: output channels; the input's if depthwise.
+    size: of the window, odd.
+    stride: of the window.
+    bias: whether it has one.
+    depthwise: whether each channel is convolved alone.
+  """
+
+  features: int
+  size: int
+  stride: int = 1
+  bias: bool = False
+  depthwise: bool = False
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    form = self.kit.form
+    channels = 1 if self.depthwise else x.shape[form.axes.index('C')]
+    shape = (self.size, self.size, channels, self.features)
+    fan_in = math.prod(shape[:-1])
+    kernel = self.drawn('kernel', shape, fan_in)
+    conv = form.depthwise if self.depthwise else form.conv
+    x = conv(x, kernel.astype(x.dtype), self.stride)
+    if self.bias:
+      bias = self.drawn('bias', (self.features,), fan_in)
+      x = x + form.along('C', bias.astype(x.dtype), x)
+    return x
+
+
+class Dense(Layer):
+  """A linear layer with bias on (batch, features)."""
+
+  features: int
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    fan_in = x.shape[-1]
+    kernel = self.drawn('kernel', (fan_in, self.features), fan_in)
+    bias = self.drawn('bias', (self.features,), fan_in)
+    return x @ kernel.astype(x.dtype) + bias.astype(x.dtype)
+
+
+class BatchNorm(Layer):
+  """Batch normalisation as PyTorch computes it.
+
+  eps 1e-5; running averages move by 0.1 a step, the running variance is the
+  unbiased one; evaluation uses running statistics. Examples of weight 0 (the
+  padding of a partial batch) do not count. Computes in float32, and returns
+  what it was given.
+  """
+
+  kinds = {'scale': 'norm_scale', 'bias': 'norm_bias'}
+  momentum: float = 0.1
+  epsilon: float = 1e-5
+
+  @nn.compact
+  def __call__(
+    self, x: jax.Array, weights: jax.Array | None, train: bool
+  ) -> jax.Array:
+    form, dtype = self.kit.form, x.dtype
+    x = x.astype(jnp.promote_types(dtype, jnp.float32))
+    shape = (x.shape[form.axes.index('C')],)
+    scale = self.drawn('scale', shape)
+    bias = self.drawn('bias', shape)
+    mean_avg = self.variable('batch_stats', 'mean', jnp.zeros, shape)
+    var_avg = self.variable('batch_stats', 'var', jnp.ones, shape)
+    if train:
+      count = x.size / shape[0]
+      weighted = x
+      if weights is not None:
+        count = count / weights.size * weights.sum()
+        weighted = x * form.along('N', weights, x)
+      sums = form.sum_channels(weighted), form.sum_channels(weighted * x)
+      count, (first, second) = total_over(
+        form.across, (jnp.asarray(count), sums)
+      )
+      mean = first / count
+      variance = second / count - mean**2
+      variance = jnp.maximum(variance, 0)
+      if not self.is_initializing():
+        unbiased = variance * count / jnp.maximum(count - 1, 1)
+        mean_avg.value += self.momentum * (mean - mean_avg.value)
+        var_avg.value += self.momentum * (unbiased - var_avg.value)
+    else:
+      mean, variance = mean_avg.value, var_avg.value
+    factor = scale * lax.rsqrt(variance + self.epsilon)
+    shift = bias - mean * factor
+    x = x * form.along('C', factor, x) + form.along('C', shift, x)
+    return x.astype(dtype)
+
+
+class Stage(nn.Module):
+  """`depth` units in a row, called block0, block1, ...
+
+  Attributes:
+    block: (number, name) -> the module of one unit, taking (x, weights,
+      train).
+    depth: how many there are.
+  """
+
+  block: Callable[[int, str], nn.Module]
+  depth: int
+
+  @nn.compact
+  def __call__(self, x, weights=None, train=False):
+    for number in range(self.depth):
+      x = self.block(number, f'block{number}')(x, weights, train)
+    return x
+
+
+class LinearBlock(nn.Module):
+  """A fully-connected layer and ReLU, as a unit."""
+
+  features: int
+  kit: Kit
+
+  @nn.compact
+  def __call__(self, x, weights=None, train=False):
+    del weights, train
+    return nn.relu(self.kit.dense(self.features, name='fc')(x))

@@ -1,0 +1,183 @@
+"""results.csv: one row for each trained network."""
+
+import csv
+import io
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from elth_jax.families import architecture
+from elth_jax.methods import METHODS
+from elth_jax.nn.cost import train_flops
+from elth_jax.study.nodes import Node
+from elth_jax.study.spec import StudySpec
+from elth_jax.training.recipe import Recipe
+from elth_jax.workdir.store import Store
+
+COLUMNS = (
+  'dataset',
+  'source',
+  'target',
+  'method',
+  'order',
+  'level',
+  'replicate',
+  'sparsity',
+  'test_accuracy',
+  'steps',
+  'train_flops',
+  'search_flops',
+  'source_dataset',
+  'source_optimizer',
+  'source_width',
+  'optimizer',
+  'width',
+  'test_loss',
+  'seed',
+  'node',
+  'key',
+)
+
+
+def row_of(node: Node, result: Mapping[str, Any]) -> dict[str, Any]:
+  """The row of one finished training run."""
+  about = node.spec['about']
+  return {
+    'dataset': node.spec['dataset'],
+    **{name: about.get(name, '') for name in COLUMNS if name in about},
+    'order': about.get('order', ''),
+    'source_dataset': about.get('source_dataset', ''),
+    'source_optimizer': about.get('source_optimizer', ''),
+    'source_width': about.get('source_width', ''),
+    'optimizer': node.spec['recipe']['optimizer'],
+    'width': node.architecture.width,
+    'seed': node.spec['seed'],
+    'node': node.name,
+    'key': node.key[:16],
+    **{name: result[name] for name in COLUMNS if name in result},
+  }
+
+
+def collect(
+  nodes: Mapping[str, Node], store: Store, done: Collection[str]
+) -> list[dict[str, Any]]:
+  """The rows of all finished training runs, in the order of the graph.
+
+  A run that diverged has no accuracy and no row.
+  """
+  results = {
+    name: store.result(node)
+    for name, node in nodes.items()
+    if node.kind == 'train' and name in done
+  }
+  spent = {name: found['train_flops'] for name, found in results.items()}
+  rows = []
+  for name, result in results.items():
+    if result['diverged_at'] is None:
+      row = row_of(nodes[name], result)
+      rows.append({**row, 'search_flops': search_flops(name, nodes, spent)})
+  return rows
+
+
+def of_targets(
+  rows: Iterable[Mapping[str, Any]], spec: StudySpec
+) -> list[Mapping[str, Any]]:
+  """The rows of what a study compares.
+
+  Not of sources trained otherwise, nor of a target's own IMP where that only
+  served as a source.
+  """
+  unasked = {'imp'} - set(spec.methods)
+  optimizer = spec.recipe_for(spec.dataset).optimizer
+  return [
+    row
+    for row in rows
+    if (row['dataset'], row['optimizer']) == (spec.dataset, optimizer)
+    and row['width'] == (spec.width or architecture(row['target']).width)
+    and not (row['method'] in unasked and row['target'] in spec.targets)
+  ]
+
+
+def search_flops(
+  name: str, nodes: Mapping[str, Node], spent: Mapping[str, float]
+) -> float:
+  """What it took to find the ticket that a run trains; see `search_of`.
+
+  Args:
+    name: of the run.
+    nodes: the study.
+    spent: training FLOPs of finished runs, by name.
+  """
+  return sum(
+    spent[parent] if parent in spent else _dense_flops(nodes[parent])
+    for parent in search_of(name, nodes)
+  )
+
+
+def search_of(name: str, nodes: Mapping[str, Node]) -> list[str]:
+  """All trainings that a run's ticket was made from, each once.
+
+  The rewind steps are included; trainings whose tickets a method only counts
+  are not.
+  """
+  found: set[str] = set()
+
+  def visit(child: Node) -> None:
+    free: tuple[str, ...] = ()
+    if child.kind == 'make':
+      free = METHODS[child.spec['method']].counted
+    for role, parent in child.parents.items():
+      if role not in free and parent not in found:
+        found.add(parent)
+        visit(nodes[parent])
+
+  visit(nodes[name])
+  return [parent for parent in sorted(found) if nodes[parent].trains]
+
+
+def with_seconds(
+  rows: Iterable[Mapping[str, Any]],
+  nodes: Mapping[str, Node],
+  seconds: Mapping[str, float],
+) -> list[dict[str, Any]]:
+  """Rows with `train_seconds` and `search_seconds`, where both are known.
+
+  Args:
+    rows: of results.csv.
+    nodes: the study.
+    seconds: of the machine, by run; see `Store.seconds`.
+  """
+  timed = []
+  for row in rows:
+    if row['node'] not in nodes:  # of an earlier config
+      continue
+    search = search_of(row['node'], nodes)
+    if all(name in seconds for name in (row['node'], *search)):
+      spent = sum(seconds[name] for name in search)
+      times = {'train_seconds': seconds[row['node']], 'search_seconds': spent}
+      timed.append({**row, **times})
+  return timed
+
+
+def _dense_flops(node: Node) -> float:
+  """Training FLOPs of a dense run to the rewind point."""
+  recipe, examples = Recipe(**node.spec['recipe']), node.spec['examples']
+  epochs = (node.spec['stop'] - node.spec['start']) / recipe.steps_per_epoch(
+    examples
+  )
+  images = round(epochs * examples)
+  return train_flops(node.architecture.multiply_adds(), {}, images)
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+  """The rows as text; the same rows always give the same bytes."""
+  text = io.StringIO()
+  writer = csv.DictWriter(text, COLUMNS, lineterminator='\n')
+  writer.writeheader()
+  for row in rows:
+    writer.writerow(
+      {
+        name: f'{row[name]:.10g}' if isinstance(row[name], float) else row[name]
+        for name in COLUMNS
+      }
+    )
+  return text.getvalue()

@@ -1,0 +1,70 @@
+"""Does the analyses of a study: each node's result as JSON values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from elth_jax.analysis import (
+  barrier,
+  interpolate,
+  overlap,
+  unit_overlap,
+)
+from elth_jax.masks import layer_densities
+from elth_jax.study.nodes import Node
+from elth_jax.training.trainer import Trainer
+from elth_jax.workdir.store import Store
+
+
+def connect(
+  node: Node, nodes: Mapping[str, Node], store: Store, trainer: Trainer
+) -> dict[str, Any]:
+  """Test accuracy from one training of a ticket to the other.
+
+  Returns:
+    `accuracy` at evenly spaced points, 0 to 1; `barrier`; `statistics`, how
+    BN statistics in between were got.
+  """
+  parents = {role: nodes[name] for role, name in node.parents.items()}
+  one, other = (store.trained(parents[role]) for role in ('one', 'other'))
+  ticket = store.ticket(parents['ticket'])
+  shares = np.linspace(0, 1, node.spec['points'])
+  between = [
+    {name: interpolate(one[name], other[name], share) for name in one}
+    for share in shares
+  ]
+  recompute = node.spec['statistics'] == 'recomputed'
+  accuracy = trainer.accuracies(ticket, between, recompute)
+  return {
+    'accuracy': accuracy,
+    'barrier': barrier(accuracy),
+    'statistics': node.spec['statistics'],
+  }
+
+
+def compare_masks(
+  node: Node, nodes: Mapping[str, Node], store: Store
+) -> dict[str, Any]:
+  """The overlap of a ticket with IMP's, and of the units within IMP's.
+
+  Returns:
+    `iou`, `chance` and `corrected` (see `analysis.Overlap`); of IMP's ticket
+    `units`, the corrected overlaps of the units of each stage, and
+    `densities` of its leaves.
+  """
+  imp, other = (
+    store.ticket(nodes[node.parents[role]]).masks for role in ('imp', 'other')
+  )
+  found = overlap(imp, other)
+  units = unit_overlap(imp, node.architecture.family.layout)
+  return {
+    'iou': found.iou,
+    'chance': found.chance,
+    'corrected': found.corrected,
+    'units': {
+      stage: [[None if v != v else float(v) for v in row] for row in matrix]
+      for stage, matrix in units.items()
+    },
+    'densities': layer_densities(imp),
+  }

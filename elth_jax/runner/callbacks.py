@@ -1,0 +1,93 @@
+"""What happens between the dispatches of a batch of training runs."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from elth_jax.process.phases import phase
+from elth_jax.process.signals import StudyStopped
+from elth_jax.runner.progress import ProgressDisplay
+from elth_jax.study.nodes import Node
+from elth_jax.training import checkpoint
+from elth_jax.training.loop import Segment
+from elth_jax.workdir.store import Store
+
+
+class BatchWatch:
+  """Logs, shows, checkpoints and stops a batch; called after each dispatch.
+
+  Args:
+    nodes: the runs that are trained together.
+    start: the step at which they start.
+    work: what the batch costs in all, in the unit of `display`.
+    store: where metrics and checkpoints go.
+    display: where progress is shown.
+    checkpoint_seconds: how often states are saved.
+    asked_to_stop: if true, states are saved and `StudyStopped` is raised.
+
+  Attributes:
+    diverged: name of a run -> the first step whose loss was not finite.
+  """
+
+  def __init__(
+    self,
+    nodes: Sequence[Node],
+    start: int,
+    work: float,
+    store: Store,
+    display: ProgressDisplay,
+    checkpoint_seconds: float,
+    asked_to_stop: Callable[[], bool],
+  ):
+    self.nodes = nodes
+    self.stop = nodes[0].spec['stop']
+    self.step = start
+    self.work_per_step = work / max(self.stop - start, 1)
+    self.store = store
+    self.display = display
+    self.checkpoint_seconds = checkpoint_seconds
+    self.asked_to_stop = asked_to_stop
+    self.diverged: dict[str, int] = {}
+    self.saved = time.monotonic()
+    others = f' and {len(nodes) - 1} like it' if len(nodes) > 1 else ''
+    self.name = nodes[0].name + others
+    display.advance(self.name, 0)
+
+  def __call__(self, segment: Segment) -> None:
+    self._log(segment)
+    self.display.advance(
+      f'{self.name}, step {segment.step}/{self.stop}, '
+      f'training accuracy {segment.accuracy.mean():.3f}',
+      (segment.step - self.step) * self.work_per_step,
+    )
+    self.step = segment.step
+    asked = self.asked_to_stop()
+    overdue = time.monotonic() - self.saved > self.checkpoint_seconds
+    if (asked or overdue) and segment.step < self.stop:
+      with phase('checkpoint'):
+        self._save(segment)
+      self.saved = time.monotonic()
+      if asked:
+        raise StudyStopped
+
+  def _save(self, segment: Segment) -> None:
+    """Checkpoints all runs but diverged ones, which will diverge again."""
+    self.store.sync_log()
+    for node, state in zip(self.nodes, segment.states(), strict=True):
+      if node.name not in self.diverged:
+        checkpoint.save(self.store.partial(node), state, node.key)
+
+  def _log(self, segment: Segment) -> None:
+    for i, node in enumerate(self.nodes):
+      loss = float(segment.loss[i])
+      if segment.diverged[i] >= 0:
+        self.diverged.setdefault(node.name, int(segment.diverged[i]))
+      self.store.log(
+        node=node.name,
+        step=segment.step,
+        epoch=segment.epoch,
+        loss=loss,
+        train_accuracy=float(segment.accuracy[i]),
+        seconds=round(segment.seconds, 4),
+        tickets=len(self.nodes),
+        time=round(time.time(), 2),
+      )

@@ -1,0 +1,206 @@
+"""What the command line does: flags, config, devices, then a study."""
+
+import functools
+import os
+import shlex
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from elth_jax.process.signals import StopRequest
+from elth_jax.storage.files import local_path
+
+# What loads JAX is imported by functions, once the environment is right.
+
+
+def run(stop: StopRequest) -> None:
+  """Runs the study that `sys.argv` describes, and exits."""
+  command = _command(sys.argv)
+  try:
+    sys.argv[1:] = with_one_config(sys.argv[1:])
+    _prepare_devices()
+  except ValueError as error:
+    sys.exit(f'elth_jax: {error}')
+  _define_flags()
+  app.run(
+    functools.partial(_run, stop=stop, command=command),
+    flags_parser=_parse_flags,
+  )
+
+
+def _command(argv: Sequence[str]) -> str:
+  """What a person would type to start this again."""
+  is_script = Path(argv[0]).stem == 'elth-jax'
+  program = ['elth-jax'] if is_script else ['python', '-m', 'elth_jax.main']
+  return shlex.join([*program, *argv[1:]])
+
+
+def with_one_config(arguments: Sequence[str]) -> list[str]:
+  """The arguments with the last --config alone, its path expanded.
+
+  Every --config executes its file, and a file that registers a family can be
+  executed once.
+
+  Raises:
+    ValueError: if the path is empty or not on this machine, or no file is
+      there.
+  """
+  rest: list[str] = []
+  path, place = None, 0
+  words = iter(arguments)
+  for word in words:
+    name, equals, text = word.partition('=')
+    if word == '--':
+      rest += [word, *words]
+    elif name in ('-config', '--config'):
+      place = len(rest) if path is None else place
+      path = text if equals else next(words, '')
+    else:
+      rest.append(word)
+  if path is not None:
+    rest.insert(place, f'--config={_expanded(path)}')
+  return rest
+
+
+def _expanded(path: str) -> str:
+  """The path of a config; what follows its colon is the config's argument."""
+  file, colon, choice = path.partition(':')
+  if choice.startswith('//'):  # a scheme, as in gs://bucket/config.py
+    local_path(path, '--config')
+  found = local_path(file, '--config')
+  if not found.is_file():
+    raise ValueError(f'--config: there is no file {found}')
+  return f'{found}{colon}{choice}'
+
+
+def _prepare_devices() -> None:
+  """Splits the CPU before the config is read: a config may compute.
+
+  Raises:
+    ValueError: if the environment holds what JAX cannot read.
+  """
+  if not os.environ.get('JAX_NUM_CPU_DEVICES'):
+    os.environ.pop('JAX_NUM_CPU_DEVICES', None)  # JAX cannot read an empty one
+  from elth_jax.process import devices
+
+  devices.split_cpu()
+
+
+def _define_flags() -> None:
+  config_flags.DEFINE_config_file('config', help_string='A study to run.')
+  flags.DEFINE_string('workdir', None, 'Folder for everything that is written.')
+  flags.DEFINE_string(
+    'compilation_cache',
+    None,
+    'Folder for compiled programs, or "off"; by default in ELTH_JAX_CACHE, or '
+    '~/.cache/elth_jax.',
+  )
+  flags.mark_flags_as_required(['config', 'workdir'])
+  for name in ('config', 'workdir', 'compilation_cache'):  # for --help
+    flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+  """Reads flags and config; anything wrong with them is one line."""
+  try:
+    rest = flags.FLAGS(argv)
+    flags.FLAGS.config.keys()  # a file that could not be read fails here
+    return rest
+  except Exception as error:  # a config's file may raise anything
+    cause = error.__cause__ if isinstance(error, OSError) else None
+    why = _why(cause if isinstance(cause, OSError) else error, argv)
+    sys.exit(f'elth_jax: {" ".join(why.split())}')
+
+
+def _why(error: Exception, argv: Sequence[str]) -> str:
+  """What was wrong, with the line of the config's file if that raised it."""
+  from elth_jax.process import devices
+
+  text = _message(error)
+  if 'Traceback' in text:  # of the config's file; its last line says why
+    return f'--config: {text.strip().splitlines()[-1]}'
+  if isinstance(error, RuntimeError | AssertionError):  # perhaps JAX's
+    try:
+      devices.require()
+    except devices.DeviceError as found:
+      return str(found)
+  start = '--config='
+  paths = [word.removeprefix(start) for word in argv if word.startswith(start)]
+  files = [path.partition(':')[0] for path in paths]
+  for frame in reversed(traceback.extract_tb(error.__traceback__)):
+    if frame.filename in files:
+      where = f'{frame.filename}, line {frame.lineno}'
+      return f'--config: {where}: {type(error).__name__}: {text}'
+  if files and ('--config=None' in text or "attribute 'keys'" in text):
+    return f'--config: get_config() of {files[0]} must return a ConfigDict'
+  return text
+
+
+def _message(error: Exception) -> str:
+  """An error's text; ml_collections puts one error into another."""
+  inner = error.args[0] if error.args else ''
+  if isinstance(error, AttributeError | KeyError) and inner:
+    return _message(inner) if isinstance(inner, Exception) else str(inner)
+  return str(error)
+
+
+def _run(argv: Sequence[str], stop: StopRequest, command: str) -> None:
+  if len(argv) > 1:
+    raise app.UsageError(f'unexpected argument {argv[1]!r}')
+  logging.set_verbosity(logging.ERROR)
+
+  from elth_jax.datasets import DatasetError
+  from elth_jax.process.compilation import keep_compiled
+  from elth_jax.process.devices import DeviceError
+  from elth_jax.process.signals import StudyStopped
+  from elth_jax.runner import session
+  from elth_jax.storage.manifest import DamagedError
+  from elth_jax.workdir.lock import BusyError
+  from elth_jax.workdir.store import StoreError
+
+  given = config_flags.get_override_values(flags.FLAGS['config'])
+  try:
+    keep_compiled(flags.FLAGS.compilation_cache)
+  except (OSError, ValueError) as error:
+    sys.exit(f'elth_jax: {error}')
+  stop.start_running()
+  try:
+    succeeded = session.run(
+      flags.FLAGS.config,
+      flags.FLAGS.workdir,
+      asked_to_stop=lambda: bool(stop),
+      command=command,
+      given=given,
+    )
+  except (
+    session.ConfigError,
+    StoreError,
+    BusyError,
+    DamagedError,
+    DatasetError,
+    DeviceError,
+    OSError,
+  ) as error:
+    sys.exit(f'elth_jax: {error}')
+  except StudyStopped:
+    _exit_stopped(stop)
+  except Exception as error:
+    if not stop:
+      raise
+    # a signal to the whole job also ends processes that read data
+    first = str(error).strip().partition('\n')[0]
+    print(f'elth_jax: {type(error).__name__}: {first}', file=sys.stderr)
+    _exit_stopped(stop)
+  if not succeeded:
+    sys.exit(1)
+
+
+def _exit_stopped(stop: StopRequest) -> NoReturn:
+  print('stopped; the same command continues', file=sys.stderr)
+  sys.exit(128 + (stop.signal or signal.SIGTERM))

@@ -1,0 +1,194 @@
+"""One start of a study: check, list or run, then write what it found."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from elth_jax.process import devices
+from elth_jax.process.phases import peak_memory, phase
+from elth_jax.process.signals import StudyStopped
+from elth_jax.process.text import counted, printable, say
+from elth_jax.report import results, summary, write_report
+from elth_jax.runner import profile
+from elth_jax.runner.run import Runner
+from elth_jax.study import data
+from elth_jax.study.estimate import describe
+from elth_jax.study.graph import build
+from elth_jax.study.nodes import Node
+from elth_jax.study.spec import StudySpec, read_config
+from elth_jax.workdir import history, outputs
+from elth_jax.workdir.lock import owned
+from elth_jax.workdir.store import Store, StoreError
+
+
+class ConfigError(ValueError):
+  """A config that asks for what cannot be; says which key or name."""
+
+
+def run(
+  config: Mapping[str, Any] | ConfigDict,
+  workdir: Path | str,
+  asked_to_stop: Callable[[], bool] = lambda: False,
+  command: str = '',
+  given: Mapping[str, Any] | None = None,
+) -> bool:
+  """Runs a study in `workdir`, or what is left of it, and reports.
+
+  Args:
+    config: the fields of `StudySpec` and `RunOptions`, e.g. a ConfigDict.
+    workdir: the study's folder; it is made, or continued.
+    asked_to_stop: looked at between dispatches.
+    command: how a person would start it again, for the report.
+    given: what a person set beside the config's file; see `read_config`.
+
+  Returns:
+    Whether every run succeeded; those that diverged are named.
+
+  Raises:
+    ConfigError: if the config is wrong, before anything runs.
+    devices.DeviceError: if JAX cannot use the devices it is told to use.
+    StoreError: if the workdir cannot be used for this config.
+    lock.BusyError: if another process works in it.
+    manifest.DamagedError: if something is damaged that cannot be made again.
+    datasets.DatasetError: if the data is not there, or not the published data.
+    StudyStopped: if asked to stop; all that was done is safe.
+  """
+  store = Store(workdir, writable=False)
+  devices.require()
+  try:
+    spec, options = read_config(config, given)
+    if options.dry_run:
+      listed = describe(build(spec, data.outline(spec)), spec)
+      _leave_if(asked_to_stop)
+      say(listed)
+      return True
+    found = data.load(spec, options)
+    nodes = build(spec, found)
+  except ValueError as error:
+    raise ConfigError(str(error)) from error
+  _leave_if(asked_to_stop)  # data may have taken long
+  store.make()
+  profiled = (
+    profile.into(store) if options.profile else contextlib.nullcontext()
+  )
+  with owned(store.root), profiled:
+    with phase('recovery'):
+      store.sweep()
+      notes = _accept(store, spec, nodes)
+      changes = history.note_start(store, command)
+      runner = Runner(nodes, store, found, options, asked_to_stop)
+      runner.recovery.notes[:0] = notes
+    return _run(runner, spec, changes, command)
+
+
+def _run(
+  runner: Runner, spec: StudySpec, changes: list[str], command: str
+) -> bool:
+  """Does what is left, and reports; whether every run succeeded."""
+  nodes, store, recovery = runner.nodes, runner.store, runner.recovery
+  are = 'is' if len(nodes) == 1 else 'are'
+  say(
+    f'{len(runner.done)} of {counted(len(nodes), "node")} {are} done in '
+    f'{store.root}'
+  )
+  if recovery.finds_work():
+    outputs.reopen(store)
+  try:
+    runner.run()
+  finally:  # what is finished is worth reading, whatever stops the rest
+    rows = results.collect(nodes, store, runner.done)
+    text = results.to_csv(rows)
+    rows = results.of_targets(rows, spec)
+    new = not store.holds('results.csv', text)
+    if new:
+      outputs.reopen(store)
+      store.write('results.csv', text)
+  made = recovery.digests()
+  if new or not recovery.covers(made, runner.failed):
+    notes = (*changes, *recovery.notes)
+    with phase('report'):
+      write_report(
+        store,
+        spec,
+        nodes,
+        rows,
+        runner.failed,
+        notes,
+        command,
+        runner.asked_to_stop,
+      )
+    outputs.close(store, made, runner.failed)
+  say(summary.to_text(rows, printable))
+  say(f'report: {store.root / "report.html"}')
+  say(
+    'peak memory: '
+    + ', '.join(f'{of} {b / 2**30:.2f} GiB' for of, b in peak_memory().items())
+  )
+  for note in (*changes, *recovery.notes):
+    say(f'NOTE {note}')
+  for name, why in runner.failed.items():
+    say(f'FAILED {name}: {why}')
+  return not runner.failed
+
+
+def _leave_if(asked_to_stop: Callable[[], bool]) -> None:
+  if asked_to_stop():
+    raise StudyStopped
+
+
+def _accept(
+  store: Store, spec: StudySpec, nodes: Mapping[str, Node]
+) -> list[str]:
+  """Writes the config, unless an earlier one forbids it; what to say of it.
+
+  A change is accepted if every node of the earlier study is still there,
+  determined by the same things: then it only adds work.
+  """
+  config = _as_json(dataclasses.asdict(spec))
+  earlier, notes = outputs.read_config(store, config)
+  if earlier == config and not notes:
+    return []
+  if earlier is not None:
+    try:
+      former = StudySpec.from_config(earlier)
+      before = build(former, data.load(former))
+    except ValueError as error:
+      raise StoreError(
+        f'{store.root / outputs.CONFIG}: {error}; restore it, or remove it to '
+        'have what is finished compared with the config given'
+      ) from error
+    changed = [
+      name
+      for name, node in before.items()
+      if name not in nodes or nodes[name].key != node.key
+    ]
+    if changed:
+      raise StoreError(
+        f'{store.root} holds a study with other settings: '
+        f'{_differences(earlier, config)}; give another --workdir, '
+        'or change only what adds runs'
+      )
+  outputs.write_config(store, config)
+  return notes
+
+
+def _as_json(value: Any) -> Any:
+  if isinstance(value, Mapping):
+    return {key: _as_json(item) for key, item in value.items()}
+  return [_as_json(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _differences(old: Mapping, new: Mapping, prefix: str = '') -> str:
+  found = []
+  for key in sorted(old.keys() | new.keys()):
+    one, other = old.get(key), new.get(key)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+      inner = _differences(one, other, f'{prefix}{key}.')
+      found += [inner] if inner else []
+    elif one != other:
+      found.append(f'{prefix}{key} was {one}, now {other}')
+  return '; '.join(found)

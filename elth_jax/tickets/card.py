@@ -1,0 +1,81 @@
+"""Ticket cards: what a ticket is, in Markdown with figures, beside its file."""
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from elth_jax import masks as masks_lib
+from elth_jax.storage.files import local_path, write_atomically
+from elth_jax.tickets.drawing import in_network_order, layer_sparsity
+from elth_jax.tickets.value import SparseNetwork
+
+CARD, FIGURE = 'README.md', 'sparsity.png'
+LONGEST = 300  # characters of a value
+
+
+def write_card(
+  ticket: SparseNetwork, folder: Path | str, file: str = ''
+) -> None:
+  """Writes README.md and its figures into a folder.
+
+  Whatever the ticket says of itself is shown as text, never as markup.
+
+  Args:
+    ticket: what is described.
+    folder: where the card goes; it is made if need be.
+    file: the name of the ticket's file there, for the lines that load it.
+  """
+  folder = local_path(folder, 'folder')
+  densities = masks_lib.layer_densities(in_network_order(ticket.masks))
+  if densities:
+    figure = layer_sparsity(
+      {f'{ticket.sparsity:.2%} in all': densities}, 'Sparsity by layer'
+    )
+    png = io.BytesIO()
+    figure.savefig(png, format='png', dpi=160)
+    write_atomically(folder / FIGURE, png.getvalue())
+  kept, prunable = masks_lib.counts(ticket.masks)
+  environment = jinja2.Environment(
+    loader=jinja2.PackageLoader('elth_jax.tickets', '.'),
+    trim_blocks=True,
+    lstrip_blocks=True,
+  )
+  environment.filters['code'] = _code
+  text = environment.get_template('card.md').render(
+    title=_title(ticket),
+    ticket=ticket,
+    kept=kept,
+    prunable=prunable,
+    facts=dict(_facts(ticket)),
+    figure=FIGURE if densities else '',
+    file=file,
+  )
+  write_atomically(folder / CARD, text)
+
+
+def _title(ticket: SparseNetwork) -> str:
+  name = str(ticket.architecture.get('name', 'network'))
+  safe = ''.join(c for c in name if c.isalnum() or c in '-_ ')
+  return f'Ticket of {safe[:60]} at {ticket.sparsity:.2%} sparsity'
+
+
+def _facts(ticket: SparseNetwork):
+  """What is known, the most asked for first."""
+  first = ('method', 'level', 'source', 'target', 'order', 'plan', 'dataset')
+  said: Mapping[str, Any] = {**ticket.architecture, **ticket.provenance}
+  for name in (*first, *sorted(said.keys() - set(first))):
+    if said.get(name) not in (None, '', [], {}):
+      yield name, said[name]
+
+
+def _code(value: Any) -> str:
+  """A value as code in a cell of a table; nothing in it ends the cell."""
+  text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+  text = ' '.join(text.replace('`', "'").replace('|', '/').split())
+  if len(text) > LONGEST:
+    text = f'{text[:LONGEST]}...'
+  return f'`{text}`'

@@ -1,0 +1,129 @@
+"""Tickets: a network's rewound weights, its masks, and where they came from."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elth_jax.elastic.plan import Plan
+from elth_jax.elastic.tables import Units
+from elth_jax.storage.files import local_path, write_atomically
+from elth_jax.tickets import file as ticket_file
+from elth_jax.tickets import hub, transform
+from elth_jax.tickets.arrays import from_arrays, to_arrays
+from elth_jax.tickets.value import COLLECTIONS, SparseNetwork
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ticket(SparseNetwork):
+  """A sparse network that is kept in files, shared and transformed.
+
+  Its fields are those of `SparseNetwork`.
+  """
+
+  def save(self, path: Path | str) -> None:
+    """Writes the ticket to one safetensors file, whole or not at all.
+
+    Keys, their order, shapes and dtypes come back; mappings of any type come
+    back as dictionaries.
+
+    Raises:
+      ValueError: before anything is written: if the provenance is no JSON, or
+        naming the leaf, if a dtype or a key cannot be written.
+    """
+    about: dict[str, Any] = {
+      'architecture': dict(self.architecture),
+      'provenance': dict(self.provenance),
+    }
+    trees = {name: getattr(self, name) for name in COLLECTIONS}
+    arrays, paths = to_arrays(trees, optional='masks')
+    if paths is not None:
+      about['paths'] = paths
+    content = ticket_file.encode(arrays, about)
+    write_atomically(local_path(path, 'the ticket file'), content)
+
+  @classmethod
+  def load(cls, path: Path | str):
+    """Reads a ticket; the file may come from anybody.
+
+    Sizes are bounded and hashes checked before anything is allocated; nothing
+    in the file is executed, imported or used as a path.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if the file is damaged, is no ticket, exceeds the limits of
+        `ticket_file`, or contradicts itself.
+    """
+    tensors, about = ticket_file.read(path)
+    try:
+      return cls._from_tensors(tensors, about)
+    except (ValueError, LookupError, TypeError) as error:
+      raise ticket_file.unsound(path, error) from error
+
+  def save_pretrained(self, folder: Path | str) -> None:
+    """Writes the ticket and a card into a folder; see `hub`."""
+    hub.save_pretrained(self, folder)
+
+  @classmethod
+  def from_pretrained(cls, name: Path | str, **options: Any):
+    """The ticket in a folder or in a repository.
+
+    Args:
+      name: a folder that `save_pretrained` wrote, or `user/repository`.
+      **options: `revision`, and others of `hub.find_ticket`.
+
+    Raises:
+      FileNotFoundError, ImportError, ValueError: as `hub.find_ticket` and
+        `load` do.
+    """
+    return cls.load(hub.find_ticket(name, **options))
+
+  def push_to_hub(self, repository: str, **options: Any) -> str:
+    """Uploads the ticket and its card; see `hub.push_to_hub`."""
+    return hub.push_to_hub(self, repository, **options)
+
+  def transform(
+    self,
+    target: str,
+    *,
+    order: str = 'append',
+    units: Units | Mapping[str, Units] | None = None,
+    keep: Units | Mapping[str, Units] | None = None,
+    drop: Units | Mapping[str, Units] | None = None,
+    plan: Plan | None = None,
+  ):
+    """The ticket of another depth of the same family, checked against it.
+
+    Args:
+      target: the network wanted, e.g. `resnet32`; width, input and classes
+        stay.
+      order: how replicas are arranged when stretching, `append` or
+        `interpolate`, or any rule of `elastic.rules`.
+      units: the units to replicate when stretching.
+      keep: the units to keep when squeezing; see `squeeze_tree`.
+      drop: the units to drop when squeezing.
+      plan: a plan of your own instead of these rules.
+
+    Raises:
+      ValueError: if the target is of another family or unknown, or the result
+        does not have exactly its leaves, shapes and dtypes.
+    """
+    if plan is None:
+      plan = transform.plan_for(self, target, order, units, keep, drop)
+    return transform.transform(self, target, plan)
+
+  @classmethod
+  def _from_tensors(cls, tensors: Mapping[str, np.ndarray], about: Any):
+    for name in ('architecture', 'provenance'):
+      if not isinstance(about[name], dict):
+        raise ValueError(f'its {name} is no JSON object')
+    trees = from_arrays(
+      tensors, about.get('paths'), COLLECTIONS, optional='masks'
+    )
+    return cls(
+      **trees,
+      architecture=about['architecture'],
+      provenance=about['provenance'],
+    )

@@ -1,0 +1,122 @@
+"""A sparse network as a value: weights, masks, statistics, and their origin.
+
+`tickets.ticket.Ticket` adds files and transformations.
+"""
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from elth_jax import masks as masks_lib
+from elth_jax.trees import PyTree, join, map_named, node_of, zip_named
+
+COLLECTIONS = ('params', 'batch_stats', 'masks')
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SparseNetwork:
+  """A sparse network at its rewind point, as an immutable value.
+
+  Attributes:
+    architecture: the network in plain values, as
+      `families.Architecture.to_json` writes it.
+    params: parameters at the rewind step, float numpy arrays by stage and
+      block; exactly zero where pruned.
+    batch_stats: BN running statistics at the rewind step; may be empty.
+    masks: bool numpy arrays, true where kept, with the structure of `params`;
+      `None` where a parameter is dense and not counted.
+    provenance: where it came from, in plain JSON values (method, level,
+      rewind step, dataset, seeds, plan, parents).
+
+  Raises:
+    ValueError: naming the leaf, if masks and parameters do not agree, or a
+      pruned weight is not zero.
+  """
+
+  architecture: Mapping[str, Any]
+  params: PyTree
+  batch_stats: PyTree
+  masks: PyTree
+  provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+  def __post_init__(self):
+    for name in COLLECTIONS:
+      tree = getattr(self, name)
+      _check_nodes(tree, name)
+      frozen = map_named(lambda _, leaf: _frozen(leaf), tree)
+      object.__setattr__(self, name, frozen)
+    for name in ('architecture', 'provenance'):
+      object.__setattr__(self, name, copy.deepcopy(dict(getattr(self, name))))
+    for name, weights, mask in zip_named(self.params, self.masks):
+      if mask is None:
+        continue
+      if (mask.dtype, mask.shape) != (np.dtype(bool), np.shape(weights)):
+        raise ValueError(
+          f'mask {name}: {mask.dtype}{mask.shape}, but the weight needs '
+          f'bool{np.shape(weights)}'
+        )
+      if (weights[~mask] != 0).any():
+        raise ValueError(
+          f'{name}: weights outside the mask are not zero; '
+          'apply_masks(params, masks) first'
+        )
+
+  @property
+  def sparsity(self) -> float:
+    """The share of zeros, 0 to 1, over all prunable weights."""
+    return masks_lib.sparsity(self.masks)
+
+  def derive(self, **changes: Any) -> Self:
+    """A ticket whose leaves are leaves of this one, which are not read again.
+
+    Args:
+      **changes: fields, as for `dataclasses.replace`; wherever a weight is
+        used its own mask is used too, so their agreement is not checked.
+    """
+    new = object.__new__(type(self))
+    for field in dataclasses.fields(self):
+      value = changes.get(field.name, getattr(self, field.name))
+      object.__setattr__(new, field.name, value)
+    return new
+
+
+# a function of one kind of network returns the same kind
+Network = TypeVar('Network', bound=SparseNetwork)
+
+
+def _check_nodes(tree: PyTree, name: str) -> None:
+  """Raises `ValueError`, naming the node, unless all nodes are mappings."""
+  node = node_of(tree)
+  if node is None:
+    return
+  if not isinstance(tree, Mapping):
+    raise ValueError(
+      f'{name} is a {type(tree).__name__}; a ticket holds nested mappings of '
+      'arrays: open boxes first, by flax.nnx.to_pure_dict or '
+      'flax.core.meta.unbox'
+    )
+  for key, child in zip(node.keys, node.children, strict=True):
+    _check_nodes(child, join(name, key))
+
+
+def _frozen(leaf: Any) -> np.ndarray | None:
+  """A host array over bytes that no donation or later edit can reach."""
+  if leaf is None:
+    return None
+  if isinstance(leaf, np.ndarray) and isinstance(_memory(leaf), bytes):
+    return leaf
+  array = np.asarray(leaf)
+  array = array.astype(array.dtype.newbyteorder('='), copy=False)
+  if array.dtype.hasobject:
+    raise ValueError(f'{leaf!r:.80} is no array of numbers')
+  return np.ndarray(array.shape, array.dtype, array.tobytes())
+
+
+def _memory(array: Any) -> Any:
+  """What an array looks at in the end; `None` if it owns its memory."""
+  while isinstance(array, np.ndarray):
+    array = array.base
+  return array

@@ -1,0 +1,180 @@
+"""What is compiled for tickets spread over devices in one way."""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from elth_jax.nn.forms import EXAMPLES
+from elth_jax.training.input_pipeline import Feed, Window
+from elth_jax.training.state import TrainState, stack
+from elth_jax.trees import PyTree
+
+TICKETS = 'tickets'
+
+
+class Programs:
+  """Training and evaluation of `lanes` tickets at once.
+
+  Tickets never communicate. If several devices share a ticket, each has a part
+  of every batch, and they add up gradients and BN's sums.
+
+  Args:
+    segment: the function of one ticket, see `step.make_segment`.
+    evaluation: likewise, see `step.make_evaluation`.
+    statistics: likewise, see `step.make_statistics`.
+    feed: brings the images.
+    devices: a multiple of `share`.
+    per_device: tickets on each device; 1 if devices share tickets.
+    share: how many devices share a ticket.
+    deterministic: refuse kernels whose results vary from run to run.
+
+  Attributes:
+    lanes: how many tickets are trained at once; fewer may be given.
+  """
+
+  def __init__(
+    self,
+    segment: Callable,
+    evaluation: Callable,
+    statistics: Callable,
+    feed: Feed,
+    devices: Sequence[jax.Device],
+    per_device: int,
+    share: int,
+    deterministic: bool = False,
+  ):
+    self.lanes = len(devices) // share * per_device
+    self.share = share
+    mesh = jax.make_mesh(
+      (len(devices) // share, share),
+      (TICKETS, EXAMPLES),
+      (AxisType.Auto, AxisType.Auto),
+      devices=devices,
+    )
+    options = {}
+    if deterministic and jax.default_backend() == 'gpu':
+      options['xla_gpu_deterministic_ops'] = True
+    jit = functools.partial(jax.jit, compiler_options=options)
+    on_mesh = functools.partial(_spread, mesh=mesh, alone=per_device == 1)
+    own = PartitionSpec(TICKETS)
+    parts = PartitionSpec(TICKETS, None, EXAMPLES)
+    shared = PartitionSpec()
+    tests = PartitionSpec(None, EXAMPLES)
+    self._own, self._parts, self._tests = (
+      NamedSharding(mesh, spec) for spec in (own, parts, tests)
+    )
+    self._segment = jit(
+      on_mesh(segment, 3, (own, own, parts, shared, shared)), donate_argnums=0
+    )
+    self._evaluate = jit(on_mesh(evaluation, 3, (own, own, own, tests, tests)))
+    self._statistics = jit(on_mesh(statistics, 3, (own, own, own, shared)))
+    self._feed = feed
+    self._resident = feed.resident(devices)
+    self._kept_tests: list[PyTree] = []
+
+  def place(self, states: Sequence[TrainState]) -> TrainState:
+    """States on the devices, stacked; spare lanes repeat the last one."""
+    if not 1 <= len(states) <= self.lanes:
+      raise ValueError(f'{len(states)} tickets for {self.lanes} lanes')
+    spare = self.lanes - len(states)
+    return _put(stack([*states, *[states[-1]] * spare]), self._own)
+
+  def run(
+    self, state: TrainState, stops: Sequence[int], window: Window
+  ) -> tuple[TrainState, PyTree]:
+    """Trains each lane to its stop, within one window; donates `state`.
+
+    Args:
+      state: from `place`, or from this function.
+      stops: the step before which each ticket stops; spare lanes do nothing.
+      window: the batches of each ticket.
+
+    Returns:
+      The new state, and by lane sums over examples and the step of divergence
+      (see `step.make_segment`).
+    """
+    spare = self.lanes - len(stops)
+    all_stops = np.asarray([*stops, *[0] * spare], np.int32)
+    batches = window.batches
+    stacked = {
+      name: self._stack(name, [batch[name] for batch in batches], spare)
+      for name in batches[0]
+    }
+    return self._segment(
+      state,
+      _put(all_stops, self._own),
+      _put(stacked, self._parts),
+      np.int32(window.first),
+      self._resident,
+    )
+
+  def _stack(self, name, values, spare: int) -> np.ndarray:
+    """A window's batches of all lanes, padded to a multiple of `share`."""
+    lanes = [*values, *[values[-1]] * spare]
+    stacked = np.stack(lanes) if len(lanes) > 1 else lanes[0][None]
+    missing = -stacked.shape[2] % self.share
+    if not missing:
+      return stacked
+    margins = [(0, 0)] * stacked.ndim
+    margins[2] = (0, missing)
+    filling = -1 if name in ('index', 'label') else 0  # no example
+    return np.pad(stacked, margins, constant_values=filling)
+
+  def evaluate(self, state: TrainState) -> PyTree:
+    """Sums over the test set by lane: `loss`, `correct`, `count`."""
+    found = [
+      self._evaluate(state.params, state.batch_stats, state.masks, *tests)
+      for tests in self._test_windows()
+    ]
+    return jax.tree.map(lambda *sums: sum(sums), *found)
+
+  def _test_windows(self) -> Iterator[PyTree]:
+    """Test images on the devices; what is in memory stays there."""
+    if self._kept_tests:
+      return iter(self._kept_tests)
+    windows = (_put(one, self._tests) for one in self._feed.tests(self.share))
+    if self._feed.in_memory:
+      self._kept_tests = list(windows)
+      return iter(self._kept_tests)
+    return windows
+
+  def statistics(self, state: TrainState) -> PyTree:
+    """BN statistics anew, over one epoch of training images."""
+    stats = state.batch_stats
+    for images in self._feed.plain():
+      stats = self._statistics(state.params, stats, state.masks, images)
+    return stats
+
+
+def _spread(function, own: int, specs, *, mesh, alone: bool):
+  """Maps a function of one ticket over devices, and over tickets on each.
+
+  The first `own` arguments belong to a ticket; the others are shared.
+  """
+
+  def on_one_device(*args):
+    if not alone:
+      axes = [0] * own + [None] * (len(args) - own)
+      return jax.vmap(function, in_axes=axes)(*args)
+    mine = jax.tree.map(lambda a: a[0], args[:own])
+    result = function(*mine, *args[own:])
+    return jax.tree.map(lambda a: a[None], result)
+
+  @functools.wraps(function)  # its name is the program's
+  def mapped(*args):
+    return jax.shard_map(
+      on_one_device,
+      mesh=mesh,
+      in_specs=specs,
+      out_specs=PartitionSpec(TICKETS),
+      check_vma=False,
+    )(*args)
+
+  return mapped
+
+
+def _put(tree: PyTree, sharding: NamedSharding) -> PyTree:
+  return jax.device_put(tree, jax.tree.map(lambda _: sharding, tree))

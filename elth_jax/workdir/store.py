@@ -1,0 +1,307 @@
+"""A study's folder: finished nodes, published whole, and how far others are.
+
+config.json            what was asked for
+tickets/<node>.safetensors
+runs/<node>/           result.json, trained.safetensors, manifest.json
+partial/<node>/        checkpoints of a training run that is not finished
+damaged/               what was found damaged, under the same names
+outdated/              what was made before a method was mended, likewise
+manifest.json          hashes of the study's own files; see `outputs`
+"""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from elth_jax.storage import manifest
+from elth_jax.storage import tensors as tensors_file
+from elth_jax.storage.files import (
+  ASIDE,
+  local_path,
+  remove_folder,
+  sync,
+  utf8,
+  write_atomically,
+)
+from elth_jax.storage.manifest import DamagedError
+from elth_jax.study.keys import mended_since
+from elth_jax.study.nodes import Node
+from elth_jax.tickets import file as ticket_file
+from elth_jax.tickets.ticket import Ticket
+from elth_jax.trees import PyTree, flatten, unflatten
+from elth_jax.versions import versions
+
+RESULT, TRAINED = 'result.json', 'trained.safetensors'
+
+
+class StoreError(Exception):
+  """A workdir that cannot be used; says which file and what to do."""
+
+
+class OutdatedError(DamagedError):
+  """A product of a method that has been mended since."""
+
+
+class Store:
+  """Reads and writes one workdir.
+
+  Whatever is read is compared with the hash that was written with it;
+  `DamagedError` names a file that is not what it was.
+
+  Args:
+    workdir: the study's folder.
+    writable: whether it is made and will be written to.
+
+  Raises:
+    StoreError: if the folder is not on this machine, or cannot be made or
+      written to.
+  """
+
+  def __init__(self, workdir: Path | str, writable: bool = True):
+    try:
+      self.root = local_path(workdir, 'workdir')
+    except ValueError as error:
+      raise StoreError(str(error)) from error
+    if writable:
+      self.make()
+
+  def make(self) -> None:
+    """Makes the folder where there is none, and checks that it is writable.
+
+    Raises:
+      StoreError: if it cannot be made or written to.
+    """
+    try:
+      self.root.mkdir(parents=True, exist_ok=True)
+      probe = self.root / '.writable'
+      probe.write_bytes(b'')
+      probe.unlink()
+    except OSError as error:
+      raise StoreError(
+        f'workdir {self.root} cannot be written to: {error.strerror}; '
+        'give another --workdir'
+      ) from error
+
+  def sweep(self) -> None:
+    """Removes what was being written when an earlier process ended."""
+    for pattern in ('.', 'runs', 'tickets', 'figures', 'partial', 'partial/*'):
+      for path in self.root.glob(f'{pattern}/.*{ASIDE}'):
+        if path.is_dir():
+          shutil.rmtree(path)
+        else:
+          path.unlink()
+
+  def finished(self, node: Node) -> bool:
+    """Whether the node's product is there, and whole.
+
+    Raises:
+      StoreError: if what is there was made from something else.
+      OutdatedError: if it was made before its method was mended.
+      DamagedError: if it is damaged.
+    """
+    product = self.product(node)
+    if not product.exists():
+      return False
+    key = str(self.about(node).get('node'))
+    if reason := mended_since(key, node.earlier, node.key):
+      raise OutdatedError(product, f'was made before this changed: {reason}')
+    if key != node.key:
+      raise StoreError(
+        f'{self.root} holds another {node.name}, made from other settings; '
+        'give another --workdir'
+      )
+    return True
+
+  def product(self, node: Node) -> Path:
+    """Where the node's product is: a ticket's file, or a folder."""
+    return self.ticket_path(node) if node.makes_ticket else self._folder(node)
+
+  def publish_ticket(self, node: Node, ticket: Ticket) -> None:
+    ticket.save(self.ticket_path(node))
+    self.forget_partial(node)
+
+  def publish_run(
+    self,
+    node: Node,
+    result: Mapping[str, Any],
+    hashes: Mapping[str, str],
+    variables: Mapping[str, PyTree] | None = None,
+  ) -> None:
+    """Writes the run's folder aside with its manifest, then renames it.
+
+    Args:
+      node: what was done.
+      result: what it found, as JSON values.
+      hashes: role of a parent -> hash of what it made.
+      variables: `params` and `batch_stats` of a trained network.
+    """
+    about = {
+      'node': node.key,
+      'kind': node.kind,
+      'spec': node.spec,
+      'parents': node.parents,
+      'hashes': dict(hashes),
+      'versions': versions(),
+    }
+
+    def fill(aside: Path) -> None:
+      if variables is not None:
+        content = tensors_file.encode(flatten(variables))
+        (aside / TRAINED).write_bytes(content)
+      (aside / RESULT).write_bytes(utf8(manifest.to_json(result)))
+
+    manifest.publish(self._folder(node), about, fill)
+    self.forget_partial(node)
+
+  def result(self, node: Node) -> dict[str, Any]:
+    """What a finished run or analysis reported."""
+    return json.loads(manifest.read_file(self._folder(node), RESULT))
+
+  def trained(self, node: Node) -> dict[str, PyTree]:
+    """`params` and `batch_stats` at the end of a finished training run."""
+    content = manifest.read_file(self._folder(node), TRAINED)
+    return {'batch_stats': {}, **unflatten(tensors_file.decode(content))}
+
+  def ticket(self, node: Node) -> Ticket:
+    path = self.ticket_path(node)
+    try:
+      return Ticket.load(path)
+    except (FileNotFoundError, ValueError) as error:
+      raise DamagedError(path, f'cannot be used: {_why(error)}') from error
+
+  def ticket_path(self, node: Node) -> Path:
+    name = node.name.removesuffix('-ticket')
+    return self.root / 'tickets' / f'{name}.safetensors'
+
+  def digests(self, nodes: Mapping[str, Node], node: Node) -> dict[str, str]:
+    """Role -> hash of what each parent of a node made."""
+    return {r: self.digest(nodes[name]) for r, name in node.parents.items()}
+
+  def digest(self, node: Node) -> str:
+    """The SHA-256 of what a finished node made: its ticket or its weights."""
+    if node.makes_ticket:
+      return self.about(node)['sha256']
+    files = manifest.read(self._folder(node))['files']
+    return files[TRAINED if TRAINED in files else RESULT]['sha256']
+
+  def about(self, node: Node) -> dict[str, Any]:
+    """What a product says of itself, once all of it was checked.
+
+    Raises:
+      DamagedError: if it is damaged.
+    """
+    if not node.makes_ticket:
+      return manifest.check(self._folder(node))['about']
+    path = self.ticket_path(node)
+    try:
+      about = ticket_file.read_about(path)
+      return {**about['provenance'], 'sha256': about['sha256']}
+    except (FileNotFoundError, ValueError, LookupError, TypeError) as error:
+      raise DamagedError(path, f'cannot be used: {_why(error)}') from error
+
+  def partial(self, node: Node) -> Path:
+    """The folder for checkpoints of a training run."""
+    return self.root / 'partial' / node.name
+
+  def forget_partial(self, node: Node) -> None:
+    """Removes the checkpoints of a run that is finished."""
+    remove_folder(self.partial(node))
+
+  def set_aside(self, path: Path, folder: str = 'damaged') -> Path:
+    """Moves what cannot be used below a folder; returns where it is now."""
+    below = path.relative_to(self.root)
+    aside, number = self.root / folder / below, 1
+    while aside.exists():
+      number += 1
+      aside = aside.with_name(f'{below.name}.{number}')
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(path, aside)
+    sync(aside.parent)
+    sync(path.parent)
+    return aside
+
+  def log(self, **values: Any) -> None:
+    """Adds one line to metrics.jsonl."""
+    with self._log.open('ab') as file:
+      file.write(utf8(json.dumps(values) + '\n'))
+
+  def sync_log(self) -> None:
+    """Makes all lines durable, as a checkpoint that follows them will be."""
+    if self._log.is_file():
+      sync(self._log)
+
+  def trim_log(self, steps: Mapping[str, int]) -> None:
+    """Drops lines of steps that are done again, and a line cut short.
+
+    Args:
+      steps: for each run that goes on, the step from which it does.
+    """
+    if not self._log.is_file():
+      return
+    kept, dropped = [], False
+    with self._log.open('rb') as file:
+      for line in file:
+        if _is_kept(line, steps):
+          kept.append(line)
+        else:
+          dropped = True
+    if dropped:
+      write_atomically(self._log, b''.join(kept))
+
+  def seconds(self) -> dict[str, float]:
+    """How long the machine trained each run; see `machine_seconds`."""
+    return machine_seconds(self._log)
+
+  def write(self, name: str, text: str | bytes) -> None:
+    """Writes one of the study's own files, whole."""
+    write_atomically(self.root / name, text)
+
+  def holds(self, name: str, text: str) -> bool:
+    """Whether one of the study's own files has exactly this text."""
+    path = self.root / name
+    return path.is_file() and path.read_bytes() == utf8(text)
+
+  def has_results(self) -> bool:
+    """Whether anything was finished here."""
+    folders = (self.root / 'tickets', self.root / 'runs')
+    return any(any(folder.glob('[!.]*')) for folder in folders)
+
+  @property
+  def _log(self) -> Path:
+    return self.root / 'metrics.jsonl'
+
+  def _folder(self, node: Node) -> Path:
+    return self.root / 'runs' / node.name
+
+
+def machine_seconds(log: Path) -> dict[str, float]:
+  """How long the machine trained each run, from a study's metrics.jsonl.
+
+  Tickets that are trained side by side share the time. Runs that were copied
+  from another workdir are not known.
+  """
+  found: dict[str, float] = {}
+  if log.is_file():
+    for line in log.read_bytes().splitlines():
+      with contextlib.suppress(ValueError, LookupError, TypeError):
+        values = json.loads(line)
+        share = values['seconds'] / values['tickets']
+        found[values['node']] = found.get(values['node'], 0.0) + share
+  return found
+
+
+def _is_kept(line: bytes, steps: Mapping[str, int]) -> bool:
+  try:
+    values = json.loads(line)
+    return values['step'] <= steps.get(values['node'], values['step'])
+  except (ValueError, LookupError, TypeError):
+    return False
+
+
+def _why(error: Exception) -> object:
+  """What is wrong with a ticket's file, without its name."""
+  return error.__cause__ or error
