@@ -6,6 +6,7 @@ import sys
 import flax.linen as nn
 import jax
 import numpy as np
+import pytest
 
 from elth_jax.families import architecture
 from elth_jax.families.family import FAMILIES, Family
@@ -59,6 +60,7 @@ def train(path, devices):
   return dict(np.load(path))
 
 
+@pytest.mark.slow
 def test_one_and_eight_devices_agree(tmp_path):
   """One ticket over all; three tickets with two devices each."""
   one, eight = (train(tmp_path / f'{n}.npz', n) for n in (1, 8))

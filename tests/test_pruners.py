@@ -438,6 +438,7 @@ def without_biases(variables):
   }
 
 
+@pytest.mark.slow
 def test_synflow_conserves_saliency_and_does_not_overflow_at_resnet56():
   """Plain cuts of the network: stem, head, and one without a shortcut."""
   net = architecture('resnet56', (8, 8, 3), 10, 8)

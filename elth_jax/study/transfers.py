@@ -61,8 +61,6 @@ class Ground:
       )
       for name in (*spec.sources, *spec.targets)
     }
-    for network in networks.values():
-      network.check_trainable()
     return cls(about, data.examples, networks, recipe, moved)
 
   @property
@@ -113,6 +111,8 @@ def grounds(
   home = Ground.of(
     spec, data[spec.dataset], spec.recipe_for(spec.dataset), spec.width, {}
   )
+  for network in home.networks.values():
+    network.check_trainable()
   names = spec.source_datasets or (spec.dataset,)
   return home, [_origin(spec, home, data[name]) for name in names]
 
