@@ -98,10 +98,10 @@ def pytorch(net: Architecture, recipe: Recipe, dataset: Dataset):
     print(f'without PyTorch ({error})')
     return {}
   return {
-    TORCH + form: other.epoch(
-      net.name, net.width, dataset, recipe.batch_size, form
+    TORCH + backend: other.epoch(
+      net.name, net.width, dataset, recipe.batch_size, backend
     )
-    for form in other.FORMS
+    for backend in other.CONV_BACKENDS
   }
 
 

@@ -3,8 +3,8 @@
   python benchmarks/gpu.py --tickets=1,3,8,30
 
 Trains some steps of the published recipe on images of CIFAR's shape, dataset
-resident and a whole epoch in one dispatch, in each form and dtype, and prints
-the seconds that 160 epochs would take a ticket, and the share of the memory
+resident and a whole epoch in one dispatch, in each backend and dtype, and
+prints the seconds that 160 epochs would take a ticket, and the share of memory
 bandwidth that moving each activation a few times would need
 (`--bandwidth`, in GB/s: 3350 for an H100, 4800 for an H200). A run takes some
 minutes. For accuracy, run a study:
@@ -23,7 +23,7 @@ import measure
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.families import Architecture, architecture
 from elth_jax.methods import lottery
-from elth_jax.nn.forms import FORMS
+from elth_jax.nn.conv_backends import CONV_BACKENDS
 from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
@@ -51,20 +51,27 @@ def main() -> None:
   )
   rows = []
   for count in map(int, arguments.tickets.split(',')):
-    for form in arguments.forms.split(','):
+    for backend in arguments.conv_backends.split(','):
       for dtype in arguments.dtypes.split(','):
-        case = count, form, dtype
+        case = count, backend, dtype
         rows.append([*case, *_row(arguments, dataset, net, *case)])
         print(*rows[-1], flush=True)
-  head = ['tickets', 'form', 'dtype', 'images/s', 's a ticket', 'of the floor']
+  head = [
+    'tickets',
+    'backend',
+    'dtype',
+    'images/s',
+    's a ticket',
+    'of the floor',
+  ]
   print(f'\n{net.name}, batch 128. {measure.machine()}.\n')
   print(measure.table(head, rows))
 
 
-def _row(arguments, dataset: Dataset, net: Architecture, count, form, dtype):
+def _row(arguments, dataset: Dataset, net: Architecture, count, backend, dtype):
   recipe = Recipe(rewind_step=0, dtype=dtype)
   try:
-    rates = _rates(arguments, dataset, net, recipe, count, form)
+    rates = _rates(arguments, dataset, net, recipe, count, backend)
   except jax.errors.JaxRuntimeError as error:  # out of memory, say
     return [str(error).splitlines()[0][:60], '', '']
   rate = statistics.median(rates)
@@ -75,7 +82,7 @@ def _row(arguments, dataset: Dataset, net: Architecture, count, form, dtype):
   return [measure.spread(rates), f'{seconds:.0f}', f'{seconds / floor:.1f}x']
 
 
-def _rates(arguments, dataset, net, recipe, count: int, form: str) -> Any:
+def _rates(arguments, dataset, net, recipe, count: int, backend: str) -> Any:
   """Images a second, summed over tickets, in each round."""
   trainer = Trainer(
     net,
@@ -83,7 +90,7 @@ def _rates(arguments, dataset, net, recipe, count: int, form: str) -> Any:
     dataset,
     jax.local_devices()[:1],
     per_device=count,
-    form=FORMS[form],
+    backend=CONV_BACKENDS[backend],
   )
   ticket = lottery.dense_ticket(net, **net.init(0))
 

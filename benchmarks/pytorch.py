@@ -1,4 +1,4 @@
-"""The same training in PyTorch, as open_lth writes it and in a faster form.
+"""The same training in PyTorch, as open_lth writes it and in a faster backend.
 
 Augmentation is done for a whole batch at once, which is faster than the image
 by image transforms of open_lth; BN, L2, masks, the last partial batch and the
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from elth_jax.datasets.dataset import Dataset
 
-FORMS = ('as open_lth', 'channels_last', 'channels_last, compiled')
+CONV_BACKENDS = ('as open_lth', 'channels_last', 'channels_last, compiled')
 VGG_PLANS = {16: (2, 2, 3, 3, 3)}
 
 
@@ -68,16 +68,16 @@ def vgg(depth: int, width: int) -> nn.Module:
 
 
 def epoch(
-  network: str, width: int, dataset: Dataset, batch_size: int, form: str
+  network: str, width: int, dataset: Dataset, batch_size: int, backend: str
 ) -> Callable[[], None]:
   """A function that trains a half-masked network for an epoch, and tests it."""
   torch.manual_seed(0)
   make = vgg if network.startswith('vgg') else resnet
   net = make(int(network.lstrip('resntvg')), width)
-  last = 'channels_last' in form
+  last = 'channels_last' in backend
   if last:
     net = net.to(memory_format=torch.channels_last)  # type: ignore
-  run = torch.compile(net) if 'compiled' in form else net
+  run = torch.compile(net) if 'compiled' in backend else net
   masks = {
     name: (torch.rand_like(p) > 0.5).float()
     for name, p in net.named_parameters()

@@ -98,7 +98,7 @@ def test_layers_of_others_are_never_shared(recipe, dataset, monkeypatch):
     name='plain',
     width=1,
     depths=lambda number: {'stage1': number},
-    module=lambda net, form: Plain(net.classes),
+    module=lambda net, backend: Plain(net.classes),
   )
   monkeypatch.setitem(FAMILIES, 'plain', family)
   net = architecture('plain1', dataset.image_shape, dataset.classes)

@@ -8,7 +8,7 @@ import pytest
 
 from elth_jax import families
 from elth_jax.families import Architecture, architecture
-from elth_jax.nn import forms
+from elth_jax.nn import conv_backends
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
 from elth_jax.training.recipe import MLP
@@ -135,8 +135,10 @@ def resnet_by_hand(variables, images, depths):
   return x.mean((1, 2)) @ p['head/kernel'] + p['head/bias']
 
 
-@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
-def test_forward_pass_against_a_network_by_hand(form):
+@pytest.mark.parametrize(
+  'backend', conv_backends.CONV_BACKENDS.values(), ids=lambda f: f.name
+)
+def test_forward_pass_against_a_network_by_hand(backend):
   net = architecture('resnet14', (8, 8, 3), 10, 4)
   variables = net.init(1)
   generator = np.random.default_rng(0)
@@ -145,7 +147,7 @@ def test_forward_pass_against_a_network_by_hand(form):
     variables['batch_stats'],
   )
   images = generator.standard_normal((3, 8, 8, 3)).astype(np.float32)
-  found = net.module(form).apply(variables, images)
+  found = net.module(backend).apply(variables, images)
   expected = resnet_by_hand(variables, images, (2, 2, 2))
   np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
 
@@ -163,10 +165,10 @@ def test_forms_agree_on_every_family(name):
     (one, stats), (other, other_stats) = (
       jax.jit(
         functools.partial(
-          net.module(form).apply, train=True, mutable=['batch_stats']
+          net.module(backend).apply, train=True, mutable=['batch_stats']
         )
       )(variables, jnp.asarray(images), weights)
-      for form in (forms.NHWC, forms.GCHWN)
+      for backend in (conv_backends.NHWC, conv_backends.GCHWN)
     )
   assert one.shape == (4, 3)
   np.testing.assert_allclose(one[:3], other[:3], rtol=1e-6)
@@ -301,7 +303,7 @@ def test_modules_that_studies_cannot_train(
     name=f'needy_{need}',
     width=4,
     depths=lambda number: {'block': number},
-    module=lambda net, form: module,
+    module=lambda net, backend: module,
   )
   monkeypatch.setitem(families.FAMILIES, family.name, family)
   net = architecture(f'{family.name}2', (2, 2, 1), 3)

@@ -5,29 +5,31 @@ import numpy as np
 import pytest
 
 from elth_jax.families import architecture
-from elth_jax.nn import forms, layers
+from elth_jax.nn import conv_backends, layers
 
 GENERATOR = np.random.default_rng(0)
 
 
-def batch_norm(form, x, weights=None, train=True, stats=None):
-  layer = layers.Kit(form).norm(name='bn')
-  variables = layer.init(jax.random.key(0), form.enter(x), None, False)
+def batch_norm(backend, x, weights=None, train=True, stats=None):
+  layer = layers.LayerFactory(backend).norm(name='bn')
+  variables = layer.init(jax.random.key(0), backend.enter(x), None, False)
   variables['params'] = {
     'scale': jnp.array([0.5, 2.0]),
     'bias': jnp.array([1.0, -1.0]),
   }
   variables['batch_stats'] = stats or variables['batch_stats']
   out, new = layer.apply(
-    variables, form.enter(x), weights, train, mutable='batch_stats'
+    variables, backend.enter(x), weights, train, mutable='batch_stats'
   )
-  return np.asarray(form.leave(out)), new.get('batch_stats')
+  return np.asarray(backend.leave(out)), new.get('batch_stats')
 
 
-@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
-def test_batch_norm_against_numpy(form):
+@pytest.mark.parametrize(
+  'backend', conv_backends.CONV_BACKENDS.values(), ids=lambda f: f.name
+)
+def test_batch_norm_against_numpy(backend):
   x = GENERATOR.normal(3, 2, (4, 3, 3, 2)).astype(np.float32)
-  out, stats = batch_norm(form, x)
+  out, stats = batch_norm(backend, x)
   mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
   expected = (x - mean) / np.sqrt(variance + 1e-5) * [0.5, 2.0] + [1.0, -1.0]
   np.testing.assert_allclose(out, expected, atol=1e-5)
@@ -39,18 +41,20 @@ def test_batch_norm_against_numpy(form):
 def test_batch_norm_evaluates_with_running_statistics():
   x = GENERATOR.random((2, 3, 3, 2)).astype(np.float32)
   stats = {'mean': jnp.array([1.0, 2.0]), 'var': jnp.array([4.0, 9.0])}
-  out, _ = batch_norm(forms.GCHWN, x, train=False, stats=stats)
+  out, _ = batch_norm(conv_backends.GCHWN, x, train=False, stats=stats)
   expected = (x - [1, 2]) / np.sqrt([4, 9]) * [0.5, 2.0] + [1.0, -1.0]
   np.testing.assert_allclose(out, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
-def test_padding_of_a_batch_does_not_count(form):
+@pytest.mark.parametrize(
+  'backend', conv_backends.CONV_BACKENDS.values(), ids=lambda f: f.name
+)
+def test_padding_of_a_batch_does_not_count(backend):
   x = GENERATOR.random((5, 3, 3, 2)).astype(np.float32)
   padded = np.concatenate([x, np.full((3, 3, 3, 2), 99, np.float32)])
   weights = jnp.array([1.0] * 5 + [0.0] * 3)
-  out, stats = batch_norm(form, padded, weights)
-  expected, expected_stats = batch_norm(form, x)
+  out, stats = batch_norm(backend, padded, weights)
+  expected, expected_stats = batch_norm(backend, x)
   np.testing.assert_allclose(out[:5], expected, atol=1e-5)
   for name in ('mean', 'var'):
     np.testing.assert_allclose(stats[name], expected_stats[name], rtol=1e-5)
@@ -65,7 +69,9 @@ def test_batch_norm_equals_flax_in_the_forward_pass():
     'bias': jnp.array([1.0, -1.0]),
   }
   expected, _ = flax.apply(variables, x, mutable='batch_stats')
-  np.testing.assert_allclose(batch_norm(forms.NHWC, x)[0], expected, atol=1e-5)
+  np.testing.assert_allclose(
+    batch_norm(conv_backends.NHWC, x)[0], expected, atol=1e-5
+  )
 
 
 def test_initial_values_have_the_published_distributions():
@@ -83,7 +89,7 @@ def test_initial_values_have_the_published_distributions():
 
 
 def test_flax_init_draws_as_the_class_says():
-  dense = layers.Dense(layers.Kit(forms.NHWC), 500)
+  dense = layers.Dense(layers.LayerFactory(conv_backends.NHWC), 500)
   init = jax.jit(dense.init)
   variables = init(jax.random.key(0), jnp.zeros((1, 200)))['params']
   assert np.std(variables['kernel']) == pytest.approx(0.1, rel=0.01)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from elth_jax.families import architecture
 from elth_jax.masks import counts, dense_masks
-from elth_jax.nn import forms
+from elth_jax.nn import conv_backends
 from elth_jax.pruners import (
   grasp_scores,
   magnitude_scores,
@@ -442,7 +442,7 @@ def without_biases(variables):
 def test_synflow_conserves_saliency_and_does_not_overflow_at_resnet56():
   """Plain cuts of the network: stem, head, and one without a shortcut."""
   net = architecture('resnet56', (8, 8, 3), 10, 8)
-  apply = net.module(forms.NHWC).apply
+  apply = net.module(conv_backends.NHWC).apply
   deep = without_biases(net.init(0))
   deep['params'] = map_named(  # wide kernels: R overflows float32
     lambda name, p: p * (20 if name.endswith('kernel') else 1), deep['params']
@@ -456,7 +456,7 @@ def test_synflow_conserves_saliency_and_does_not_overflow_at_resnet56():
   flows = [
     leaf.sum()
     for name, leaf in flatten(
-      synflow_scores(vgg.module(forms.NHWC).apply, variables, (8, 8, 3))
+      synflow_scores(vgg.module(conv_backends.NHWC).apply, variables, (8, 8, 3))
     ).items()
     if name.endswith('kernel')
   ]

@@ -17,7 +17,7 @@ from elth_jax.methods import lottery
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
-from elth_jax.training.input_pipeline import StreamFeed
+from elth_jax.training.input_pipeline import StreamPipeline
 from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
@@ -205,7 +205,7 @@ def test_training_on_a_stream_is_training_on_its_images(stream):
   )
   seed, steps = 3, 6
   streamed = Trainer(net, recipe, stream)
-  windows = list(streamed.feed.windows([seed, seed], 0, steps))
+  windows = list(streamed.pipeline.windows([seed, seed], 0, steps))
   rows = [
     (batch['image'][row], batch['label'][row])
     for window in windows
@@ -233,11 +233,11 @@ def test_training_on_a_stream_is_training_on_its_images(stream):
       )
 
     def tests(self, share):
-      yield from StreamFeed(stream, recipe).tests(share)
+      yield from StreamPipeline(stream, recipe).tests(share)
 
   plain = dataclasses.replace(recipe, flip=False, crop_padding=0)
   kept = Trainer(net, plain, stream)
-  kept.feed = Replay()
+  kept.pipeline = Replay()
   fresh = net.init(0)
   ticket = lottery.dense_ticket(net, fresh['params'], fresh['batch_stats'])
   results: list = []

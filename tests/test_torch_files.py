@@ -10,7 +10,7 @@ import pytest
 
 from elth_jax.families import architecture
 from elth_jax.methods.lottery import dense_ticket, next_level
-from elth_jax.nn import forms
+from elth_jax.nn import conv_backends
 from elth_jax.tickets import pytorch as torch_files
 from elth_jax.trees import flatten
 
@@ -331,7 +331,7 @@ def test_logits_are_those_of_pytorch(name, tmp_path):
   with torch.no_grad():
     expected = theirs(torch.from_numpy(images.transpose(0, 3, 1, 2))).numpy()
   variables = {'params': ticket.params, 'batch_stats': ticket.batch_stats}
-  found = np.asarray(net.module(forms.NHWC).apply(variables, images))
+  found = np.asarray(net.module(conv_backends.NHWC).apply(variables, images))
   scale = np.abs(expected).max()
   assert np.ptp(expected, axis=0).max() > 1e-3 * scale
   np.testing.assert_allclose(found / scale, expected / scale, atol=1e-5)

@@ -13,7 +13,7 @@ from elth_jax.elastic.width import narrow_tree, widen_tree
 from elth_jax.families import Architecture, architecture, plan_between
 from elth_jax.masks import counts
 from elth_jax.methods.lottery import dense_ticket, with_masks
-from elth_jax.nn import forms
+from elth_jax.nn import conv_backends
 from elth_jax.tickets import transform, widths
 from elth_jax.trees import flatten, map_named, unflatten
 
@@ -65,7 +65,9 @@ def logits(ticket, images):
   """Logits as a share of the largest; they depend on the image."""
   network = Architecture.from_json(ticket.architecture)
   variables = {'params': ticket.params, 'batch_stats': ticket.batch_stats}
-  found = np.asarray(network.module(forms.NHWC).apply(variables, images))
+  found = np.asarray(
+    network.module(conv_backends.NHWC).apply(variables, images)
+  )
   assert np.ptp(found, axis=0).max() > 1e-4 * np.abs(found).max()
   return found / np.abs(found).max()
 
@@ -300,7 +302,7 @@ def test_identity_preserving_stretch(name, images):
   source, target = LADDERS[name][:2]
   ticket = sparse_ticket(make_network(source))
   plan = transform.plan_for(ticket, target)
-  deep = transform.pass_on(ticket.transform(target), plan)
+  deep = transform.zero_init_replicas(ticket.transform(target), plan)
   expected, found = logits(ticket, images), logits(deep, images)
   np.testing.assert_allclose(found, expected, atol=1e-5)
   plain = logits(ticket.transform(target), images)
@@ -311,7 +313,7 @@ def test_units_without_a_branch_cannot_pass_on():
   ticket = sparse_ticket(make_network('mlp2'))
   plan = transform.plan_for(ticket, 'mlp3')
   with pytest.raises(ValueError, match='mlp: units have no branch'):
-    transform.pass_on(ticket.transform('mlp3'), plan)
+    transform.zero_init_replicas(ticket.transform('mlp3'), plan)
 
 
 @pytest.mark.parametrize('scope', ['global', 'stage'])

@@ -18,8 +18,8 @@ from elth_jax.elastic.tables import ORDERS
 from elth_jax.families import trainable
 from elth_jax.families.family import FAMILIES, Family
 from elth_jax.names import unknown
-from elth_jax.nn import forms, layers
-from elth_jax.nn.forms import Form, default_form
+from elth_jax.nn import conv_backends, layers
+from elth_jax.nn.conv_backends import ConvBackend, default_backend
 from elth_jax.nn.forward_work import Work, forward_work
 from elth_jax.randomness import generator
 from elth_jax.trees import (
@@ -81,9 +81,9 @@ class Architecture:
       raise ValueError(f'{name} is not of the family of {self.name}')
     return dataclasses.replace(self, name=name)
 
-  def module(self, form: Form | None = None) -> nn.Module:
-    """The Flax module, in the form that is fastest on this backend."""
-    return self.family.module(self, form or default_form())
+  def module(self, backend: ConvBackend | None = None) -> nn.Module:
+    """The Flax module, with the conv backend that is fastest here."""
+    return self.family.module(self, backend or default_backend())
 
   @property
   def is_own(self) -> bool:
@@ -288,10 +288,10 @@ def _split_name(name: str) -> tuple[Family, tuple[int, ...]]:
 
 
 def _init_variables(
-  architecture: Architecture, key, form: Form | None = None
+  architecture: Architecture, key, backend: ConvBackend | None = None
 ) -> dict[str, PyTree]:
   images = jnp.zeros((1, *architecture.input_shape))
-  variables = architecture.module(form).init(key, images)
+  variables = architecture.module(backend).init(key, images)
   return {'batch_stats': {}, **variables}
 
 
@@ -312,7 +312,9 @@ class _Variables:
 def _variables(architecture: Architecture) -> _Variables:
   with layers.recorded_draws() as draws:
     shapes = jax.eval_shape(
-      functools.partial(_init_variables, architecture, form=forms.COUNTED),
+      functools.partial(
+        _init_variables, architecture, backend=conv_backends.COUNTED
+      ),
       jax.random.key(0),
     )
   return _Variables(shapes, draws)
@@ -321,6 +323,6 @@ def _variables(architecture: Architecture) -> _Variables:
 @functools.lru_cache
 def _work(architecture: Architecture) -> Work:
   """The work of one image's forward pass, BN in evaluation mode."""
-  module = architecture.module(forms.COUNTED)
+  module = architecture.module(conv_backends.COUNTED)
   image = jax.ShapeDtypeStruct((1, *architecture.input_shape), jnp.float32)
   return forward_work(module.apply, architecture.shapes(), image)

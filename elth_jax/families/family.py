@@ -16,12 +16,12 @@ from elth_jax.families import (
 )
 from elth_jax.families import pytorch_names as torch_names
 from elth_jax.families.published_plans import PlanSyntax
-from elth_jax.nn.forms import Form
+from elth_jax.nn.conv_backends import ConvBackend
 from elth_jax.nn.layers import (
   ONETICKET,
   OPEN_LTH,
   Initialization,
-  Kit,
+  LayerFactory,
 )
 
 
@@ -35,7 +35,7 @@ class Family:
     input_shape: (height, width, channels) of the published images.
     classes: of the published data.
     depths: the numbers in a name -> units in each stage; raises `ValueError`.
-    module: (architecture, form) -> Flax module, called with NHWC images, the
+    module: (architecture, backend) -> Flax module, called with NHWC images, the
       examples' weights (batch,) and whether it is training; it returns logits.
     title: how people write its name, e.g. `ResNet`.
     numbers: the most numbers that a name may have, as in `vgg13-3`.
@@ -54,7 +54,7 @@ class Family:
   name: str
   width: int
   depths: Callable[..., dict[str, int]]
-  module: Callable[[Any, Form], nn.Module]
+  module: Callable[[Any, ConvBackend], nn.Module]
   input_shape: tuple[int, int, int] = (32, 32, 3)
   classes: int = 10
   title: str = ''
@@ -109,10 +109,14 @@ def _network(
   cls: Callable[..., nn.Module],
   initial: Initialization = OPEN_LTH,
   **options: Any,
-) -> Callable[[Any, Form], nn.Module]:
+) -> Callable[[Any, ConvBackend], nn.Module]:
   """How a family's networks are made from their depths, width and classes."""
-  return lambda a, form: cls(
-    tuple(a.depths.values()), a.width, a.classes, Kit(form, initial), **options
+  return lambda a, backend: cls(
+    tuple(a.depths.values()),
+    a.width,
+    a.classes,
+    LayerFactory(backend, initial),
+    **options,
   )
 
 
@@ -223,7 +227,9 @@ register(
     width=300,
     input_shape=(28, 28, 1),
     depths=mlp.depths,
-    module=lambda a, form: mlp.MLP(a.numbers[0], a.width, a.classes, Kit(form)),
+    module=lambda a, backend: mlp.MLP(
+      a.numbers[0], a.width, a.classes, LayerFactory(backend)
+    ),
     spared=('head/kernel',),
     plan_syntax=PlanSyntax(trailing=1),
     torch_name=torch_names.open_lth_mlp,

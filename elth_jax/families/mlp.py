@@ -7,7 +7,7 @@ first are the units; the first, the narrow layer and the head are invariant.
 import flax.linen as nn
 import jax
 
-from elth_jax.nn.layers import Kit, LinearBlock, Stage
+from elth_jax.nn.layers import LayerFactory, LinearBlock, Stage
 
 
 def depths(hidden: int) -> dict[str, int]:
@@ -34,7 +34,7 @@ class MLP(nn.Module):
   hidden: int
   width: int
   classes: int
-  kit: Kit
+  kit: LayerFactory
 
   @nn.compact
   def __call__(

@@ -10,7 +10,7 @@ References:
 import flax.linen as nn
 import jax
 
-from elth_jax.nn.layers import Kit, Stage
+from elth_jax.nn.layers import LayerFactory, Stage
 
 # (channels as a multiple of the stem's, stride of the first block)
 STAGES = ((2, 1), (4, 2), (8, 2), (16, 2), (32, 2))
@@ -43,12 +43,12 @@ class Block(nn.Module):
 
   features: int
   stride: int
-  kit: Kit
+  kit: LayerFactory
 
   @nn.compact
   def __call__(self, x, weights=None, train=False):
     kit = self.kit
-    channels = x.shape[kit.form.axes.index('C')]
+    channels = x.shape[kit.backend.axes.index('C')]
     depthwise = kit.conv(
       channels, 3, self.stride, depthwise=True, name='depthwise'
     )
@@ -70,7 +70,7 @@ class MobileNet(nn.Module):
   depths: tuple[int, ...]
   width: int
   classes: int
-  kit: Kit
+  kit: LayerFactory
 
   @nn.compact
   def __call__(
@@ -83,8 +83,8 @@ class MobileNet(nn.Module):
 
     `weights` (batch,) are 1 for examples and 0 for the padding of a batch.
     """
-    form = self.kit.form
-    x = self.kit.conv(self.width, 3, 2, name='stem')(form.enter(images))
+    backend = self.kit.backend
+    x = self.kit.conv(self.width, 3, 2, name='stem')(backend.enter(images))
     x = nn.relu(self.kit.norm(name='stem_bn')(x, weights, train))
     stages = zip(STAGES, self.depths, strict=True)
     for number, ((factor, stride), blocks) in enumerate(stages, start=1):
@@ -93,4 +93,4 @@ class MobileNet(nn.Module):
         return Block(features, 1 if at else first, self.kit, name=name)
 
       x = Stage(block, blocks, name=f'stage{number}')(x, weights, train)
-    return self.kit.dense(self.classes, name='head')(form.pool(x))
+    return self.kit.dense(self.classes, name='head')(backend.pool(x))

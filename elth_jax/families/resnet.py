@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import flax.linen as nn
 import jax
 
-from elth_jax.nn.layers import Kit, Stage
+from elth_jax.nn.layers import LayerFactory, Stage
 
 BASIC = {18: (2, 2, 2, 2), 26: (2, 3, 4, 3), 34: (3, 4, 6, 3)}
 BOTTLENECK = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -51,7 +51,7 @@ class Basic(nn.Module):
 
   features: int
   stride: int
-  kit: Kit
+  kit: LayerFactory
 
   @nn.compact
   def __call__(self, x, weights=None, train=False):
@@ -68,7 +68,7 @@ class Bottleneck(nn.Module):
 
   features: int
   stride: int
-  kit: Kit
+  kit: LayerFactory
 
   @nn.compact
   def __call__(self, x, weights=None, train=False):
@@ -82,11 +82,11 @@ class Bottleneck(nn.Module):
     return nn.relu(_shortcut(kit, x, y, self.stride, weights, train) + y)
 
 
-def _shortcut(kit: Kit, x, y, stride: int, weights, train):
+def _shortcut(kit: LayerFactory, x, y, stride: int, weights, train):
   """`x` as it is, or projected where the block changes the shape."""
   if x.shape == y.shape:
     return x
-  features = y.shape[kit.form.axes.index('C')]
+  features = y.shape[kit.backend.axes.index('C')]
   x = kit.conv(features, 1, stride, name='shortcut')(x)
   return kit.norm(name='shortcut_bn')(x, weights, train)
 
@@ -107,7 +107,7 @@ class ResNet(nn.Module):
   depths: tuple[int, ...]
   width: int
   classes: int
-  kit: Kit
+  kit: LayerFactory
   block: type[Basic | Bottleneck] = Basic
   imagenet: bool = False
 
@@ -122,13 +122,13 @@ class ResNet(nn.Module):
 
     `weights` (batch,) are 1 for examples and 0 for the padding of a batch.
     """
-    form = self.kit.form
+    backend = self.kit.backend
     size, stride = (7, 2) if self.imagenet else (3, 1)
     stem = self.kit.conv(self.width, size, stride, name='stem')
-    x = stem(form.enter(images))
+    x = stem(backend.enter(images))
     x = nn.relu(self.kit.norm(name='stem_bn')(x, weights, train))
     if self.imagenet:
-      x = form.max_pool(x, size=3, pad=1)
+      x = backend.max_pool(x, size=3, pad=1)
     for number, blocks in enumerate(self.depths, start=1):
       features, first = self.width * 2 ** (number - 1), min(number, 2)
 
@@ -136,4 +136,4 @@ class ResNet(nn.Module):
         return self.block(features, 1 if at else first, self.kit, name=name)
 
       x = Stage(block, blocks, name=f'stage{number}')(x, weights, train)
-    return self.kit.dense(self.classes, name='head')(form.pool(x))
+    return self.kit.dense(self.classes, name='head')(backend.pool(x))

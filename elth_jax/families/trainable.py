@@ -7,7 +7,7 @@ import flax.errors
 import jax
 import jax.numpy as jnp
 
-from elth_jax.nn import forms
+from elth_jax.nn import conv_backends
 
 KEPT = ('params', 'batch_stats')
 # what a module raises that asks for more -> what to say of it
@@ -63,7 +63,7 @@ def check_trainable(architecture: Any) -> None:
 
 def _traced(architecture: Any, train: bool):
   """The shape of two images' logits, called as `training.step` does."""
-  module = architecture.module(forms.COUNTED)
+  module = architecture.module(conv_backends.COUNTED)
 
   def logits(variables, images, weights):
     if not train:

@@ -6,13 +6,13 @@ stages and global average pooling at the end, which on 32x32 images is the
 published 2x2 average; on small images a side of one pixel is not pooled.
 
 References:
-  Simonyan and Zisserman 2015; the CIFAR form is that of open_lth.
+  Simonyan and Zisserman 2015; the CIFAR variant is that of open_lth.
 """
 
 import flax.linen as nn
 import jax
 
-from elth_jax.nn.layers import Kit, LinearBlock, Stage
+from elth_jax.nn.layers import LayerFactory, LinearBlock, Stage
 
 STAGES = {13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 WIDTHS = (1, 2, 4, 8, 8)
@@ -36,7 +36,7 @@ class ConvBlock(nn.Module):
   """conv (with bias), BN, ReLU."""
 
   features: int
-  kit: Kit
+  kit: LayerFactory
 
   @nn.compact
   def __call__(self, x, weights, train):
@@ -57,7 +57,7 @@ class VGG(nn.Module):
   depths: tuple[int, ...]
   width: int
   classes: int
-  kit: Kit
+  kit: LayerFactory
 
   @nn.compact
   def __call__(
@@ -70,13 +70,13 @@ class VGG(nn.Module):
 
     `weights` (batch,) are 1 for examples and 0 for the padding of a batch.
     """
-    form = self.kit.form
-    x = form.enter(images)
+    backend = self.kit.backend
+    x = backend.enter(images)
     for number, factor in enumerate(WIDTHS, start=1):
       if number > 1:
-        x = form.max_pool(x)
+        x = backend.max_pool(x)
       x = self._stage(number, ConvBlock, self.width * factor)(x, weights, train)
-    x = form.pool(x)
+    x = backend.pool(x)
     if len(self.depths) > len(WIDTHS):
       x = self._stage(6, LinearBlock, x.shape[-1])(x, weights, train)
     return self.kit.dense(self.classes, name='head')(x)

@@ -7,7 +7,7 @@ from elth_jax.families import Architecture
 from elth_jax.masks import apply_masks, counts, permute_within_leaves
 from elth_jax.methods.lottery import with_masks
 from elth_jax.methods.registry import Setting, Tickets, register
-from elth_jax.nn import forms
+from elth_jax.nn import conv_backends
 from elth_jax.pruners import (
   grasp_scores,
   magnitude_scores,
@@ -143,7 +143,7 @@ def apply_of(ticket: Ticket):
 @functools.lru_cache
 def _apply(network: Architecture):
   # XLA's own convolution: outside a loop it is fast, and differentiated twice
-  return network.module(forms.NHWC).apply
+  return network.module(conv_backends.NHWC).apply
 
 
 def _selected(tickets: Tickets, setting: Setting, scores: PyTree) -> Ticket:

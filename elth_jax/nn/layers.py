@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elth_jax.nn.forms import Form, total_over
+from elth_jax.nn.conv_backends import ConvBackend, total_over
 
 # (generator, shape, fan_in) -> float32 array
 Draw = Callable[[np.random.Generator, tuple[int, ...], int], np.ndarray]
@@ -77,10 +77,10 @@ ONETICKET = Initialization(xavier_normal, zeros, ones)
 
 
 @dataclasses.dataclass(frozen=True)
-class Kit:
-  """Makes the layers of one network: all in one form, drawn in one way."""
+class LayerFactory:
+  """Makes the layers of one network: all in one backend, drawn in one way."""
 
-  form: Form
+  backend: ConvBackend
   initial: Initialization = OPEN_LTH
 
   def conv(self, features: int, size: int, stride: int = 1, **options):
@@ -119,11 +119,11 @@ class Layer(nn.Module):
   """A layer whose parameters are drawn on the host, as its kit says.
 
   Attributes:
-    kit: the form and the initialisation of the network.
+    kit: the backend and the initialisation of the network.
     kinds: parameter name -> the field of `Initialization` that draws it.
   """
 
-  kit: Kit
+  kit: LayerFactory
   kinds: ClassVar[dict[str, str]] = {'kernel': 'kernel', 'bias': 'bias'}
 
   def drawn(self, name: str, shape: tuple[int, ...], fan_in: int = 1) -> Any:
@@ -167,16 +167,16 @@ class Conv(Layer):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    form = self.kit.form
-    channels = 1 if self.depthwise else x.shape[form.axes.index('C')]
+    backend = self.kit.backend
+    channels = 1 if self.depthwise else x.shape[backend.axes.index('C')]
     shape = (self.size, self.size, channels, self.features)
     fan_in = math.prod(shape[:-1])
     kernel = self.drawn('kernel', shape, fan_in)
-    conv = form.depthwise if self.depthwise else form.conv
+    conv = backend.depthwise if self.depthwise else backend.conv
     x = conv(x, kernel.astype(x.dtype), self.stride)
     if self.bias:
       bias = self.drawn('bias', (self.features,), fan_in)
-      x = x + form.along('C', bias.astype(x.dtype), x)
+      x = x + backend.along('C', bias.astype(x.dtype), x)
     return x
 
 
@@ -210,9 +210,9 @@ class BatchNorm(Layer):
   def __call__(
     self, x: jax.Array, weights: jax.Array | None, train: bool
   ) -> jax.Array:
-    form, dtype = self.kit.form, x.dtype
+    backend, dtype = self.kit.backend, x.dtype
     x = x.astype(jnp.promote_types(dtype, jnp.float32))
-    shape = (x.shape[form.axes.index('C')],)
+    shape = (x.shape[backend.axes.index('C')],)
     scale = self.drawn('scale', shape)
     bias = self.drawn('bias', shape)
     mean_avg = self.variable('batch_stats', 'mean', jnp.zeros, shape)
@@ -222,10 +222,10 @@ class BatchNorm(Layer):
       weighted = x
       if weights is not None:
         count = count / weights.size * weights.sum()
-        weighted = x * form.along('N', weights, x)
-      sums = form.sum_channels(weighted), form.sum_channels(weighted * x)
+        weighted = x * backend.along('N', weights, x)
+      sums = backend.sum_channels(weighted), backend.sum_channels(weighted * x)
       count, (first, second) = total_over(
-        form.across, (jnp.asarray(count), sums)
+        backend.across, (jnp.asarray(count), sums)
       )
       mean = first / count
       variance = second / count - mean**2
@@ -238,7 +238,7 @@ class BatchNorm(Layer):
       mean, variance = mean_avg.value, var_avg.value
     factor = scale * lax.rsqrt(variance + self.epsilon)
     shift = bias - mean * factor
-    x = x * form.along('C', factor, x) + form.along('C', shift, x)
+    x = x * backend.along('C', factor, x) + backend.along('C', shift, x)
     return x.astype(dtype)
 
 
@@ -265,7 +265,7 @@ class LinearBlock(nn.Module):
   """A fully-connected layer and ReLU, as a unit."""
 
   features: int
-  kit: Kit
+  kit: LayerFactory
 
   @nn.compact
   def __call__(self, x, weights=None, train=False):

@@ -14,7 +14,7 @@ from elth_jax.storage.files import NoHomeError, cache_dir, local_path
 def keep_compiled(folder: str | None = None) -> Path | None:
   """Turns on JAX's persistent compilation cache.
 
-  Programs for CPU use what the processor that compiled them has, so every
+  CompiledSteps for CPU use what the processor that compiled them has, so every
   kind of processor has a folder of its own, below the one that is given.
 
   It may be called after JAX has compiled something, e.g. for a config's file.

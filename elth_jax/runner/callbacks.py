@@ -12,7 +12,7 @@ from elth_jax.training.loop import Segment
 from elth_jax.workdir.store import Store
 
 
-class BatchWatch:
+class BatchCallback:
   """Logs, shows, checkpoints and stops a batch; called after each dispatch.
 
   Args:

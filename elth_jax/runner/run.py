@@ -16,7 +16,7 @@ from elth_jax.nn.cost import train_flops
 from elth_jax.process.phases import phase
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner.analyse import compare_masks, connect
-from elth_jax.runner.callbacks import BatchWatch
+from elth_jax.runner.callbacks import BatchCallback
 from elth_jax.runner.derive import make_ticket, sign
 from elth_jax.runner.progress import ProgressDisplay
 from elth_jax.storage.manifest import DamagedError
@@ -169,7 +169,7 @@ class Runner:
     self._leave_if_asked()
     trainer = self._trainer(batch[0])
     starts = [self._start(node, trainer) for node in batch]
-    watch = BatchWatch(
+    callback = BatchCallback(
       batch,
       int(starts[0].step),
       sum(map(self._work, batch)),
@@ -180,11 +180,13 @@ class Runner:
     )
     seeds = [node.spec['seed'] for node in batch]
     share = self._share(batch[0])
-    states, evaluations = fit(trainer, starts, seeds, watch.stop, watch, share)
+    states, evaluations = fit(
+      trainer, starts, seeds, callback.stop, callback, share
+    )
     for node, state, evaluation in zip(batch, states, evaluations, strict=True):
-      diverged_at = watch.diverged.get(node.name)
+      diverged_at = callback.diverged.get(node.name)
       if diverged_at is None and not math.isfinite(evaluation.loss):
-        diverged_at = watch.stop
+        diverged_at = callback.stop
       with phase('publish'):
         self._publish(node, state, evaluation, diverged_at)
       self._note_divergence(node, diverged_at)

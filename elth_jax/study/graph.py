@@ -15,9 +15,9 @@ from elth_jax.study.keys import earlier_keys, key_of
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec
 from elth_jax.study.transfers import (
-  Ground,
+  TrainingSetting,
   Transfer,
-  grounds,
+  training_settings,
   transfers,
 )
 
@@ -39,7 +39,7 @@ def build(spec: StudySpec, data: Mapping[str, Images]) -> dict[str, Node]:
   return builder.build()
 
 
-def _check_score_batches(spec: StudySpec, home: Ground) -> None:
+def _check_score_batches(spec: StudySpec, home: TrainingSetting) -> None:
   """`ValueError` if scores ask for more batches than an epoch has."""
   an_epoch = home.recipe.steps_per_epoch(home.examples)
   if spec.pruning.batches > an_epoch:
@@ -52,12 +52,14 @@ def _check_score_batches(spec: StudySpec, home: Ground) -> None:
 class _Builder:
   def __init__(self, spec: StudySpec, data: Mapping[str, Images]):
     self.spec = spec
-    self.home, self.origins = grounds(spec, data)
+    self.home, self.source_settings = training_settings(spec, data)
     self.networks = self.home.networks
     self.nodes: dict[str, Node] = {}
     self.runs: list[str] = []  # at compared levels, for analyses
     transforms = any(METHODS[name].from_source for name in spec.methods)
-    self.transfers = transfers(spec, self.home, self.origins * transforms)
+    self.transfers = transfers(
+      spec, self.home, self.source_settings * transforms
+    )
 
   def build(self) -> dict[str, Node]:
     spec = self.spec
@@ -67,15 +69,15 @@ class _Builder:
     for replicate in range(spec.replicates):
       for network in self.networks:
         # -1 trains nothing
-        levels = dict.fromkeys((self.home, *self.origins), -1)
+        levels = dict.fromkeys((self.home, *self.source_settings), -1)
         if network in spec.targets:
           levels[self.home] = top if 'imp' in roles else 0
         if network in spec.sources and 'source' in roles:
-          for ground in self.origins:
-            levels[ground] = max(levels[ground], *spec.compare_levels)
-        for ground, last in levels.items():
+          for setting in self.source_settings:
+            levels[setting] = max(levels[setting], *spec.compare_levels)
+        for setting, last in levels.items():
           if last >= 0:
-            self._imp(network, replicate, last, ground)
+            self._imp(network, replicate, last, setting)
         for method in spec.methods if network in spec.targets else ():
           if METHODS[method].pruned_by not in ('', 'global'):
             self._imp(network, replicate, spec.levels, self.home, method)
@@ -90,16 +92,16 @@ class _Builder:
     network: str,
     replicate: int,
     levels: int,
-    ground: Ground,
+    setting: TrainingSetting,
     method: str = 'imp',
   ) -> None:
     """The dense network and the levels of one kind of IMP on it."""
     scope = METHODS[method].pruned_by
     lottery.kept_by_level(
-      ground.networks[network], levels, self.spec.prune_fraction
+      setting.networks[network], levels, self.spec.prune_fraction
     )
-    architecture = ground.networks[network]
-    stem = f'{network}{ground.suffix}-r{replicate}'
+    architecture = setting.networks[network]
+    stem = f'{network}{setting.suffix}-r{replicate}'
     spec, seed = self.spec, self.spec.seed + replicate
     about = {'target': network, 'source': network, 'replicate': replicate}
     rewind = self._add(
@@ -107,11 +109,11 @@ class _Builder:
       f'{stem}-rewind',
       architecture,
       {
-        'recipe': dataclasses.asdict(ground.recipe),
-        **ground.data,
+        'recipe': dataclasses.asdict(setting.recipe),
+        **setting.data,
         'seed': seed,
         'start': 0,
-        'stop': ground.recipe.rewind_point(ground.examples),
+        'stop': setting.recipe.rewind_point(setting.examples),
       },
       {},
       {**about, 'method': 'dense', 'level': 0},
@@ -134,10 +136,10 @@ class _Builder:
           {'rewind': rewind, 'previous': ticket, 'trained': trained},
           {**about, 'method': method, 'level': level},
         )
-      shown = ground is self.home and network in spec.targets
+      shown = setting is self.home and network in spec.targets
       shown = shown and (not level or method in spec.methods)
       if level < levels or shown:
-        trained = self._train(name, ticket, ground)
+        trained = self._train(name, ticket, setting)
       if shown and level in spec.compare_levels:
         self.runs.append(trained)
 
@@ -150,16 +152,16 @@ class _Builder:
         own = Transfer(self.home, target, target, '')
         self._make(own, replicate, level, method)
         continue
-      for way in self.transfers:
-        if way.target == target:
-          self._make(way, replicate, level, method)
+      for transfer in self.transfers:
+        if transfer.target == target:
+          self._make(transfer, replicate, level, method)
 
   def _make(
-    self, way: Transfer, replicate: int, level: int, method: str
+    self, transfer: Transfer, replicate: int, level: int, method: str
   ) -> None:
-    source, target, order = way.source, way.target, way.order
-    suffix = way.ground.suffix
-    origin = f'-{slug(way.shown)}-from-{source}{suffix}' if order else ''
+    source, target, order = transfer.source, transfer.target, transfer.order
+    suffix = transfer.setting.suffix
+    origin = f'-{slug(transfer.shown)}-from-{source}{suffix}' if order else ''
     name = f'{target}-r{replicate}-{method}{origin}-level{level:02}'
     names = {
       'rewind': f'{target}-r{replicate}-rewind',
@@ -176,12 +178,12 @@ class _Builder:
       'target': target,
       'source': source,
       'method': method,
-      'order': way.shown,
+      'order': transfer.shown,
       'level': level,
       'replicate': replicate,
-      **way.ground.moved,
+      **transfer.setting.changes,
     }
-    have, want = way.ground.networks[source], self.networks[target]
+    have, want = transfer.setting.networks[source], self.networks[target]
     if have.classes != want.classes:
       about['head'] = 'fresh'
     version = METHODS[method].version
@@ -196,7 +198,7 @@ class _Builder:
         'level': level,
         'seed': self.spec.seed + replicate,
         **({'version': version} if version != 1 else {}),
-        **({'width_rule': way.width_rule} if way.width_rule else {}),
+        **({'width_rule': transfer.width_rule} if transfer.width_rule else {}),
         **{use: options[use] for use in METHODS[method].uses},
       },
       {role: names[role] for role in METHODS[method].needs},
@@ -208,11 +210,11 @@ class _Builder:
     self,
     name: str,
     ticket: str,
-    ground: Ground,
+    setting: TrainingSetting,
     method: Method = METHODS['imp'],
   ) -> str:
     made = self.nodes[ticket]
-    recipe = ground.recipe.longer(method.times)
+    recipe = setting.recipe.longer(method.times)
     dynamic = method.dynamic_settings(self.spec.sparse)
     about = dict(made.spec['about'])
     seed = self.spec.seed + about['replicate']
@@ -222,11 +224,11 @@ class _Builder:
       made.architecture,
       {
         'recipe': dataclasses.asdict(recipe),
-        **ground.data,
+        **setting.data,
         **({'dynamic': dynamic} if dynamic else {}),
         'seed': seed,
-        'start': ground.recipe.rewind_point(ground.examples),
-        'stop': recipe.total_steps(ground.examples),
+        'start': setting.recipe.rewind_point(setting.examples),
+        'stop': recipe.total_steps(setting.examples),
       },
       {'ticket': ticket},
       about,

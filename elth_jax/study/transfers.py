@@ -1,4 +1,4 @@
-"""Where a study's tickets are found, and the ways they take to its targets."""
+"""Where a study's tickets are found, and how they reach its targets."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ WORDS = {  # in names of nodes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Ground:
+class TrainingSetting:
   """Where networks are trained, in what determines a run.
 
   Attributes:
@@ -31,14 +31,14 @@ class Ground:
     examples: how many training images there are.
     networks: the study's networks, for its images and classes.
     recipe: how its networks are trained.
-    moved: in what it differs from the targets' ground; empty for that.
+    changes: in what it differs from the targets' setting; empty for that.
   """
 
   data: Mapping[str, Any]
   examples: int
   networks: Mapping[str, Architecture]
   recipe: Recipe
-  moved: Mapping[str, Any]
+  changes: Mapping[str, Any]
 
   @classmethod
   def of(
@@ -47,8 +47,8 @@ class Ground:
     data: Images,
     recipe: Recipe,
     width: int,
-    moved: Mapping[str, Any],
-  ) -> 'Ground':
+    changes: Mapping[str, Any],
+  ) -> 'TrainingSetting':
     about = {
       'dataset': data.name,
       'examples': data.examples,
@@ -61,29 +61,30 @@ class Ground:
       )
       for name in (*spec.sources, *spec.targets)
     }
-    return cls(about, data.examples, networks, recipe, moved)
+    return cls(about, data.examples, networks, recipe, changes)
 
   @property
   def suffix(self) -> str:
     """Of the names of its nodes."""
     return ''.join(
-      f'-{WORDS[way]}-{slug(str(value))}' for way, value in self.moved.items()
+      f'-{WORDS[what]}-{slug(str(value))}'
+      for what, value in self.changes.items()
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class Transfer:
-  """One way from a source to a target.
+  """One way from a source's ticket to a target.
 
   Attributes:
-    ground: where the source's ticket is found.
+    setting: where the source's ticket is found.
     source: the network that it is found in.
     target: the network that it is for.
     order: the rule by which units are arranged.
     width_rule: the rule by which channels are; empty where widths agree.
   """
 
-  ground: Ground
+  setting: TrainingSetting
   source: str
   target: str
   order: str
@@ -99,16 +100,16 @@ class Transfer:
     return f'{self.order}, {self.width_rule}'
 
 
-def grounds(
+def training_settings(
   spec: StudySpec, data: Mapping[str, Images]
-) -> tuple[Ground, list[Ground]]:
-  """The targets' ground, and those of the sources, which may be the same.
+) -> tuple[TrainingSetting, list[TrainingSetting]]:
+  """The targets' setting, and those of the sources, which may be the same.
 
   Raises:
-    ValueError: if a network is unknown, or has weights on one ground that do
+    ValueError: if a network is unknown, or has weights on one setting that do
       not fit it on another.
   """
-  home = Ground.of(
+  home = TrainingSetting.of(
     spec, data[spec.dataset], spec.recipe_for(spec.dataset), spec.width, {}
   )
   for network in home.networks.values():
@@ -117,46 +118,52 @@ def grounds(
   return home, [_origin(spec, home, data[name]) for name in names]
 
 
-def _origin(spec: StudySpec, home: Ground, data: Images) -> Ground:
+def _origin(
+  spec: StudySpec, home: TrainingSetting, data: Images
+) -> TrainingSetting:
   """Where sources' tickets are found in one data set."""
-  moved: dict[str, Any] = {}
+  changes: dict[str, Any] = {}
   if data.name != spec.dataset:
-    moved['source_dataset'] = data.name
+    changes['source_dataset'] = data.name
   if spec.source_optimizer:
-    moved['source_optimizer'] = spec.source_optimizer
+    changes['source_optimizer'] = spec.source_optimizer
   widths = {network.width for network in home.networks.values()}
   if spec.source_width and widths != {spec.source_width}:
-    moved['source_width'] = spec.source_width
-  if not moved:
+    changes['source_width'] = spec.source_width
+  if not changes:
     return home
   recipe = spec.recipe_for(data.name, source=True)
-  ground = Ground.of(spec, data, recipe, spec.source_width or spec.width, moved)
+  setting = TrainingSetting.of(
+    spec, data, recipe, spec.source_width or spec.width, changes
+  )
   for source in spec.sources:
-    _check_alike(ground.networks[source], home.networks[source])
-  return ground
+    _check_alike(setting.networks[source], home.networks[source])
+  return setting
 
 
 def transfers(
-  spec: StudySpec, home: Ground, origins: Sequence[Ground]
+  spec: StudySpec,
+  home: TrainingSetting,
+  source_settings: Sequence[TrainingSetting],
 ) -> list[Transfer]:
-  """Every way from a source to a target that ETT is asked for.
+  """Every transfer from a source to a target that ETT is asked for.
 
   Raises:
     ValueError: if no plan leads from a source to a target.
   """
   found = []
-  for ground in origins:
+  for setting in source_settings:
     for source in spec.sources:
       for target in spec.targets:
-        if source == target and ground is home:
+        if source == target and setting is home:
           continue
         have, want = home.networks[source], home.networks[target]
-        widths = _width_rules(spec, ground.networks[source], have)
+        widths = _width_rules(spec, setting.networks[source], have)
         for order in _orders(spec, have, want):
           # which units are best is known when the ticket is; any will do here
           families.plan_between(have, want, order, _equal_scores(have))
           found += [
-            Transfer(ground, source, target, order, rule) for rule in widths
+            Transfer(setting, source, target, order, rule) for rule in widths
           ]
   return found
 

@@ -203,7 +203,7 @@ def match_sparsity(
   return dataclasses.replace(ticket, params=params, masks=masks)
 
 
-def pass_on(ticket: Network, plan: Plan) -> Network:
+def zero_init_replicas(ticket: Network, plan: Plan) -> Network:
   """The ticket with replicas that pass on what they are given.
 
   The last layer of each replica's branch is zeroed, so that the stretched

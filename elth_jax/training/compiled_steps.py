@@ -7,15 +7,15 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from elth_jax.nn.forms import EXAMPLES
-from elth_jax.training.input_pipeline import Feed, Window
+from elth_jax.nn.conv_backends import EXAMPLES
+from elth_jax.training.input_pipeline import InputPipeline, Window
 from elth_jax.training.state import TrainState, stack
 from elth_jax.trees import PyTree
 
 TICKETS = 'tickets'
 
 
-class Programs:
+class CompiledSteps:
   """Training and evaluation of `lanes` tickets at once.
 
   Tickets never communicate. If several devices share a ticket, each has a part
@@ -40,7 +40,7 @@ class Programs:
     segment: Callable,
     evaluation: Callable,
     statistics: Callable,
-    feed: Feed,
+    feed: InputPipeline,
     devices: Sequence[jax.Device],
     per_device: int,
     share: int,

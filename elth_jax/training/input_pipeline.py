@@ -36,7 +36,7 @@ class Window:
   batches: list[dict[str, np.ndarray]]
 
 
-class Feed(Protocol):
+class InputPipeline(Protocol):
   """Images for the training and the tests of one recipe.
 
   Attributes:
@@ -72,15 +72,15 @@ class Feed(Protocol):
     ...
 
 
-def make_feed(dataset: Dataset | Stream, recipe: Recipe) -> Feed:
+def make_pipeline(dataset: Dataset | Stream, recipe: Recipe) -> InputPipeline:
   """The feed that suits a data set."""
   if isinstance(dataset, Stream):
-    return StreamFeed(dataset, recipe)
-  return ResidentFeed(dataset, recipe)
+    return StreamPipeline(dataset, recipe)
+  return ResidentPipeline(dataset, recipe)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ResidentFeed:
+class ResidentPipeline:
   """All images stay on the devices; batches say which, and how to cut them."""
 
   in_memory: ClassVar[bool] = True
@@ -118,7 +118,7 @@ class ResidentFeed:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class StreamFeed:
+class StreamPipeline:
   """Batches carry their images, cut on the host and read ahead."""
 
   in_memory: ClassVar[bool] = False

@@ -77,7 +77,7 @@ def fit(
   state = programs.place(states)
   limit, an_epoch = 1, trainer.steps_per_epoch
   alive = np.ones(count, bool)
-  windows = trainer.feed.windows(seeds, step, stop)
+  windows = trainer.pipeline.windows(seeds, step, stop)
   window = Window(step, step, [])
   while step < stop and alive.any():
     if step == window.stop:

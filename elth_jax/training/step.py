@@ -11,7 +11,7 @@ from jax import lax
 from elth_jax.datasets.dataset import Images
 from elth_jax.dynamic import Dynamic
 from elth_jax.masks import apply_masks
-from elth_jax.nn.forms import total_over
+from elth_jax.nn.conv_backends import total_over
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.sampling import load_batch
 from elth_jax.training.state import TrainState

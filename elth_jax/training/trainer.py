@@ -11,10 +11,10 @@ import optax
 from elth_jax.datasets import Dataset, Stream
 from elth_jax.dynamic import Training, make_dynamic
 from elth_jax.families import Architecture
-from elth_jax.nn.forms import EXAMPLES, Form, default_form
+from elth_jax.nn.conv_backends import EXAMPLES, ConvBackend, default_backend
 from elth_jax.tickets.ticket import Ticket
-from elth_jax.training.compiled_steps import Programs
-from elth_jax.training.input_pipeline import make_feed
+from elth_jax.training.compiled_steps import CompiledSteps
+from elth_jax.training.input_pipeline import make_pipeline
 from elth_jax.training.optimizer import make_optimizer
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.state import TrainState, start_state
@@ -45,7 +45,7 @@ class Trainer:
     dataset: what it is trained on; kept on every device, or streamed.
     devices: all local devices by default.
     per_device: tickets that share a device.
-    form: how convolutions are computed; by default as the backend likes it.
+    backend: how convolutions are computed; by default as the backend likes it.
     dynamic: settings of a method that changes masks while training, for
       `dynamic.make_dynamic`.
     deterministic: refuse kernels whose results vary from run to run (some are
@@ -65,7 +65,7 @@ class Trainer:
     dataset: Dataset | Stream,
     devices: Sequence[jax.Device] | None = None,
     per_device: int = 1,
-    form: Form | None = None,
+    backend: ConvBackend | None = None,
     dynamic: Mapping[str, Any] | None = None,
     share: bool | None = None,
     deterministic: bool = False,
@@ -74,7 +74,7 @@ class Trainer:
     self.architecture = architecture
     self.recipe = recipe
     self.dataset = dataset
-    self.feed = make_feed(dataset, recipe)
+    self.pipeline = make_pipeline(dataset, recipe)
     self.examples = examples
     self.devices = list(devices or jax.local_devices())
     self.per_device = per_device
@@ -82,7 +82,7 @@ class Trainer:
     self.lanes = len(self.devices) * per_device
     self.total_steps = recipe.total_steps(examples)
     self.steps_per_epoch = recipe.steps_per_epoch(examples)
-    self._form = form or default_form(per_device)
+    self._backend = backend or default_backend(per_device)
     self._share = self._worth_sharing() if share is None else share
     self._share = self._share and architecture.is_own and per_device == 1
     self._optimizer = make_optimizer(recipe, recipe.schedule(examples))
@@ -91,7 +91,7 @@ class Trainer:
       self._dynamic = make_dynamic(
         dynamic, _training(architecture, recipe, examples, self._optimizer)
       )
-    self._programs: dict[int, Programs] = {}
+    self._programs: dict[int, CompiledSteps] = {}
 
   def share(self, tickets: int) -> int:
     """How many devices share one of so many tickets."""
@@ -99,16 +99,16 @@ class Trainer:
       return 1
     return max(len(self.devices) // max(tickets, 1), 1)
 
-  def programs(self, share: int) -> Programs:
+  def programs(self, share: int) -> CompiledSteps:
     """The compiled functions for tickets of `share` devices each."""
     if share not in self._programs:
       self._programs[share] = self._make_programs(share)
     return self._programs[share]
 
-  def _make_programs(self, share: int) -> Programs:
+  def _make_programs(self, share: int) -> CompiledSteps:
     across = EXAMPLES if share > 1 else None
-    form = dataclasses.replace(self._form, across=across)
-    module = self.architecture.module(form)
+    backend = dataclasses.replace(self._backend, across=across)
+    module = self.architecture.module(backend)
     step = make_step(
       module,
       self.recipe,
@@ -117,11 +117,11 @@ class Trainer:
       self._dynamic,
       across,
     )
-    return Programs(
+    return CompiledSteps(
       make_segment(step),
       make_evaluation(module, self.recipe, self.dataset, across),
       make_statistics(module, self.recipe, self.dataset),
-      self.feed,
+      self.pipeline,
       self.devices[: len(self.devices) // share * share],
       self.per_device,
       share,

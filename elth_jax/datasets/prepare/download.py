@@ -26,7 +26,7 @@ def read(
   Raises:
     DatasetError: if it cannot be downloaded; says what to do.
   """
-  form = published.FORMS[name][0]
+  form = published.CONV_BACKENDS[name][0]
   paths = dict(zip(form.downloads, fetch(name, form, cache, say), strict=True))
   if form.archive:
     (archive,) = paths.values()
@@ -37,7 +37,10 @@ def read(
 
 
 def fetch(
-  name: str, form: published.Form, cache: Path, say: Callable[[str], None]
+  name: str,
+  form: published.ConvBackend,
+  cache: Path,
+  say: Callable[[str], None],
 ) -> list[Path]:
   """Where the files that a form publishes lie, in their order.
 

@@ -16,7 +16,7 @@ ENDINGS = ('.tar.gz', '.tgz', '.tar')
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class ConvBackend:
   """One form in which a data set is published.
 
   Attributes:
@@ -50,17 +50,17 @@ def _mnist(part: str) -> tuple[str, str]:
   return f'{part}-images-idx3-ubyte', f'{part}-labels-idx1-ubyte'
 
 
-IDX = Form(
+IDX = ConvBackend(
   {'train': _mnist('train'), 'test': _mnist('t10k')},
   formats.mnist,
   ending='.gz',
 )
 BATCHES = tuple(f'data_batch_{number}' for number in range(1, 6))
-FORMS: dict[str, tuple[Form, ...]] = {
+CONV_BACKENDS: dict[str, tuple[ConvBackend, ...]] = {
   'mnist': (IDX,),
   'fashion_mnist': (IDX,),
   'cifar10': (
-    Form(
+    ConvBackend(
       {
         'train': tuple(f'{name}.bin' for name in BATCHES),
         'test': ('test_batch.bin',),
@@ -69,7 +69,7 @@ FORMS: dict[str, tuple[Form, ...]] = {
       'cifar-10-binary',
       'cifar-10-batches-bin',
     ),
-    Form(
+    ConvBackend(
       {'train': BATCHES, 'test': ('test_batch',)},
       formats.cifar10_python,
       'cifar-10-python',
@@ -77,13 +77,13 @@ FORMS: dict[str, tuple[Form, ...]] = {
     ),
   ),
   'cifar100': (
-    Form(
+    ConvBackend(
       {'train': ('train.bin',), 'test': ('test.bin',)},
       formats.cifar100,
       'cifar-100-binary',
       'cifar-100-binary',
     ),
-    Form(
+    ConvBackend(
       {'train': ('train',), 'test': ('test',)},
       formats.cifar100_python,
       'cifar-100-python',
@@ -91,7 +91,7 @@ FORMS: dict[str, tuple[Form, ...]] = {
     ),
   ),
   'svhn_cropped': (
-    Form(
+    ConvBackend(
       {'train': ('train_32x32.mat',), 'test': ('test_32x32.mat',)}, formats.svhn
     ),
   ),
@@ -100,7 +100,7 @@ FORMS: dict[str, tuple[Form, ...]] = {
 
 def wanted(name: str) -> str:
   """The published files of a data set, as a remedy names them."""
-  return ', or '.join(', '.join(form.downloads) for form in FORMS[name])
+  return ', or '.join(', '.join(form.downloads) for form in CONV_BACKENDS[name])
 
 
 def read(name: str, folder: Path) -> dict[str, Examples]:
@@ -116,7 +116,7 @@ def read(name: str, folder: Path) -> dict[str, Examples]:
   Raises:
     DatasetError: naming the file that is missing or damaged.
   """
-  for form in FORMS[name]:
+  for form in CONV_BACKENDS[name]:
     paths = located(form, folder)
     if paths:
       return read_paths(form, paths)
@@ -128,7 +128,7 @@ def read(name: str, folder: Path) -> dict[str, Examples]:
   )
 
 
-def located(form: Form, folder: Path) -> dict[str, Path]:
+def located(form: ConvBackend, folder: Path) -> dict[str, Path]:
   """name -> the file that has it; archives stand for all their members."""
   for ending in ENDINGS if form.archive else ():
     archive = folder / f'{form.archive}{ending}'
@@ -141,7 +141,9 @@ def located(form: Form, folder: Path) -> dict[str, Path]:
   return {}
 
 
-def read_paths(form: Form, paths: Mapping[str, Path]) -> dict[str, Examples]:
+def read_paths(
+  form: ConvBackend, paths: Mapping[str, Path]
+) -> dict[str, Examples]:
   """The splits of a data set from files wherever they lie.
 
   Args:

@@ -1,13 +1,13 @@
 """How convolutions are computed, and in which array layout, on each backend.
 
-A form fixes the layout of activations inside a network and the functions that
-read it. Kernels are HWIO in every form, and images enter as NHWC.
+A backend fixes the layout of activations inside a network and the functions
+that read it. Kernels are HWIO in every backend, and images enter as NHWC.
 
 On CPU, XLA's own convolution is many times slower inside a loop than alone,
 while products of matrices are fast anywhere; with examples as the minor axis
 every slice, sum and normalisation runs over long contiguous rows, and a
 convolution takes a few examples at a time, so that what it makes stays in cache
-(`benchmarks/forms.py` measures this).
+(`benchmarks/conv_backends.py` measures this).
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ GROUP_PIXELS = 2**14  # of the images that are convolved at once
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class ConvBackend:
   """One layout of activations, with the operations that depend on it.
 
   Attributes:
@@ -44,7 +44,7 @@ class Form:
   across: str | None = None
 
   def enter(self, images: jax.Array) -> jax.Array:
-    """NHWC images in this form's layout."""
+    """NHWC images in this backend's layout."""
     axes = 'NHWC'
     if 'G' in self.axes:
       images, axes = _in_groups(images), 'GNHWC'
@@ -178,24 +178,26 @@ def _conv_nhwc(
 
 
 @dataclasses.dataclass(frozen=True)
-class ByPrimitives(Form):
+class ByPrimitives(ConvBackend):
   """Every convolution is one of XLA's, so that multiply-adds can be counted."""
 
   def depthwise(self, x, kernel, stride):
     return _conv_nhwc(x, kernel, stride, groups=kernel.shape[-1])
 
 
-NHWC = Form('nhwc', 'NHWC', _conv_nhwc)
+NHWC = ConvBackend('nhwc', 'NHWC', _conv_nhwc)
 COUNTED = ByPrimitives('nhwc', 'NHWC', _conv_nhwc)
-NHWC_PRODUCTS = Form('nhwc_products', 'NHWC', _conv_nhwc_products)
-GCHWN = Form('gchwn', 'GCHWN', products.conv)
+NHWC_PRODUCTS = ConvBackend('nhwc_products', 'NHWC', _conv_nhwc_products)
+GCHWN = ConvBackend('gchwn', 'GCHWN', products.conv)
 
 
-FORMS = {form.name: form for form in (NHWC, NHWC_PRODUCTS, GCHWN)}
+CONV_BACKENDS = {
+  backend.name: backend for backend in (NHWC, NHWC_PRODUCTS, GCHWN)
+}
 
 
-def default_form(tickets: int = 1) -> Form:
-  """The form for the backend that JAX uses, and tickets that share a device.
+def default_backend(tickets: int = 1) -> ConvBackend:
+  """The backend for JAX's platform and for tickets that share a device.
 
   Measured on CPU; elsewhere it is what is known of GPUs' tensor cores.
   """

@@ -1,6 +1,6 @@
-"""Measures training steps by convolution form and by tickets at once.
+"""Measures training steps by convolution backend and by tickets at once.
 
-  python benchmarks/forms.py [--network=resnet20] [--size=32] [--width=16]
+  python benchmarks/conv_backends.py [--network=resnet20] [--size=32]
 
 Prints images a second, summed over tickets: the median of interleaved rounds,
 with the lowest and highest. The ratio is to the first line.
@@ -15,7 +15,7 @@ import measure
 
 from elth_jax.families import architecture
 from elth_jax.methods import lottery
-from elth_jax.nn import forms
+from elth_jax.nn import conv_backends
 from elth_jax.process.devices import suitable_cpu_devices
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
@@ -40,12 +40,14 @@ def main() -> None:
   )
   counts = sorted({1, len(jax.local_devices())})
   cases = {}
-  for name in arguments.forms.split(','):
-    form = forms.FORMS[name]
+  for name in arguments.conv_backends.split(','):
+    backend = conv_backends.CONV_BACKENDS[name]
     for devices in counts:
       for per_device in map(int, arguments.per_device.split(',')):
         label = f'{name}, {devices} device(s) of {per_device} ticket(s)'
-        cases[label] = prepare(net, recipe, dataset, form, devices, per_device)
+        cases[label] = prepare(
+          net, recipe, dataset, backend, devices, per_device
+        )
   times: dict[str, list[float]] = {label: [] for label in cases}
   compile_seconds = {label: run() for label, run in cases.items()}
   for _ in range(arguments.rounds):
@@ -65,14 +67,14 @@ def main() -> None:
     )
 
 
-def prepare(net, recipe, dataset, form, devices: int, per_device: int):
+def prepare(net, recipe, dataset, backend, devices: int, per_device: int):
   """A function that trains one epoch and returns the seconds it took."""
   used = jax.local_devices()[:devices]
-  trainer = Trainer(net, recipe, dataset, used, per_device, form)
+  trainer = Trainer(net, recipe, dataset, used, per_device, backend)
   fresh = net.init(0)
   ticket = lottery.dense_ticket(net, fresh['params'], fresh['batch_stats'])
   stop = trainer.steps_per_epoch
-  window = next(trainer.feed.windows([0] * trainer.lanes, 0, stop))
+  window = next(trainer.pipeline.windows([0] * trainer.lanes, 0, stop))
 
   def run() -> float:
     states = [trainer.start(ticket, 0)] * trainer.lanes

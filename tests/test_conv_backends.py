@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from elth_jax.nn import forms, products
+from elth_jax.nn import conv_backends, products
 
 # height, width, channels in and out, kernel size, stride
 CASES = [
@@ -30,21 +30,25 @@ def oracle(images, kernel, stride):
   )
 
 
-@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
+@pytest.mark.parametrize(
+  'backend', conv_backends.CONV_BACKENDS.values(), ids=lambda f: f.name
+)
 @pytest.mark.parametrize('patch_bytes', [1 << 30, 1])
 @pytest.mark.parametrize('case', CASES, ids=str)
-def test_values_and_gradients_equal_xla(form, patch_bytes, case, monkeypatch):
+def test_values_and_gradients_equal_xla(
+  backend, patch_bytes, case, monkeypatch
+):
   """In float64, all at once, and row by row of one example at a time."""
   monkeypatch.setattr(products, 'PATCH_BYTES', patch_bytes)
-  monkeypatch.setattr(forms, 'GROUP_PIXELS', patch_bytes)
+  monkeypatch.setattr(conv_backends, 'GROUP_PIXELS', patch_bytes)
   height, width, channels, features, size, stride = case
   generator = np.random.default_rng(0)
   images = generator.standard_normal((2, height, width, channels))
   kernel = generator.standard_normal((size, size, channels, features))
 
   def through_form(images, kernel):
-    out = form.conv(form.enter(images), kernel, stride)
-    return form.leave(out)
+    out = backend.conv(backend.enter(images), kernel, stride)
+    return backend.leave(out)
 
   with jax.enable_x64(True):
     expected, pull = jax.vjp(
@@ -61,17 +65,19 @@ def test_values_and_gradients_equal_xla(form, patch_bytes, case, monkeypatch):
       np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
-def test_reductions_of_activations(form):
+@pytest.mark.parametrize(
+  'backend', conv_backends.CONV_BACKENDS.values(), ids=lambda f: f.name
+)
+def test_reductions_of_activations(backend):
   images = jnp.asarray(np.random.default_rng(0).random((2, 3, 4, 5)))
-  x = form.enter(images)
-  np.testing.assert_allclose(form.pool(x), images.mean((1, 2)), rtol=1e-6)
+  x = backend.enter(images)
+  np.testing.assert_allclose(backend.pool(x), images.mean((1, 2)), rtol=1e-6)
   np.testing.assert_allclose(
-    form.sum_channels(x), images.sum((0, 1, 2)), rtol=1e-6
+    backend.sum_channels(x), images.sum((0, 1, 2)), rtol=1e-6
   )
   weights = jnp.array([0.0, 1.0])
   np.testing.assert_allclose(
-    form.sum_channels(x * form.along('N', weights, x)),
+    backend.sum_channels(x * backend.along('N', weights, x)),
     images[1].sum((0, 1)),
     rtol=1e-6,
   )
@@ -85,35 +91,39 @@ def padded_windows(x, size, pad, value):
   return windows[:, ::2, ::2].reshape(*windows[:, ::2, ::2].shape[:4], -1)
 
 
-@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
+@pytest.mark.parametrize(
+  'backend', conv_backends.CONV_BACKENDS.values(), ids=lambda f: f.name
+)
 @pytest.mark.parametrize(
   ('size', 'pad', 'side'), [(2, 0, 6), (2, 0, 5), (3, 1, 6)]
 )
-def test_max_pool_against_numpy(form, size, pad, side):
+def test_max_pool_against_numpy(backend, size, pad, side):
   x = np.random.default_rng(0).normal(size=(2, side, side, 3))
-  pooled = form.max_pool(form.enter(jnp.asarray(x)), size, pad)
-  found = form.leave(pooled)
+  pooled = backend.max_pool(backend.enter(jnp.asarray(x)), size, pad)
+  found = backend.leave(pooled)
   expected = padded_windows(x, size, pad, -np.inf).max(-1)
   np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_max_pool_gives_the_gradient_to_the_first_of_equals():
   x = jnp.array([[1.0, 1.0], [0.0, 1.0]]).reshape(1, 2, 2, 1)
-  grad = jax.grad(lambda x: forms.NHWC.max_pool(x).sum())(x)
+  grad = jax.grad(lambda x: conv_backends.NHWC.max_pool(x).sum())(x)
   np.testing.assert_array_equal(grad.reshape(2, 2), [[1, 0], [0, 0]])
   one = jnp.ones((1, 1, 1, 3))
-  assert forms.NHWC.max_pool(one) is one
+  assert conv_backends.NHWC.max_pool(one) is one
 
 
-@pytest.mark.parametrize('form', forms.FORMS.values(), ids=lambda f: f.name)
+@pytest.mark.parametrize(
+  'backend', conv_backends.CONV_BACKENDS.values(), ids=lambda f: f.name
+)
 @pytest.mark.parametrize('stride', [1, 2])
-def test_depthwise_against_xla(form, stride):
+def test_depthwise_against_xla(backend, stride):
   generator = np.random.default_rng(0)
   images = generator.standard_normal((2, 7, 6, 4))
   kernel = generator.standard_normal((3, 3, 1, 4))
   with jax.enable_x64(True):
-    out = form.depthwise(
-      form.enter(jnp.asarray(images)), jnp.asarray(kernel), stride
+    out = backend.depthwise(
+      backend.enter(jnp.asarray(images)), jnp.asarray(kernel), stride
     )
     expected = lax.conv_general_dilated(
       jnp.asarray(images),
@@ -123,5 +133,5 @@ def test_depthwise_against_xla(form, stride):
       dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
       feature_group_count=4,
     )
-    found = form.leave(out)
+    found = backend.leave(out)
     np.testing.assert_allclose(found, expected, atol=1e-12)
