@@ -28,7 +28,7 @@ def main() -> None:
   parser.add_argument('--width', type=int, default=16)
   parser.add_argument('--steps', type=int, default=8)
   parser.add_argument('--rounds', type=int, default=5)
-  parser.add_argument('--forms', default='nhwc,gchwn')
+  parser.add_argument('--conv_backends', default='nhwc,gchwn')
   parser.add_argument('--per_device', default='1')
   arguments = parser.parse_args()
   jax.config.update('jax_num_cpu_devices', suitable_cpu_devices())

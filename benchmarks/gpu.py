@@ -39,7 +39,7 @@ def main() -> None:
   parser.add_argument('--width', type=int, default=0)
   parser.add_argument('--size', type=int, default=32)
   parser.add_argument('--tickets', default='1,3,8,30')
-  parser.add_argument('--forms', default='nhwc,nhwc_products')
+  parser.add_argument('--conv_backends', default='nhwc,nhwc_products')
   parser.add_argument('--dtypes', default='float32,bfloat16')
   parser.add_argument('--images', type=int, default=12_800)
   parser.add_argument('--rounds', type=int, default=3)
