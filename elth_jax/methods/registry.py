@@ -21,8 +21,9 @@ from elth_jax.limits import (
   Limits,
   check_numbers,
 )
-from elth_jax.pruners.select import SCOPES
+from elth_jax.pruners.select import Scope
 from elth_jax.randomness import generator
+from elth_jax.study.fields import check_types
 from elth_jax.ticket import Ticket
 
 # `rewind`: the target's dense rewind weights; `imp`: the target's own ticket
@@ -44,14 +45,13 @@ class Pruning:
     synflow_rounds: of SynFlow's schedule.
   """
 
-  scope: str = 'global'
+  scope: Scope = 'global'
   batches: int = 1
   grasp_absolute: bool = False
   synflow_rounds: int = 100
 
   def __post_init__(self):
-    if self.scope not in SCOPES:
-      raise ValueError(f'pruning.scope is {self.scope!r}; known: {SCOPES}')
+    check_types(self, 'pruning.')
     check_numbers(
       self, 'pruning.', batches=AT_LEAST_0, synflow_rounds=AT_LEAST_1
     )
@@ -70,17 +70,14 @@ class Sparse:
     dpf_interval: steps between DPF's masks.
   """
 
-  distribution: str = 'erk'
+  distribution: Literal['erk', 'uniform'] = 'erk'
   interval: int = 100
   drop_fraction: float = 0.3
   stop_fraction: float = 0.75
   dpf_interval: int = 16
 
   def __post_init__(self):
-    if self.distribution not in ('erk', 'uniform'):
-      raise ValueError(
-        f'sparse.distribution is {self.distribution!r}; give erk or uniform'
-      )
+    check_types(self, 'sparse.')
     check_numbers(
       self,
       'sparse.',

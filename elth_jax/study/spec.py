@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from ml_collections import ConfigDict
 
@@ -13,11 +13,11 @@ from elth_jax.elastic.width import WIDTH_RULES
 from elth_jax.limits import ABOVE_0, AT_LEAST_0, Limits, check_numbers
 from elth_jax.methods import METHODS, Pruning, Sparse
 from elth_jax.names import unknown
-from elth_jax.study.fields import build_from
+from elth_jax.study.fields import build_from, check_types
 from elth_jax.study.parallel import Parallel
 from elth_jax.study.presets import apply_preset
 from elth_jax.study.scale import scaled
-from elth_jax.training.recipe import LEARNING_RATES, Recipe
+from elth_jax.training.recipe import Optimizer, Recipe
 
 MOST = 1000  # levels or replicates; more is a slip
 LARGEST_IMAGE = 4096  # pixels a side
@@ -39,18 +39,14 @@ class Analyses:
 
   connectivity: tuple[str, ...] = ()
   points: int = 21
-  statistics: str = 'interpolated'
+  statistics: Literal['interpolated', 'recomputed'] = 'interpolated'
   overlap: bool = False
 
   def __post_init__(self):
+    check_types(self, 'analyses.')
     for method in self.connectivity:
       if method not in METHODS:
         raise ValueError(unknown('method', method, METHODS))
-    if self.statistics not in ('interpolated', 'recomputed'):
-      raise ValueError(
-        f'analyses.statistics is {self.statistics!r}; give interpolated or '
-        'recomputed'
-      )
     check_numbers(self, 'analyses.', points=Limits(2, 10_000))
 
 
@@ -73,6 +69,7 @@ class Paper:
   scale: str = 'paper'
 
   def __post_init__(self):
+    check_types(self, 'paper.')
     for text in self.claims:
       Claim.parse(text)
     for text in self.published:
@@ -133,7 +130,7 @@ class StudySpec:
   train_examples: int = 0
   image_size: int = 0
   source_datasets: tuple[str, ...] = ()
-  source_optimizer: str = ''
+  source_optimizer: Literal['', Optimizer] = ''
   source_width: int = 0
   recipe_on: Mapping[str, Mapping[str, Any]] = dataclasses.field(
     default_factory=dict
@@ -145,6 +142,7 @@ class StudySpec:
   paper: Paper = Paper()
 
   def __post_init__(self):
+    check_types(self)
     for name in ('sources', 'targets', 'methods', 'orders', 'compare_levels'):
       values = getattr(self, name)
       if not values or len(set(values)) < len(values):
@@ -180,10 +178,6 @@ class StudySpec:
       if name not in DATASETS:
         raise ValueError(f'recipe_on: {unknown("dataset", name, DATASETS)}')
       self.recipe_for(name)
-    if self.source_optimizer not in ('', *LEARNING_RATES):
-      raise ValueError(
-        unknown('source_optimizer', self.source_optimizer, LEARNING_RATES)
-      )
     if self.source_optimizer == self.recipe.optimizer:
       raise ValueError(
         f'source_optimizer is {self.source_optimizer} too; leave it empty'
@@ -243,6 +237,7 @@ class RunOptions:
   read_processes: int = 0
 
   def __post_init__(self):
+    check_types(self)
     Parallel.parse(self.parallel)
     check_numbers(
       self,
