@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Optional
+from typing import Any, Literal, Optional, get_args, get_origin
 
 import pytest
 from hypothesis import given
@@ -215,22 +215,21 @@ HINTS = st.recursive(
 
 
 def is_of(value, hint):
-  """Whether a value is strictly of a type: told apart from the reader's way."""
-  text = str(hint)
-  if isinstance(hint, type) and '[' not in text:
+  """Whether a value is strictly of a type."""
+  origin, parts = get_origin(hint), get_args(hint)
+  if origin is None:
     return type(value) is hint
-  parts = hint.__args__
-  if text.startswith('tuple') and ... in parts:
-    return type(value) is tuple and all(is_of(v, parts[0]) for v in value)
-  if text.startswith('tuple'):
-    pairs = zip(value, parts, strict=True)
-    return type(value) is tuple and all(is_of(v, p) for v, p in pairs)
-  if text.startswith('collections'):
-    return type(value) is dict and all(
-      is_of(v, parts[1]) for v in value.values()
-    )
-  if text.startswith('typing.Literal'):
+  if origin is Literal:
     return repr(value) in map(repr, parts)
+  if origin is tuple:
+    if type(value) is not tuple:
+      return False
+    items = parts[:1] * len(value) if parts[-1] is ... else parts
+    return len(value) == len(items) and all(map(is_of, value, items))
+  if origin is Mapping:
+    return type(value) is dict and all(
+      is_of(item, parts[1]) for item in value.values()
+    )
   return any(is_of(value, part) for part in parts)
 
 
@@ -348,6 +347,7 @@ def test_what_a_dataclass_is_made_of_is_read_too():
     Mapping[str, bytes],
     Part | Inner,
     tuple[int, ...] | tuple[str, ...],
+    Optional[Any],  # noqa: UP045
     int | bytes,
   ],
 )
