@@ -52,7 +52,7 @@ def test_counts_that_cannot_work_are_refused(cls, name, value):
     ({'drop_epochs': (80, 80)}, r'drop_epochs is \(80, 80\); give distinct'),
     ({'drop_epochs': (-1,)}, 'drop_epochs is -1'),
     ({'momentum': 1.0}, 'momentum is 1.0; it must be at least 0 and below 1'),
-    ({'learning_rate': 0}, 'learning_rate is 0; it must be above 0'),
+    ({'learning_rate': 0}, 'learning_rate is 0.0; it must be above 0'),
     ({'warmup_epochs': 161}, 'warmup_epochs is 161'),
     ({'batch_size': 0}, 'batch_size is 0'),
   ],

@@ -1,7 +1,10 @@
 """The structure of the package: docs/architecture.md says what imports what."""
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +113,50 @@ def test_every_module_of_the_order_is_described(module):
   assert module in ('elth_jax', '_version') or re.search(
     rf'`{module}/?`', described
   )
+
+
+HEAVY = {
+  'absl',
+  'chex',
+  'flax',
+  'grain',
+  'jax',
+  'matplotlib',
+  'ml_collections',
+  'numpy',
+  'optax',
+  'orbax',
+  'PIL',
+  'rich',
+  'safetensors',
+  'scipy',
+  'sklearn',
+  'tensorflow_datasets',
+}
+TREES = {'jax', 'numpy'}
+CONFIG = TREES | {'absl', 'ml_collections', 'optax'}  # absl is optax's
+
+
+@pytest.mark.parametrize(
+  ('statement', 'allowed'),
+  [
+    ('import elth_jax', set()),
+    ('from elth_jax import stretch_tree, squeeze_tree, Plan, Layout', TREES),
+    ('from elth_jax import masks', TREES),
+    ('import elth_jax.study.config', CONFIG),
+    ('import elth_jax.training.recipe', CONFIG),
+    ('import configs.digits; configs.digits.get_config()', CONFIG),
+  ],
+)
+def test_light_imports_load_few_libraries(statement, allowed):
+  code = f'import sys\n{statement}\nprint(*sys.modules)'
+  run = subprocess.run(
+    [sys.executable, '-c', code],
+    cwd=ROOT,
+    env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  loaded = {name.partition('.')[0] for name in run.stdout.split()}
+  assert loaded & HEAVY <= allowed

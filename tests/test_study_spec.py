@@ -1,17 +1,20 @@
 import dataclasses
+import json
 
 import pytest
 from ml_collections import ConfigDict
 
-from elth_jax.methods import Pruning
+from elth_jax.methods import Pruning, Sparse
 from elth_jax.study.config import base_config
+from elth_jax.study.known_names import check_names
 from elth_jax.study.spec import (
+  Analyses,
   Paper,
   RunOptions,
   StudySpec,
   read_config,
 )
-from elth_jax.training.recipe import CIFAR_RESNET
+from elth_jax.training.recipe import CIFAR_RESNET, Recipe
 
 
 def config(**values):
@@ -60,12 +63,25 @@ def test_a_config_becomes_plain_values_and_has_every_knob():
     ({'checkpoint_seconds': float('nan')}, 'checkpoint_seconds is nan'),
     ({'parallel': '99999'}, 'at most 4096'),
     ({'published': 'yes'}, "'published': expected bool"),
+    ({'published': True, 'pruning': 3}, "'pruning': expected a mapping.*got 3"),
+    ({'levels': 3.0}, "'levels': expected int, got 3.0"),
+    ({'levels': True}, "'levels': expected int, got True"),
+    ({'prune_fraction': '0.2'}, "'prune_fraction': expected float, got '0.2'"),
+    ({'compare_levels': (2, '6')}, r"'compare_levels\[1\]': expected int"),
+    ({'source_optimizer': 'adm'}, "_optimizer is 'adm'; did you mean 'adam'"),
+    (
+      {'recipe_on': {'cifar10': 3}},
+      r"'recipe_on\.cifar10': expected a mapping",
+    ),
+    ({'paper': 3}, "'paper': expected a mapping.*got 3"),
+    ({'scales': {'small': 3}}, r"'scales\.small': expected a mapping.*got 3"),
+    ({'scales': {'small': {'levels': {'a': 1}}}}, "'levels': expected a mapp"),
     ({'checkpoint_seconds': 0.0}, 'checkpoint_seconds is 0.0'),
   ],
 )
 def test_wrong_configs_name_the_key(change, message):
   with pytest.raises(ValueError, match=message):
-    config(**change)
+    check_names(read_config(config(**change))[0])
 
 
 def test_published_turns_on_all_that_the_published_runs_did():
@@ -88,6 +104,15 @@ def test_wrong_recipes_name_the_key():
     read_config(ConfigDict(values))
   with pytest.raises(ValueError, match=r"'recipe': expected.*got 3"):
     read_config({**values, 'recipe': 3})
+  with pytest.raises(ValueError, match=r"key 'recipe\.drop_epochs\[1\]': exp"):
+    read_config({**values, 'recipe': {'drop_epochs': (1, None)}})
+  with pytest.raises(ValueError, match=r"recipe\.dtype is 'float16'; did you"):
+    read_config({**values, 'recipe': {'dtype': 'float16'}})
+  with pytest.raises(ValueError, match='recipe: epochs is 0; it must be'):
+    read_config({**values, 'recipe': {'epochs': 0}})
+  wrong = {'mnist': {'epochs': '2'}}
+  with pytest.raises(ValueError, match=r"'recipe_on\.mnist\.epochs': expected"):
+    read_config({**config().to_dict(), 'recipe_on': wrong})
   with pytest.raises(ValueError, match=r"key 'pruning\.scpe'; did you mean"):
     read_config({**config().to_dict(), 'pruning': {'scpe': 'leaf'}})
   with pytest.raises(ValueError, match=r"pruning\.scope is 'layer'"):
@@ -131,3 +156,51 @@ def test_a_scale_changes_what_it_names_and_nothing_a_person_set():
 def test_claims_that_cannot_be_read_are_refused(paper, message):
   with pytest.raises(ValueError, match=message):
     config(paper=Paper(**paper))
+
+
+@pytest.mark.parametrize(
+  ('cls', 'wrong', 'message'),
+  [
+    (Recipe, {'optimizer': 'sdg'}, "optimizer is 'sdg'; did you mean 'sgd'"),
+    (Recipe, {'dtype': 'half'}, 'dtype is .half.; give float32 or bfloat16'),
+    (Recipe, {'epochs': 2.5}, "'epochs': expected int, got 2.5"),
+    (Pruning, {'scope': 'leaves'}, "pruning.scope is 'leaves'; did you mean"),
+    (Pruning, {'batches': True}, "'pruning.batches': expected int, got True"),
+    (Sparse, {'distribution': 'even'}, 'sparse.distribution is .*erk or unif'),
+    (
+      Analyses,
+      {'statistics': ''},
+      'analyses.statistics is .*interpolated or r',
+    ),
+    (Analyses, {'overlap': 1}, "'analyses.overlap': expected bool, got 1"),
+    (Paper, {'claims': 'a > b'}, "'paper.claims': expected a tuple of str"),
+    (RunOptions, {'profile': 'no'}, "'profile': expected bool, got 'no'"),
+  ],
+)
+def test_what_is_made_directly_is_read_alike(cls, wrong, message):
+  with pytest.raises(ValueError, match=message):
+    cls(**wrong)
+
+
+def test_one_study_has_one_form_however_it_is_made():
+  names = {'dataset': 'd', 'sources': ['mlp3'], 'targets': ['mlp2']}
+  recipe = {'l2': 0, 'drop_epochs': [1]}
+  made = StudySpec(**names, recipe=Recipe(**recipe), prune_fraction=0.5)
+  kept = json.dumps(dataclasses.asdict(made))  # what decides a node's key
+  read = StudySpec.from_config({**json.loads(kept), 'recipe': recipe})
+  assert made == read and json.dumps(dataclasses.asdict(read)) == kept
+  assert '"l2": 0.0' in kept
+
+
+@pytest.mark.parametrize(
+  ('values', 'given', 'message'),
+  [
+    ({'scales': 3}, {}, "'scales': expected a mapping.*got 3"),
+    ({'scale': 3}, {}, "'scale': expected str, got 3"),
+    ({'recipe': 3}, {'recipe.epochs': 2}, "'recipe': expected a mapping"),
+    ({'pruning': [1]}, {'published': True}, "'pruning': expected a mapping"),
+  ],
+)
+def test_a_change_inside_a_value_without_names(values, given, message):
+  with pytest.raises(ValueError, match=message):
+    read_config({**config().to_dict(), **values}, given)

@@ -1,7 +1,6 @@
 """Methods by name: IMP, elastic tickets, baselines, controls, dynamic ones."""
 
-from elth_jax.methods import baselines, controls
-from elth_jax.methods import dynamic_sparse as growing
+from elth_jax.methods import baselines, controls, dynamic_sparse
 from elth_jax.methods.registry import (
   METHODS,
   Method,
@@ -19,6 +18,6 @@ __all__ = [
   'Sparse',
   'baselines',
   'controls',
-  'growing',
+  'dynamic_sparse',
   'register',
 ]

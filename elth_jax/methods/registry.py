@@ -14,14 +14,8 @@ import jax
 import numpy as np
 
 from elth_jax.datasets import Dataset, Stream
-from elth_jax.limits import (
-  AT_LEAST_0,
-  AT_LEAST_1,
-  SHARE,
-  Limits,
-  check_numbers,
-)
-from elth_jax.pruners.select import SCOPES
+from elth_jax.dynamic.options import Sparse
+from elth_jax.pruners.options import Pruning
 from elth_jax.randomness import generator
 from elth_jax.tickets.ticket import Ticket
 
@@ -30,65 +24,6 @@ from elth_jax.tickets.ticket import Ticket
 # `source_rewind`: that network's dense rewind weights.
 Role = Literal['rewind', 'imp', 'source', 'source_rewind']
 Tickets = Mapping[Role, Ticket]
-
-
-@dataclasses.dataclass(frozen=True)
-class Pruning:
-  """Options of the baselines that prune by scores.
-
-  Attributes:
-    scope: `global`, `stage` or `leaf`; see `pruners.select`.
-    batches: how many batches SNIP and GraSP see; 0 for a whole epoch, as
-      E-LTH's code did.
-    grasp_absolute: GraSP by |S|, as E-LTH's code did.
-    synflow_rounds: of SynFlow's schedule.
-  """
-
-  scope: str = 'global'
-  batches: int = 1
-  grasp_absolute: bool = False
-  synflow_rounds: int = 100
-
-  def __post_init__(self):
-    if self.scope not in SCOPES:
-      raise ValueError(f'pruning.scope is {self.scope!r}; known: {SCOPES}')
-    check_numbers(
-      self, 'pruning.', batches=AT_LEAST_0, synflow_rounds=AT_LEAST_1
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class Sparse:
-  """Options of methods that change masks while they train.
-
-  Attributes:
-    distribution: RigL's and SET's counts by layer: `erk`, or `uniform` with a
-      dense first layer.
-    interval: steps between RigL's and SET's updates.
-    drop_fraction: of a layer's weights that the first update drops.
-    stop_fraction: share of training after which RigL's and SET's masks stay.
-    dpf_interval: steps between DPF's masks.
-  """
-
-  distribution: str = 'erk'
-  interval: int = 100
-  drop_fraction: float = 0.3
-  stop_fraction: float = 0.75
-  dpf_interval: int = 16
-
-  def __post_init__(self):
-    if self.distribution not in ('erk', 'uniform'):
-      raise ValueError(
-        f'sparse.distribution is {self.distribution!r}; give erk or uniform'
-      )
-    check_numbers(
-      self,
-      'sparse.',
-      interval=AT_LEAST_1,
-      drop_fraction=Limits(0, 1, below=True),
-      stop_fraction=SHARE,
-      dpf_interval=AT_LEAST_1,
-    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from elth_jax.names import unknown
-from elth_jax.study.fields import defaults
+from elth_jax.reading import defaults
 from elth_jax.study.scale import PAPER
 from elth_jax.study.spec import (
   Paper,

@@ -12,6 +12,7 @@ from elth_jax.methods import METHODS, Method, lottery
 from elth_jax.names import slug
 from elth_jax.study import analyses
 from elth_jax.study.keys import earlier_keys, key_of
+from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec
 from elth_jax.study.transfers import (
@@ -30,10 +31,11 @@ def build(spec: StudySpec, data: Mapping[str, Images]) -> dict[str, Node]:
     data: name -> data set, for all that the spec names.
 
   Raises:
-    ValueError: if a network is unknown, no plan leads from a source to a
-      target, IMP would run out of weights, or scores ask for more batches than
-      there are; before anything runs.
+    ValueError: before anything runs: if a name or a network is unknown, no plan
+      leads from a source to a target, IMP would run out of weights, or scores
+      ask for more batches than there are.
   """
+  check_names(spec)
   builder = _Builder(spec, data)
   _check_score_batches(spec, builder.home)
   return builder.build()

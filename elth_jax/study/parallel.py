@@ -1,11 +1,12 @@
 """How many tickets are trained at once, and on which devices."""
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 
-from elth_jax.families import Architecture
+if TYPE_CHECKING:  # a config reads `parallel`, and need not load flax
+  from elth_jax.families import Architecture
 
 MOST_TICKETS = 4096  # at once; more is a slip
 MOST_TICKETS_PER_DEVICE = 8  # on accelerators; a CPU device takes one
@@ -49,7 +50,7 @@ class Parallel:
       f'tickets, at most {MOST_TICKETS}'
     )
 
-  def lanes(self, network: Architecture, batch_size: int) -> int:
+  def lanes(self, network: 'Architecture', batch_size: int) -> int:
     """How many tickets of a network are trained at once."""
     if self.tickets:
       return self.tickets
@@ -61,7 +62,9 @@ class Parallel:
     fitting = int(limit * SHARE_OF_MEMORY // (4 * floats))
     return len(devices) * max(1, min(MOST_TICKETS_PER_DEVICE, fitting))
 
-  def placement(self, network: Architecture, batch_size: int) -> dict[str, Any]:
+  def placement(
+    self, network: 'Architecture', batch_size: int
+  ) -> dict[str, Any]:
     """What a `Trainer` must be told: `devices`, `per_device`, `share`."""
     devices, lanes = jax.local_devices(), self.lanes(network, batch_size)
     per_device = -(-lanes // len(devices))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from elth_jax.study.fields import merged
+from elth_jax.reading import merged, read_value
 
 # what the published runs did, where that is not our default: one weight more
 # pruned at each level, SNIP over an epoch, GraSP by |S|, and ImageNet's mean
@@ -21,12 +21,9 @@ def apply_preset(values: dict[str, Any]) -> dict[str, Any]:
     values: fields by name, nested as the config is.
 
   Raises:
-    ValueError: if `published` is neither true nor false.
+    ValueError: if `published` is neither true nor false, or if it sets fields
+      of a value that has none.
   """
   rest = {name: value for name, value in values.items() if name != 'published'}
-  published = values.get('published', False)
-  if not isinstance(published, bool):
-    raise ValueError(
-      f"config key 'published': expected bool, got {published!r}"
-    )
+  published = read_value('published', values.get('published', False), bool)
   return merged(rest, PUBLISHED) if published else rest

@@ -6,9 +6,10 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from elth_jax.names import unknown
-from elth_jax.study.fields import merged, plain
+from elth_jax.reading import merged, plain, read_value
 
 PAPER = 'paper'
+Scales = Mapping[str, Mapping[str, Any]]  # scale -> the fields it changes
 
 
 def scaled(
@@ -21,15 +22,18 @@ def scaled(
     given: dotted name -> value: what a person set, which no scale changes.
 
   Raises:
-    ValueError: if there is no such scale.
+    ValueError: if there is no such scale, or if one changes, or a person set,
+      fields of a value that has none.
   """
   values = plain(config)
   scale, scales = values.pop('scale', None), values.pop('scales', {})
   if scale is None:
     return values
+  scale = read_value('scale', scale, str)
+  scales = read_value('scales', scales, Scales)
   if scale != PAPER:
     if scale not in scales:
-      raise ValueError(unknown('scale', str(scale), (PAPER, *scales)))
+      raise ValueError(unknown('scale', scale, (PAPER, *scales)))
     values = merged(values, scales[scale])
   for name, value in (given or {}).items():
     if name not in ('scale', 'scales') and not name.startswith('scales.'):
@@ -39,6 +43,7 @@ def scaled(
 
 
 def _set(values: dict[str, Any], path: list[str], value: Any) -> None:
-  for name in path[:-1]:
+  for depth, name in enumerate(path[:-1], 1):
     values = values.setdefault(name, {})
+    read_value('.'.join(path[:depth]), values, Mapping[str, Any])
   values[path[-1]] = value

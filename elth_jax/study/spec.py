@@ -2,11 +2,11 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from ml_collections import ConfigDict
 
-from elth_jax.datasets import DATASETS
+from elth_jax.dynamic.options import Sparse
 from elth_jax.elastic.rules import check_rule
 from elth_jax.elastic.width import WIDTH_RULES
 from elth_jax.limits import (
@@ -15,14 +15,13 @@ from elth_jax.limits import (
   Limits,
   check_numbers,
 )
-from elth_jax.methods import METHODS, Pruning, Sparse
-from elth_jax.names import unknown
+from elth_jax.pruners.options import Pruning
+from elth_jax.reading import build_from, check_types
 from elth_jax.study.claims import Claim, Published
-from elth_jax.study.fields import build_from
 from elth_jax.study.parallel import Parallel
 from elth_jax.study.presets import apply_preset
 from elth_jax.study.scale import scaled
-from elth_jax.training.recipe import LEARNING_RATES, Recipe
+from elth_jax.training.recipe import Optimizer, Recipe
 
 MOST = 1000  # levels or replicates; more is a slip
 LARGEST_IMAGE = 4096  # pixels a side
@@ -44,18 +43,11 @@ class Analyses:
 
   connectivity: tuple[str, ...] = ()
   points: int = 21
-  statistics: str = 'interpolated'
+  statistics: Literal['interpolated', 'recomputed'] = 'interpolated'
   overlap: bool = False
 
   def __post_init__(self):
-    for method in self.connectivity:
-      if method not in METHODS:
-        raise ValueError(unknown('method', method, METHODS))
-    if self.statistics not in ('interpolated', 'recomputed'):
-      raise ValueError(
-        f'analyses.statistics is {self.statistics!r}; give interpolated or '
-        'recomputed'
-      )
+    check_types(self, 'analyses.')
     check_numbers(self, 'analyses.', points=Limits(2, 10_000))
 
 
@@ -78,6 +70,7 @@ class Paper:
   scale: str = 'paper'
 
   def __post_init__(self):
+    check_types(self, 'paper.')
     for text in self.claims:
       Claim.parse(text)
     for text in self.published:
@@ -138,7 +131,7 @@ class StudySpec:
   train_examples: int = 0
   image_size: int = 0
   source_datasets: tuple[str, ...] = ()
-  source_optimizer: str = ''
+  source_optimizer: Literal['', Optimizer] = ''
   source_width: int = 0
   recipe_on: Mapping[str, Mapping[str, Any]] = dataclasses.field(
     default_factory=dict
@@ -150,6 +143,7 @@ class StudySpec:
   paper: Paper = Paper()
 
   def __post_init__(self):
+    check_types(self)
     for name in ('sources', 'targets', 'methods', 'orders', 'compare_levels'):
       values = getattr(self, name)
       if not values or len(set(values)) < len(values):
@@ -158,9 +152,6 @@ class StudySpec:
       raise ValueError(
         f'source_datasets is {self.source_datasets}; give distinct values'
       )
-    for method in self.methods:
-      if method not in METHODS:
-        raise ValueError(unknown('method', method, METHODS))
     for rule in self.orders:
       if rule not in WIDTH_RULES:
         check_rule(rule)
@@ -182,13 +173,7 @@ class StudySpec:
       image_size=Limits(0, LARGEST_IMAGE),
     )
     for name in self.recipe_on:
-      if name not in DATASETS:
-        raise ValueError(f'recipe_on: {unknown("dataset", name, DATASETS)}')
       self.recipe_for(name)
-    if self.source_optimizer not in ('', *LEARNING_RATES):
-      raise ValueError(
-        unknown('source_optimizer', self.source_optimizer, LEARNING_RATES)
-      )
     if self.source_optimizer == self.recipe.optimizer:
       raise ValueError(
         f'source_optimizer is {self.source_optimizer} too; leave it empty'
@@ -248,6 +233,7 @@ class RunOptions:
   read_processes: int = 0
 
   def __post_init__(self):
+    check_types(self)
     Parallel.parse(self.parallel)
     check_numbers(
       self,

@@ -11,9 +11,11 @@ from elth_jax.limits import (
   Limits,
   check_numbers,
 )
+from elth_jax.reading import check_types
 
 MOST = 2**20  # epochs, images a step or pixels; more is a slip
-LEARNING_RATES = {'sgd': 0.1, 'adam': 3e-4}
+Optimizer = Literal['sgd', 'adam']
+LEARNING_RATES: dict[Optimizer, float] = {'sgd': 0.1, 'adam': 3e-4}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Recipe:
       BN and the optimiser stay float32.
   """
 
-  optimizer: Literal['sgd', 'adam'] = 'sgd'
+  optimizer: Optimizer = 'sgd'
   learning_rate: float = 0.1
   momentum: float = 0.9
   l2: float = 1e-4
@@ -56,10 +58,7 @@ class Recipe:
   dtype: Literal['float32', 'bfloat16'] = 'float32'
 
   def __post_init__(self):
-    if self.optimizer not in ('sgd', 'adam'):
-      raise ValueError(f'optimizer is {self.optimizer!r}; give sgd or adam')
-    if self.dtype not in ('float32', 'bfloat16'):
-      raise ValueError(f'dtype is {self.dtype!r}; give float32 or bfloat16')
+    check_types(self)
     check_numbers(
       self,
       learning_rate=ABOVE_0,
@@ -116,7 +115,7 @@ class Recipe:
       drop_epochs=tuple(epoch * times for epoch in self.drop_epochs),
     )
 
-  def by(self, optimizer: str) -> 'Recipe':
+  def by(self, optimizer: Optimizer) -> 'Recipe':
     """The same with another optimiser, at its usual rate, as in OneTicket.
 
     Adam at 3e-4 with the same L2, or SGD at 0.1.
