@@ -135,7 +135,7 @@ def test_devices_that_are_not_there_are_one_line(
 
 def test_how_many_devices_a_cpu_is_split_into():
   code = (
-    'from elth_jax import devices\ndevices.split_cpu()\n'
+    'from elth_jax.process import devices\ndevices.split_cpu()\n'
     'import jax\nprint(jax.device_count(), devices.suitable_cpu_devices())\n'
   )
 

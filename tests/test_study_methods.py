@@ -189,7 +189,7 @@ def test_analyses_need_their_methods():
 
 def test_methods_in_connectivity_must_be_known():
   with pytest.raises(ValueError, match="unknown method 'inp'; did you mean"):
-    Analyses(connectivity=('inp',))
+    nodes_of(config(analyses={'connectivity': ('inp',)}, methods=('inp',)))
   with pytest.raises(ValueError, match=r'analyses\.statistics is'):
     Analyses(statistics='none')
   with pytest.raises(ValueError, match=r'analyses\.points is 1'):

@@ -18,7 +18,6 @@ from elth_jax.runner.run import Runner
 from elth_jax.study import data
 from elth_jax.study.estimate import describe
 from elth_jax.study.graph import build
-from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec, read_config
 from elth_jax.workdir import history, outputs
@@ -62,7 +61,6 @@ def run(
   devices.require()
   try:
     spec, options = read_config(config, given)
-    check_names(spec)
     if options.dry_run:
       listed = describe(build(spec, data.outline(spec)), spec)
       _leave_if(asked_to_stop)
