@@ -26,7 +26,7 @@ def _hear(event: str, arguments: tuple) -> None:
     listen()
 
 
-sys.addaudithook(_hear)  # cannot be removed, so it listens for whoever asks
+sys.addaudithook(_hear)  # cannot be removed, so it stays for the whole process
 
 
 @contextlib.contextmanager

@@ -290,3 +290,22 @@ def test_truncated_real_data_is_refused(tmp_path, monkeypatch):
     records.write_bytes(content[: len(content) // 2])
   with pytest.raises(datasets.DatasetError):
     datasets.load('mnist')
+
+
+def test_a_data_set_of_ones_own_is_known_by_name(monkeypatch):
+  monkeypatch.setattr(datasets, 'DATASETS', dict(datasets.DATASETS))
+  monkeypatch.setattr(datasets, 'OUTLINES', dict(datasets.OUTLINES))
+  datasets.register('mine', make_dataset)
+  assert datasets.load('mine').examples == make_dataset().examples
+  assert datasets.outline('mine').image_shape == make_dataset().image_shape
+  with pytest.raises(ValueError, match="a data set 'mine' already"):
+    datasets.register('mine', make_dataset)
+  with pytest.raises(ValueError, match="name 'My data'"):
+    datasets.register('My data', make_dataset)
+  with pytest.raises(ValueError, match='not called'):
+    datasets.register('planned', not_called, outline=not_called)
+    datasets.outline('planned')
+
+
+def not_called():
+  raise ValueError('not called')

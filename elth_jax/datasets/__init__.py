@@ -1,7 +1,7 @@
 """Data sets by name: as arrays in memory, or as streams from disk.
 
 A data set is one entry of `DATASETS`: a function that returns it. `OUTLINES`
-says what those are that may not be at hand.
+says what those are that may not be at hand. `register` adds one of your own.
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ __all__ = [
   'Stream',
   'load',
   'outline',
+  'register',
 ]
 
 
@@ -80,6 +81,33 @@ def unknown_dataset(name: str, known: Iterable[str]) -> str:
   if plain in known:
     return f'unknown dataset {name!r}; leave the version out: {plain!r}'
   return unknown('dataset', name, known)
+
+
+def register(
+  name: str,
+  load: Callable[[], Dataset | Stream],
+  outline: Callable[[], Images] | None = None,
+) -> None:
+  """Makes a data set known by name, for `load` and for studies.
+
+  Args:
+    name: lower-case letters, digits and underscores, as a config gives it.
+    load: returns the data set.
+    outline: returns what a plan needs of it, so that a dry run need not load
+      it; by default it is loaded.
+
+  Raises:
+    ValueError: if the name is taken, or cannot be one.
+  """
+  if name in DATASETS:
+    raise ValueError(f'there is a data set {name!r} already')
+  if not re.fullmatch(r'[a-z][a-z0-9_]*', name):
+    raise ValueError(
+      f'data set name {name!r}: use lower-case letters, digits and underscores'
+    )
+  DATASETS[name] = load
+  if outline is not None:
+    OUTLINES[name] = outline
 
 
 def load(name: str) -> Dataset | Stream:

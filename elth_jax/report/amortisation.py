@@ -16,7 +16,7 @@ class Cost:
 
   Attributes:
     label: the method, with its source where it has one.
-    search: finding the tickets; a source's search is paid once for all.
+    search: finding the tickets; a source's search counts once for all targets.
       In whatever unit was asked for, as is `runs`.
     runs: training them, one for each target.
     accuracy: mean test accuracy by target, 0 to 1.

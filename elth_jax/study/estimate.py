@@ -48,7 +48,7 @@ def describe(nodes: Mapping[str, Node], spec: StudySpec) -> str:
 
 
 def _plans(nodes: Mapping[str, Node]) -> list[str]:
-  """What every transformation does, explained once for all its levels."""
+  """What every transformation does, explained once, not at every level."""
   found = {}
   for node in nodes.values():
     about = node.spec['about']
