@@ -165,6 +165,36 @@ def test_plans_rewrite_stages_inside_any_node(kind):
     np.testing.assert_array_equal(one, other)
 
 
+def wrapped(stages):
+  """Some node of any kind around stages, several deep."""
+  kinds = st.sampled_from(sorted(WRAPPED))
+  inside = st.lists(kinds, min_size=1, max_size=3)
+
+  def wrap(names):
+    node = stages
+    for name in names:
+      node = WRAPPED[name]({'inner': node, 'w': np.arange(3)})
+    return node
+
+  return inside.map(lambda names: (names, wrap(names)))
+
+
+@given(wrapped({'stage1': units(3)}), st.integers(3, 7))
+def test_plans_keep_every_node_around_stages(chosen, depth):
+  names, tree = chosen
+  wanted = {'stage1': units(depth)}
+  for name in names:
+    wanted = WRAPPED[name]({'inner': wanted, 'w': np.arange(3)})
+  plan = Plan.stretch({'stage1': 3}, depth)
+  deep = plan.apply(tree)
+  assert same_nodes(deep, wanted)
+  again = Plan.squeeze({'stage1': depth}, 3).apply(deep)
+  assert same_nodes(again, tree)
+  assert [leaf.shape for _, leaf in named_leaves(again)] == [
+    leaf.shape for _, leaf in named_leaves(tree)
+  ]
+
+
 def test_numbers_padded_with_zeros_stay_padded():
   tree = {'stage1': {f'block{i:02}': {'w': np.full(1, i)} for i in range(12)}}
   deep = stretch_tree(tree, 14)

@@ -189,7 +189,7 @@ class StreamPipeline:
 def _on_devices(
   dataset: Dataset, devices: tuple[jax.Device, ...]
 ) -> tuple[jax.Array, jax.Array]:
-  """Training images and labels on every device, shared by all compiled steps."""
+  """Training images and labels on every device, shared by all steps."""
   mesh = jax.make_mesh(
     (len(devices),), ('devices',), (AxisType.Auto,), devices=devices
   )
