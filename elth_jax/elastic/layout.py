@@ -1,47 +1,24 @@
 """Where the stages and units of a model family stand in a parameter tree.
 
-The only module that rewrites trees: a plan says which source unit each target
-unit copies, a layout says where units are.
+A plan says which source unit each target unit copies; a layout says where units
+are, and rewrites trees.
 """
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from elth_jax.elastic.series import Series, find_series, renumber
+from elth_jax.elastic.series import Series, find_series
 from elth_jax.elastic.shapes import check_alike, lengths_of_runs, unit_shapes
-from elth_jax.elastic.stacked import stack_layers, take_layer, take_layers
+from elth_jax.elastic.walks import Leaf, Tables, map_below, rewrite_below
 from elth_jax.trees import (
   PyTree,
   join,
-  like,
-  map_named,
   node_of,
   zip_named,
 )
-
-Tables = Mapping[str, Sequence[int]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Leaf:
-  """One leaf of a tree, and where it stands.
-
-  Attributes:
-    name: its name in the tree; with `[n]` behind for a part of a stacked leaf.
-    value: the array (for a stacked leaf, that of one layer), or `None`.
-    stage: the stage it belongs to, or `None` outside all stages.
-    unit: the number of its unit in that stage.
-    within: its name within the unit, the same in all units that are alike.
-  """
-
-  name: str
-  value: Any
-  stage: str | None = None
-  unit: int = 0
-  within: str = ''
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,7 +177,7 @@ class Layout:
     Leaves are neither copied nor converted, except that a stacked stage is
     indexed.
     """
-    return self._rewrite(tree, '', tables)
+    return rewrite_below(self, tree, '', tables)
 
   def leaves(self, tree: PyTree) -> Iterator[Leaf]:
     """Every leaf with its stage and unit; stacked ones layer by layer."""
@@ -227,97 +204,9 @@ class Layout:
       A tree of the same kind; stacked leaves are put together again.
     """
     rows = zip_named(tree, *others)
-    return self._map(function, tree, rows, '', outside)
+    return map_below(self, function, tree, rows, '', outside)
 
-  def _map(self, function, node, rows, path, outside) -> PyTree:
-    """Maps below a node; `rows` goes on with (name, leaf, *others) there."""
-    series = self._series(node, path)
-    if series and not series[0].layers:
-      return self._map_stacked(function, node, rows, series[0])
-    parts = node_of(node)
-    if parts is None:
-      _, leaf, *rest = next(rows)
-      return function(Leaf(path, leaf), *rest) if outside else leaf
-    places = {
-      key: (*self._place(one, number), rest)
-      for one in series
-      for key, (number, rest) in one.keys.items()
-    }
-    children = []
-    for key, child in zip(parts.keys, parts.children, strict=True):
-      at = path if parts.boxed else join(path, key)
-      if key in places:
-        children.append(_map_unit(function, child, rows, at, places[key]))
-      else:
-        children.append(self._map(function, child, rows, at, outside))
-    return parts.rebuild(children)
-
-  def _map_stacked(self, function, node, rows, series: Series) -> PyTree:
-    def each(name, leaf):
-      _, _, *rest = next(rows)
-      if leaf is None:
-        whole = Leaf(join(series.path, name), None, *self._place(series, 0)[:2])
-        return function(whole, *rest)
-      mapped = []
-      for number in range(series.length):
-        stage, unit, before = self._place(series, number)
-        within = '/'.join(filter(None, (before, name)))
-        named = f'{join(series.path, name)}[{number}]'
-        inside = [
-          other if other is None else take_layer(other, number, self.axis)
-          for other in rest
-        ]
-        value = take_layer(leaf, number, self.axis)
-        mapped.append(
-          function(Leaf(named, value, stage, unit, within), *inside)
-        )
-      return None if mapped[0] is None else stack_layers(mapped, self.axis)
-
-    return map_named(each, node)
-
-  def _rewrite(self, node: PyTree, path: str, tables: Tables) -> PyTree:
-    series = self._series(node, path)
-    if series and not series[0].layers:
-      order = self._order_of_layers(series[0], tables)
-      return map_named(
-        lambda _, leaf: (
-          None if leaf is None else take_layers(leaf, order, self.axis)
-        ),
-        node,
-      )
-    parts = node_of(node)
-    if parts is None or parts.boxed:
-      return node
-    if series:
-      return like(node, self._rewrite_units(node, path, series, tables))
-    return parts.rebuild(
-      [
-        self._rewrite(child, join(path, key), tables)
-        for key, child in zip(parts.keys, parts.children, strict=True)
-      ]
-    )
-
-  def _rewrite_units(
-    self, node: Mapping, path: str, series: list[Series], tables: Tables
-  ) -> dict[Any, Any]:
-    """The children of a node that holds the layers of some series."""
-    owner = {key: one for one in series for key in one.keys}
-    children: dict[Any, Any] = {}
-    done: set[str] = set()
-    for key, child in node.items():
-      if key not in owner:
-        children[key] = self._rewrite(child, join(path, key), tables)
-      elif (one := owner[key]).prefix not in done:
-        done.add(one.prefix)
-        order = self._order_of_layers(one, tables)
-        for target, source in enumerate(order):
-          again = source in order[:target]
-          for old in one.layers[source].values():
-            new = renumber(self.units, path, old, target, one.digits)
-            children[new] = _rebuilt(node[old]) if again else node[old]
-    return children
-
-  def _order_of_layers(self, series: Series, tables: Tables) -> list[int]:
+  def order_of_layers(self, series: Series, tables: Tables) -> list[int]:
     """The source layer of each target layer, stages joined, units unfolded."""
     order: list[int] = []
     start = 0
@@ -346,7 +235,7 @@ class Layout:
       )
     return {f'{series.name}/run{i}': length for i, length in enumerate(runs)}
 
-  def _place(self, series: Series, layer: int) -> tuple[str, int, str]:
+  def place_of(self, series: Series, layer: int) -> tuple[str, int, str]:
     """(stage, unit, which layer of the unit) of one layer of a series."""
     unit, inside = divmod(layer, self.period)
     which = f'layer {inside} of {self.period}' if self.period > 1 else ''
@@ -356,14 +245,15 @@ class Layout:
       unit -= depth
     raise AssertionError(f'{series.name} has no layer {layer}')
 
-  def _series(self, node: PyTree, path: str) -> list[Series]:
+  def series_at(self, node: PyTree, path: str) -> list[Series]:
+    """The series whose layers a node holds; see `find_series`."""
     return find_series(node, path, self.units, self.stacked, self.axis)
 
   def _all_series(
     self, node: PyTree, path: str = ''
   ) -> Iterator[tuple[PyTree, Series]]:
     """All series below `node`, with the nodes that hold their layers."""
-    series = self._series(node, path)
+    series = self.series_at(node, path)
     for one in series:
       yield node, one
     if series and not series[0].layers:
@@ -375,24 +265,6 @@ class Layout:
     for key, child in zip(parts.keys, parts.children, strict=True):
       if key not in taken:
         yield from self._all_series(child, join(path, key))
-
-
-def _map_unit(function, unit, rows, path: str, place) -> PyTree:
-  """Maps over the leaves of one layer; see `Layout._map`."""
-  stage, number, *before = place
-
-  def each(name, leaf):
-    _, _, *rest = next(rows)
-    full = join(path, name) if name else path
-    within = '/'.join(filter(None, (*before, name)))
-    return function(Leaf(full, leaf, stage, number, within), *rest)
-
-  return map_named(each, unit)
-
-
-def _rebuilt(layer: PyTree) -> PyTree:
-  """The same arrays in new nodes: nnx ties weights that share a Param."""
-  return map_named(lambda _, leaf: leaf, layer)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
