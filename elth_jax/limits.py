@@ -68,10 +68,17 @@ def check_number(
   name: str, number: float, limits: Limits | None = None
 ) -> None:
   """Checks one number; see `check_numbers`."""
-  if not math.isfinite(number):
+  if not _is_finite(number):
     raise ValueError(f'{name} is {number}; give a finite number')
   if limits is not None and number not in limits:
     raise ValueError(f'{name} is {number}; it must be {limits}')
+
+
+def _is_finite(number: float) -> bool:
+  try:
+    return math.isfinite(number)
+  except OverflowError:  # a whole number beyond all floats
+    return False
 
 
 def _fields(settings: Any) -> Iterator[tuple[str, Any]]:

@@ -60,11 +60,12 @@ def node_of(value: PyTree) -> Node | None:
   if pairs and jax.tree_util.treedef_is_leaf(structure):
     return None
   keys = [_plain_key(path[0]) for path, _ in pairs]
+  children = [child for _, child in pairs]
   return Node(
     keys,
-    [child for _, child in pairs],
+    children,
     structure.unflatten,
-    boxed=keys == ['value'] and not isinstance(value, list | tuple),
+    boxed=keys == ['value'] and node_of(children[0]) is None,
   )
 
 

@@ -265,3 +265,18 @@ def test_layouts_and_plans_are_values():
   assert hash(Plan({'a': (0,), 'b': (0, 1)})) == hash(
     Plan({'b': (0, 1), 'a': (0,)})
   )
+
+
+def test_a_dataclass_with_a_tree_in_it_is_no_box():
+  @struct.dataclass
+  class Holder:
+    value: object
+
+  deep = stretch_tree((Holder({'stage1': units(3)}),), 5)
+  assert same_nodes(deep, (Holder({'stage1': units(5)}),))
+
+
+def test_layers_in_a_list_are_refused():
+  tree = {'layers': [np.full(1, i) for i in range(3)]}
+  with pytest.raises(ValueError, match="'layers': its layers are in a list"):
+    stretch_tree(tree, 5, layout=Layout(units=r'layers/(\d+)', fixed=0))

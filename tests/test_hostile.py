@@ -72,7 +72,7 @@ WRONG = {
   'nested objects': resealed('{"a":' * 200_000 + '1' + '}' * 200_000),
   'nested metadata': resealed(header(provenance={'a': NESTED})),
   'NaN': resealed(header(provenance={'a': float('nan')})),
-  'other format': resealed(header(format='elth_jax.tickets.ticket/1')),
+  'other format': resealed(header(format='elth_jax.ticket/1')),
   'a list': resealed(header(provenance=[])),
   'no architecture': resealed(header(architecture=None)),
   'a key twice': resealed(header()[:-1] + ',"a":1,"a":2}'),

@@ -15,6 +15,7 @@ from elth_jax.masks import (
   counts,
   dense_masks,
   keep_largest,
+  keep_largest_by_group,
   layer_densities,
   permute_globally,
   permute_within_leaves,
@@ -206,3 +207,34 @@ def test_the_published_count_never_prunes_the_spared():
   )
   np.testing.assert_array_equal(new['stage1']['kernel'], [0, 0, 0, 1])
   assert new['head']['kernel'].all()
+
+
+def test_the_largest_integer_is_kept():
+  """int8 has no 128, so the absolute value of -128 needs another dtype."""
+  params = {'w': np.array([-128, 1, 2, 3], np.int8)}
+  kept = prune_magnitude(params, {'w': np.ones(4, bool)}, 0.5)['w']
+  assert kept.tolist() == [True, False, False, True]
+
+
+def test_leaves_of_one_name_are_counted_apart():
+  tree = {'a/b': np.ones(3), 'a': {'b': np.ones(2)}}
+  masks = dense_masks(tree, lambda name: True)
+  with pytest.raises(ValueError, match='5 are left, of which 5 are never'):
+    keep_largest(tree, masks, 2, lambda name: name == 'a/b')
+  with pytest.raises(ValueError, match='two leaves are called'):
+    layer_densities(masks)
+
+
+def test_what_is_not_there_has_no_mask():
+  assert dense_masks({'w': None}, lambda name: True) == {'w': None}
+  with pytest.raises(ValueError, match=r'w: mask of shape .* for None'):
+    apply_masks({'w': None}, {'w': np.ones(2, bool)})
+
+
+def test_a_group_keeps_no_more_than_it_has():
+  one, masks = {'w': np.ones(2)}, {'w': np.ones(2, bool)}
+  for keep in (-1, 3):
+    with pytest.raises(ValueError, match=f'cannot keep {keep} of 2'):
+      keep_largest_by_group(
+        one, {'w': np.ones(2, bool)}, {'w': 'g'}, {'g': keep}
+      )

@@ -204,3 +204,10 @@ def test_one_study_has_one_form_however_it_is_made():
 def test_a_change_inside_a_value_without_names(values, given, message):
   with pytest.raises(ValueError, match=message):
     read_config({**config().to_dict(), **values}, given)
+
+
+def test_what_a_person_sets_beside_the_preset_stays():
+  asked = config(published=True)
+  spec, _ = read_config(asked, {'pruning.batches': 3})
+  assert spec.pruning == Pruning(batches=3, grasp_absolute=True)
+  assert spec.reference_count

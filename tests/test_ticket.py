@@ -1,5 +1,8 @@
+import copy
 import dataclasses
 import json
+import pickle
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -133,7 +136,7 @@ def test_any_damage_is_noticed(ticket, tmp_path_factory, data):
     {'format': 'pt'},
     {'elth_jax': '[]'},
     {'elth_jax': '{'},
-    {'elth_jax': '{"format": "elth_jax.tickets.ticket/1", "sha256": "x"}'},
+    {'elth_jax': '{"format": "elth_jax.ticket/1", "sha256": "x"}'},
   ],
 )
 def test_foreign_files_are_refused(tmp_path, metadata):
@@ -150,3 +153,50 @@ def test_metadata_is_plain_json(ticket, tmp_path):
     about = json.loads(file.metadata()['elth_jax'])
   assert about['architecture']['name'] == 'resnet14'
   assert about['provenance'] == {'level': 2, 'seed': 3}
+
+
+EARLIER = Path(__file__).parent / 'data' / 'ticket-format2.safetensors'
+
+
+def test_a_file_of_the_first_release_opens_and_is_written_the_same(tmp_path):
+  """Made by `next_level` of resnet8 of width 2 before packages were moved."""
+  ticket = Ticket.load(EARLIER)
+  net = architecture('resnet8', (4, 4, 1), 3, 2)
+  fresh = net.init(3)
+  dense = dense_ticket(net, fresh['params'], fresh['batch_stats'])
+  made = next_level(dense, dense, dense.params, 0.6)
+  assert_same(dataclasses.replace(made, provenance=ticket.provenance), ticket)
+  for one in (ticket, dataclasses.replace(made, provenance=ticket.provenance)):
+    one.save(tmp_path / 'again.safetensors')
+    again = (tmp_path / 'again.safetensors').read_bytes()
+    assert again == EARLIER.read_bytes()
+
+
+def test_copies_of_a_ticket_are_read_only(ticket):
+  for other in (copy.deepcopy(ticket), pickle.loads(pickle.dumps(ticket))):
+    assert_same(other, ticket)
+    with pytest.raises(ValueError, match='read-only'):
+      other.params['head']['bias'][0] = 1
+
+
+@pytest.mark.parametrize(
+  ('params', 'message'),
+  [
+    (np.ones(3), 'params is a ndarray'),
+    ({'a': np.array('hello')}, 'no array of numbers'),
+    ({'a': None}, 'mask a'),
+  ],
+)
+def test_what_is_no_network_is_refused(params, message):
+  with pytest.raises(ValueError, match=message):
+    Ticket({}, params, {}, {'a': np.ones((), bool)})
+
+
+def test_trees_too_deep_for_a_file_are_refused_before_it_is_written(tmp_path):
+  deep = np.ones(1)
+  for _ in range(40):
+    deep = {0: deep}
+  ticket = Ticket({}, {'a': np.ones(1)}, deep, {'a': None})
+  with pytest.raises(ValueError, match='lies below 40 keys'):
+    ticket.save(tmp_path / 'a.safetensors')
+  assert not list(tmp_path.iterdir())

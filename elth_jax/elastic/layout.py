@@ -7,7 +7,6 @@ are, and rewrites trees.
 import dataclasses
 import re
 from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from elth_jax.elastic.series import Series, find_series
@@ -74,9 +73,11 @@ class Layout:
         f'layout: period {self.period} must be at least 1, axis {self.axis} '
         f'and fixed {self.fixed} at least 0'
       )
-    for name in ('fixed', 'runs'):  # nobody else can change them
-      if isinstance(value := getattr(self, name), Mapping):
-        object.__setattr__(self, name, MappingProxyType(dict(value)))
+    if isinstance(self.fixed, Mapping):  # nobody else can change a copy
+      object.__setattr__(self, 'fixed', dict(self.fixed))
+    if self.runs is not None:
+      runs = {name: tuple(lengths) for name, lengths in self.runs.items()}
+      object.__setattr__(self, 'runs', runs)
 
   def __hash__(self) -> int:
     values = (getattr(self, f.name) for f in dataclasses.fields(self))
@@ -84,12 +85,6 @@ class Layout:
       tuple(
         frozenset(v.items()) if isinstance(v, Mapping) else v for v in values
       )
-    )
-
-  def __reduce__(self):
-    values = (getattr(self, f.name) for f in dataclasses.fields(self))
-    return Layout, tuple(
-      dict(v) if isinstance(v, Mapping) else v for v in values
     )
 
   def fixed_units(self, stage: str) -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import numbers
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -49,13 +50,20 @@ def find_series(
   """The series whose layers are keys of this node, or an axis of its leaves.
 
   Raises:
-    ValueError: naming the path: a gap in the numbers, a number twice, or
-      leaves without a common axis of layers.
+    ValueError: naming the path: a gap in the numbers, a number twice, layers in
+      a list, or leaves without a common axis of layers.
   """
   if stacked and (match := _match_end(stacked, path)):
     name = match.groupdict().get('stage') or match['end']
     length = _common_length(node, path, axis)
     return [] if length is None else [Series(name, path, length)]
+  if isinstance(node, list | tuple) and any(
+    _match_layer(units, path, key) for key in range(len(node))
+  ):
+    raise ValueError(
+      f'{path!r}: its layers are in a {type(node).__name__}; give a mapping '
+      'from number to layer'
+    )
   if not isinstance(node, Mapping):
     return []
   found: dict[str, dict[int, dict[str, Any]]] = {}
@@ -102,7 +110,7 @@ def renumber(
     number: the new one.
     digits: to which it is padded with zeros; see `Series`.
   """
-  if isinstance(key, int):
+  if isinstance(key, numbers.Integral):
     return number
   full = join(path, key)
   match = _match_layer(units, path, key)

@@ -23,6 +23,7 @@ from elth_jax.masks.counting import (
 )
 from elth_jax.masks.magnitude import (
   count_to_prune,
+  magnitude,
   prune_by_leaf,
   prune_magnitude,
 )
@@ -48,6 +49,7 @@ __all__ = [
   'keep_largest_by_group',
   'keep_where',
   'layer_densities',
+  'magnitude',
   'masked_leaves',
   'nothing',
   'permute_globally',

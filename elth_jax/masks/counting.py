@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elth_jax.trees import PyTree, map_named, named_leaves
+from elth_jax.trees import PyTree, flatten, map_named, named_leaves
 
 Spared = Callable[[str], bool]  # name of a leaf -> whether it stays as it is
 
@@ -20,12 +20,13 @@ def nothing(name: str) -> bool:
 
 def dense_masks(params: PyTree, prunable: Callable[[str], bool]) -> PyTree:
   """All-true masks for the leaves whose name is `prunable`, else `None`."""
-  return map_named(
-    lambda name, leaf: (
-      np.ones(np.shape(leaf), bool) if prunable(name) else None
-    ),
-    params,
-  )
+
+  def dense(name, leaf):
+    if leaf is None or not prunable(name):
+      return None
+    return np.ones(np.shape(leaf), bool)
+
+  return map_named(dense, params)
 
 
 def masked_leaves(masks: PyTree) -> Iterator[tuple[str, Any]]:
@@ -62,9 +63,10 @@ def apply_masks(tree: PyTree, masks: PyTree) -> PyTree:
   def masked(name, leaf, mask):
     if mask is None:
       return leaf
-    if np.shape(leaf) != mask.shape:
+    if leaf is None or np.shape(leaf) != np.shape(mask):
       raise ValueError(
-        f'{name}: mask of shape {mask.shape} for a weight of {np.shape(leaf)}'
+        f'{name}: mask of shape {np.shape(mask)} for '
+        + ('None' if leaf is None else f'a weight of {np.shape(leaf)}')
       )
     return keep_where(mask != 0, leaf)
 
@@ -76,7 +78,10 @@ def keep_where(mask: Any, leaf: Any) -> Any:
   if isinstance(leaf, jax.Array) or isinstance(mask, jax.core.Tracer):
     return jnp.where(mask, leaf, jnp.zeros((), leaf.dtype))
   leaf = np.asarray(leaf)
-  return np.where(mask, leaf, np.zeros((), leaf.dtype))
+  zeros = np.zeros((), leaf.dtype)
+  if leaf.dtype.kind == 'f':  # signed, as products with a mask were
+    zeros = np.copysign(zeros, leaf)
+  return np.where(mask, leaf, zeros)
 
 
 def counts(masks: PyTree) -> tuple[int, int]:
@@ -93,7 +98,12 @@ def sparsity(masks: PyTree) -> float:
 
 
 def layer_densities(masks: PyTree) -> dict[str, float]:
-  """The share of weights kept, 0 to 1, for each masked leaf by name."""
+  """The share of weights kept, 0 to 1, for each masked leaf by name.
+
+  Raises:
+    ValueError: if two leaves have one name, since a key holds a slash.
+  """
+  flatten(masks)
   return {
     name: float(np.count_nonzero(mask) / mask.size)
     for name, mask in masked_leaves(masks)

@@ -1,6 +1,7 @@
 """Pruning the smallest weights, as each level of IMP does."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,12 @@ from elth_jax.trees import PyTree, map_named, zip_named
 def count_to_prune(left: int, fraction: float) -> int:
   """ceil(fraction * left), undisturbed by rounding of the product."""
   return math.ceil(round(fraction * left, 6))
+
+
+def magnitude(weights: Any) -> np.ndarray:
+  """Absolute values; those of integers as floats, since int8 has no 128."""
+  array = np.asarray(weights)
+  return np.abs(array.astype(np.float64) if array.dtype.kind == 'i' else array)
 
 
 def prune_magnitude(
@@ -49,7 +56,7 @@ def prune_magnitude(
   left = counts(masks)[0]
   keep = left - count_to_prune(left, fraction)
   magnitudes = map_named(
-    lambda _, mask, p: None if mask is None else np.abs(p), masks, params
+    lambda _, mask, p: None if mask is None else magnitude(p), masks, params
   )
   if not reference_count:
     return keep_largest(magnitudes, masks, keep, spared)

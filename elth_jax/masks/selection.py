@@ -31,15 +31,15 @@ def keep_largest(
     ValueError: if `keep` is out of range, or a score is NaN.
   """
   check_prunable(masks)
-  sizes = {name: np.count_nonzero(mask) for name, mask in masked_leaves(masks)}
-  fixed = int(sum(size for name, size in sizes.items() if spared(name)))
+  sizes = [(name, np.count_nonzero(m)) for name, m in masked_leaves(masks)]
+  fixed = int(sum(size for name, size in sizes if spared(name)))
   present = counts(masks)[0]
   if not fixed <= keep <= present:
     raise ValueError(
       f'cannot keep {keep} weights: {present} are left, of which {fixed} are '
       'never pruned'
     )
-  groups = {name: 'all' for name in sizes if not spared(name)}
+  groups = {name: 'all' for name, _ in sizes if not spared(name)}
   return keep_largest_by_group(scores, masks, groups, {'all': keep - fixed})
 
 
@@ -58,7 +58,8 @@ def keep_largest_by_group(
     keep: group -> how many weights it keeps, at most as many as now.
 
   Raises:
-    ValueError: if a leaf of a group has no scores, or a score is NaN.
+    ValueError: if a leaf of a group has no scores, a score is NaN, or a group
+      has not so many weights to keep.
   """
   rows = list(zip_named(masks, scores))
   new = [mask for _, mask, _ in rows]
@@ -68,6 +69,11 @@ def keep_largest_by_group(
       members.setdefault(groups[name], []).append(place)
   for group, places in members.items():
     kept = [np.ravel(new[place]) for place in places]
+    present = sum(int(np.count_nonzero(mask)) for mask in kept)
+    if not 0 <= keep[group] <= present:
+      raise ValueError(
+        f'{group}: cannot keep {keep[group]} of {present} weights'
+      )
     values = [_ranked(*rows[place]) for place in places]
     chosen = _largest(np.concatenate(values), np.concatenate(kept), keep[group])
     ends = np.cumsum([mask.size for mask in kept])[:-1]

@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from elth_jax.masks import magnitude
 from elth_jax.randomness import generator
 from elth_jax.trees import PyTree, map_named
 
 
 def magnitude_scores(params: PyTree) -> PyTree:
   """The absolute value of every weight."""
-  return map_named(lambda _, p: None if p is None else abs(p), params)
+  return map_named(lambda _, p: None if p is None else magnitude(p), params)
 
 
 def random_scores(params: PyTree, seed: int) -> PyTree:

@@ -17,7 +17,7 @@ from elth_jax.runner import profile
 from elth_jax.runner.run import Runner
 from elth_jax.study import data
 from elth_jax.study.estimate import describe
-from elth_jax.study.graph import build
+from elth_jax.study.graph import build, check_score_batches
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec, read_config
 from elth_jax.workdir import history, outputs
@@ -62,11 +62,14 @@ def run(
   try:
     spec, options = read_config(config, given)
     if options.dry_run:
-      listed = describe(build(spec, data.outline(spec)), spec)
+      outlines = data.outline(spec)
+      check_score_batches(spec, outlines)
+      listed = describe(build(spec, outlines), spec)
       _leave_if(asked_to_stop)
       say(listed)
       return True
     found = data.load(spec, options)
+    check_score_batches(spec, found)
     nodes = build(spec, found)
   except ValueError as error:
     raise ConfigError(str(error)) from error

@@ -32,19 +32,24 @@ def build(spec: StudySpec, data: Mapping[str, Images]) -> dict[str, Node]:
 
   Raises:
     ValueError: before anything runs: if a name or a network is unknown, no plan
-      leads from a source to a target, IMP would run out of weights, or scores
-      ask for more batches than there are.
+      leads from a source to a target, or IMP would run out of weights.
   """
   check_names(spec)
-  builder = _Builder(spec, data)
-  _check_score_batches(spec, builder.home)
-  return builder.build()
+  return _Builder(spec, data).build()
 
 
-def _check_score_batches(spec: StudySpec, home: TrainingSetting) -> None:
-  """`ValueError` if scores ask for more batches than an epoch has."""
-  an_epoch = home.recipe.steps_per_epoch(home.examples)
-  if spec.pruning.batches > an_epoch:
+def check_score_batches(spec: StudySpec, data: Mapping[str, Images]) -> None:
+  """Checks that an epoch has as many batches as scores ask for.
+
+  Apart from `build`, since earlier versions took a whole epoch then.
+
+  Raises:
+    ValueError: if it has fewer, and a method scores on data.
+  """
+  scored = any('data' in METHODS[name].uses for name in spec.methods)
+  recipe = spec.recipe_for(spec.dataset)
+  an_epoch = recipe.steps_per_epoch(data[spec.dataset].examples)
+  if scored and spec.pruning.batches > an_epoch:
     raise ValueError(
       f'pruning.batches is {spec.pruning.batches}, but an epoch has {an_epoch} '
       'batches; give 0 for a whole epoch'

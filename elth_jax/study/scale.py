@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.names import unknown
 from elth_jax.reading import merged, plain, read_value
+from elth_jax.study.presets import apply_preset
 
 PAPER = 'paper'
 Scales = Mapping[str, Mapping[str, Any]]  # scale -> the fields it changes
@@ -35,7 +36,11 @@ def scaled(
     if scale not in scales:
       raise ValueError(unknown('scale', scale, (PAPER, *scales)))
     values = merged(values, scales[scale])
-  for name, value in (given or {}).items():
+  given = dict(given or {})
+  if 'published' in given:
+    values['published'] = given.pop('published')
+  values = apply_preset(values)  # what a person set otherwise stays
+  for name, value in given.items():
     if name not in ('scale', 'scales') and not name.startswith('scales.'):
       _set(values, name.split('.'), value)
   _set(values, ['paper', 'scale'], scale)

@@ -51,6 +51,11 @@ def to_arrays(
         if name in arrays:
           raise ValueError(f'two leaves are called {name!r}')
         arrays[name] = np.asarray(leaf, order='C')
+      if len(path) >= MOST_KEYS:
+        raise ValueError(
+          f'{name_of(path)[:80]}... lies below {len(path)} keys, more than '
+          f'{MOST_KEYS - 1}'
+        )
       mark = [] if isinstance(leaf, np.ndarray) else [_mark(leaf)]
       paths.append([collection, *path, *mark])
   return arrays, None if plain else paths

@@ -20,10 +20,8 @@ from elth_jax.storage import tensors as tensors_file
 from elth_jax.storage.files import local_path
 from elth_jax.storage.tensors import read_object, start_of_data
 
-FORMAT = 'elth_jax.tickets.ticket/2'
-FORMAT_WITH_PATHS = (
-  'elth_jax.tickets.ticket/3'  # names alone do not bring trees back
-)
+FORMAT = 'elth_jax.ticket/2'
+FORMAT_WITH_PATHS = 'elth_jax.ticket/3'  # names alone do not bring trees back
 METADATA = 'elth_jax'  # the one key of the file's metadata
 
 MAX_BYTES = 2**34  # of a file

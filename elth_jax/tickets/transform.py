@@ -18,7 +18,7 @@ from elth_jax.elastic import (
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.tables import Units
 from elth_jax.families import Architecture, plan_between
-from elth_jax.masks import apply_masks
+from elth_jax.masks import apply_masks, magnitude
 from elth_jax.randomness import generator
 from elth_jax.tickets.value import COLLECTIONS, Network
 from elth_jax.trees import flatten, map_named, unflatten
@@ -173,9 +173,9 @@ def match_sparsity(
   def score(name, mask, own, value):
     if mask is None:
       return None
-    kept = np.abs(own)
+    kept = magnitude(own)
     if grow == 'magnitude':
-      return np.where(mask, kept, np.abs(value))
+      return np.where(mask, kept, magnitude(value))
     draw = generator(seed, f'grow/{name}').random(mask.shape)
     return np.where(mask, kept, draw)
 

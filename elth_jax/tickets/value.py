@@ -45,6 +45,11 @@ class SparseNetwork:
   def __post_init__(self):
     for name in COLLECTIONS:
       tree = getattr(self, name)
+      if not isinstance(tree, Mapping):
+        raise ValueError(
+          f'{name} is a {type(tree).__name__}; a ticket holds nested mappings '
+          'of arrays'
+        )
       _check_nodes(tree, name)
       frozen = map_named(lambda _, leaf: _frozen(leaf), tree)
       object.__setattr__(self, name, frozen)
@@ -53,10 +58,11 @@ class SparseNetwork:
     for name, weights, mask in zip_named(self.params, self.masks):
       if mask is None:
         continue
-      if (mask.dtype, mask.shape) != (np.dtype(bool), np.shape(weights)):
+      shape = None if weights is None else weights.shape
+      if (mask.dtype, mask.shape) != (np.dtype(bool), shape):
         raise ValueError(
           f'mask {name}: {mask.dtype}{mask.shape}, but the weight needs '
-          f'bool{np.shape(weights)}'
+          f'bool{shape}'
         )
       if (weights[~mask] != 0).any():
         raise ValueError(
@@ -68,6 +74,10 @@ class SparseNetwork:
   def sparsity(self) -> float:
     """The share of zeros, 0 to 1, over all prunable weights."""
     return masks_lib.sparsity(self.masks)
+
+  def __reduce__(self):  # copies own their memory too
+    fields = dataclasses.fields(self)
+    return type(self), tuple(getattr(self, field.name) for field in fields)
 
   def derive(self, **changes: Any) -> Self:
     """A ticket whose leaves are leaves of this one, which are not read again.
@@ -110,7 +120,7 @@ def _frozen(leaf: Any) -> np.ndarray | None:
     return leaf
   array = np.asarray(leaf)
   array = array.astype(array.dtype.newbyteorder('='), copy=False)
-  if array.dtype.hasobject:
+  if array.dtype.kind in 'OUSMm':
     raise ValueError(f'{leaf!r:.80} is no array of numbers')
   return np.ndarray(array.shape, array.dtype, array.tobytes())
 

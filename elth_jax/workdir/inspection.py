@@ -134,7 +134,9 @@ def _compare_with_config(root: Path, health: Health, sound: set[Path]) -> None:
 
 def _mended(node: Node, store: Store) -> str:
   """What was mended since a product was made; empty if nothing."""
-  return mended_since(store.about(node)['node'], node.earlier, node.key)
+  return mended_since(
+    str(store.about(node).get('node')), node.earlier, node.key
+  )
 
 
 def _contradictions(
@@ -143,7 +145,7 @@ def _contradictions(
   """Whether a product is of this config, and of the parents that are here."""
   path = store.product(node)
   about = store.about(node)
-  if about['node'] != node.key:
+  if about.get('node') != node.key:
     yield f'{path} was made from other settings than {outputs.CONFIG} has'
   hashes: Mapping[str, Any] = about.get('hashes', {})
   for role, parent in node.parents.items():
