@@ -235,6 +235,4 @@ def test_a_group_keeps_no_more_than_it_has():
   one, masks = {'w': np.ones(2)}, {'w': np.ones(2, bool)}
   for keep in (-1, 3):
     with pytest.raises(ValueError, match=f'cannot keep {keep} of 2'):
-      keep_largest_by_group(
-        one, {'w': np.ones(2, bool)}, {'w': 'g'}, {'g': keep}
-      )
+      keep_largest_by_group(one, masks, {'w': 'g'}, {'g': keep})
