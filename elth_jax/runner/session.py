@@ -18,6 +18,7 @@ from elth_jax.runner.run import Runner
 from elth_jax.study import data
 from elth_jax.study.estimate import describe
 from elth_jax.study.graph import build, check_score_batches
+from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec, read_config
 from elth_jax.workdir import history, outputs
@@ -61,6 +62,7 @@ def run(
   devices.require()
   try:
     spec, options = read_config(config, given)
+    check_names(spec)  # before any data is read
     if options.dry_run:
       outlines = data.outline(spec)
       check_score_batches(spec, outlines)
@@ -158,6 +160,7 @@ def _accept(
   if earlier is not None:
     try:
       former = StudySpec.from_config(earlier)
+      check_names(former)
       before = build(former, data.load(former))
     except ValueError as error:
       raise StoreError(

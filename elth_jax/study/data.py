@@ -7,7 +7,6 @@ from typing import TypeVar
 from elth_jax import datasets
 from elth_jax.datasets import Dataset, Images, Stream
 from elth_jax.datasets.stream import Reading
-from elth_jax.study.known_names import check_names
 from elth_jax.study.spec import RunOptions, StudySpec
 
 Data = TypeVar('Data', bound=Images)
@@ -24,7 +23,7 @@ def load(
   where there are not.
 
   Raises:
-    ValueError: if a name is unknown, or a data set does not suit the config.
+    ValueError: if a data set is unknown or does not suit the config.
     datasets.DatasetError: if the data is not there, or not the published data.
   """
   found = _prepared(spec, datasets.load)
@@ -43,13 +42,12 @@ def outline(spec: StudySpec) -> dict[str, Images]:
   """The same data sets as far as a plan needs them, here or not.
 
   Raises:
-    ValueError: if a name is unknown, or a data set does not suit the config.
+    ValueError: if a data set is unknown or does not suit the config.
   """
   return _prepared(spec, datasets.outline)
 
 
 def _prepared(spec: StudySpec, get: Callable[[str], Data]) -> dict[str, Data]:
-  check_names(spec)  # before anything is read
   names = dict.fromkeys((spec.dataset, *spec.source_datasets))
   found = {
     name: get(name).subset(spec.train_examples or None) for name in names

@@ -16,6 +16,7 @@ from elth_jax.study import data
 from elth_jax.study.estimate import training_runs
 from elth_jax.study.graph import build
 from elth_jax.study.keys import mended_since
+from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec
 from elth_jax.tickets import file as ticket_file
@@ -112,6 +113,7 @@ def _compare_with_config(root: Path, health: Health, sound: set[Path]) -> None:
     return
   try:
     devices.require()  # networks are traced to know their nodes
+    check_names(spec)
     nodes = build(spec, data.load(spec))
   except (DatasetError, devices.DeviceError, ValueError) as error:
     health.remarks.append(f'what is left to do is unknown here: {error}')
