@@ -12,6 +12,7 @@ from elth_jax.runner import session
 from elth_jax.study import data, estimate
 from elth_jax.study.claims import Claim
 from elth_jax.study.graph import build
+from elth_jax.study.nodes import Train
 from elth_jax.study.spec import read_config
 from tests.conftest import make_dataset
 
@@ -54,7 +55,7 @@ def test_configs_build_their_graph_and_say_how_to_run_it(
     config.scale = scale
     spec, _ = read_config(config, {'replicates': 1})  # all are alike
     nodes = build(spec, data.outline(spec))
-    methods = {node.spec['about']['method'] for node in nodes.values()}
+    methods = {node.subject.method for node in nodes.values()}
     assert methods - {'imp'} == {'dense', *spec.methods} - {'imp'}
     planned = estimate.describe(nodes, spec)
     assert all(name in planned for name in nodes)
@@ -65,9 +66,9 @@ def test_configs_build_their_graph_and_say_how_to_run_it(
 
 def speaks_of_what_is_trained(spec, nodes):
   """Every claim has both sides in the study; only `small` may lack some."""
-  runs = [node for node in nodes.values() if node.kind == 'train']
+  runs = [node for node in nodes.values() if isinstance(node, Train)]
   asked = ('method', 'order', 'source', 'source_dataset')
-  ways = {tuple(n.spec['about'].get(k, '') for k in asked) for n in runs}
+  ways = {tuple(n.subject.columns().get(k, '') for k in asked) for n in runs}
   ways |= {
     (f'barrier_{method}', *way)
     for method, *way in ways
@@ -85,9 +86,9 @@ def test_the_ladder_has_every_pair_of_the_paper():
   (path,) = (p for p in FILES if p.stem == 'elth_figure6')
   spec, _ = read_config(config_of(path, ''))
   pairs = {
-    (n.spec['about']['source'], n.spec['about']['target'])
+    (n.subject.source, n.subject.target)
     for n in build(spec, data.outline(spec)).values()
-    if n.spec['about']['method'] == 'ett'
+    if n.subject.method == 'ett'
   }
   assert len(pairs) == 20
 

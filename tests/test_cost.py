@@ -227,7 +227,7 @@ def test_a_registered_family_of_scanned_attention(encoder):
     ticket.params, plan, encoder.family.layout, multiply_adds=found
   )
   assert told.parts['layers'].multiply_adds == (4 * layer, 8 * layer)
-  setting = Setting('encoder3', 'append', 1, 0, make_dataset(), 8)
+  setting = Setting(1, 0, make_dataset(), 8)
   made = METHODS['rigl'].make({'rewind': ticket, 'imp': ticket}, setting)
   assert flatten(made.masks)['kernel'].all()
 

@@ -78,7 +78,7 @@ def test_a_method_of_your_own(tickets, dataset):
   try:
     exec(example, {})
     made = METHODS['scattered'].make(
-      {'rewind': dense, 'imp': sparse}, Setting('', '', 1, 0, dataset, 8)
+      {'rewind': dense, 'imp': sparse}, Setting(1, 0, dataset, 8)
     )
     assert counts(made.masks) == counts(sparse.masks)
   finally:

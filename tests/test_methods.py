@@ -17,6 +17,8 @@ from elth_jax.methods import (
 )
 from elth_jax.methods.lottery import dense_ticket, next_level
 from elth_jax.pruners import grasp_scores, select, snip_scores
+from elth_jax.transfers import Transfer
+from elth_jax.transfers.depth import Depth
 from elth_jax.trees import flatten
 from tests.conftest import make_dataset
 
@@ -35,11 +37,12 @@ def source():
   return dense, next_level(dense, dense, dense.params, 0.6)
 
 
-def make(name, dense, ticket, target='resnet20', **settings):
+def make(name, dense, ticket, order='append', **settings):
+  origin, found = source()
+  steps = (Depth('resnet20', order),)
   setting = Setting(
-    target=target,
     **{
-      'order': 'append',
+      'transfer': Transfer(steps),
       'level': 1,
       'seed': 0,
       'dataset': DATASET,
@@ -48,7 +51,6 @@ def make(name, dense, ticket, target='resnet20', **settings):
       **settings,
     },
   )
-  origin, found = source()
   roles = {
     'rewind': dense,
     'imp': ticket,
@@ -200,9 +202,9 @@ def test_dpf_starts_dense(tickets):
 
 def test_scores_see_as_much_data_as_asked(tickets):
   """One batch, or a whole epoch with its partial batch."""
-  setting = Setting('resnet8', '', 1, 0, DATASET, 8)
+  setting = Setting(1, 0, DATASET, 8)
   assert [len(labels) for _, labels in setting.batches()] == [8]
-  whole = Setting('resnet8', '', 1, 0, DATASET, 8, Pruning(batches=0))
+  whole = Setting(1, 0, DATASET, 8, Pruning(batches=0))
   assert [len(labels) for _, labels in whole.batches()] == [8, 8, 6]
   one = make('snip', *tickets)
   more = make('snip', *tickets, pruning=Pruning(batches=0))
@@ -225,8 +227,8 @@ def test_grasp_sees_the_masked_weights_alone():
   dense = dense_ticket(net, **net.init(0))
   thin = next_level(dense, dense, dense.params, 0.5)
   thinner = next_level(thin, thin, thin.params, 0.5)
-  made = make('grasp', thin, thinner, target='mlp2')
-  setting = Setting('mlp2', 'append', 1, 0, DATASET, 8)
+  made = make('grasp', thin, thinner)
+  setting = Setting(1, 0, DATASET, 8)
   scores = grasp_scores(
     net.module().apply,
     {'params': thin.params},
@@ -238,7 +240,6 @@ def test_grasp_sees_the_masked_weights_alone():
   )
   for name, mask in flatten(made.masks).items():
     np.testing.assert_array_equal(mask, flatten(wanted)[name])
-  assert METHODS['grasp'].version == 2 and METHODS['snip'].version == 1
 
 
 def test_snip_is_compiled_once_for_all_levels_and_replicates(tickets):
@@ -261,7 +262,7 @@ def test_scores_on_other_families(name, method):
   net = architecture(name, DATASET.image_shape, DATASET.classes, 3)
   dense = dense_ticket(net, **net.init(0))
   sparse = next_level(dense, dense, dense.params, 0.5)
-  made = make(method, dense, sparse, target=name)
+  made = make(method, dense, sparse)
   assert counts(made.masks) == counts(sparse.masks)
   for leaf in net.family.spared:
     assert flatten(made.masks)[leaf].all()

@@ -4,7 +4,9 @@ import os
 import numpy as np
 import pytest
 
+from elth_jax.study import keys
 from elth_jax.study.graph import build
+from elth_jax.study.keys import Mended
 from elth_jax.study.spec import StudySpec
 from elth_jax.training.recipe import Recipe
 from elth_jax.workdir.store import OutdatedError, Store, StoreError
@@ -69,6 +71,13 @@ def test_products_of_other_settings_are_refused(tmp_path, node):
   store.publish_run(node, RESULT, {}, TRAINED)
   with pytest.raises(StoreError, match='another mlp3-r0-dense'):
     store.finished(dataclasses.replace(node, key='other', earlier=()))
-  mended = dataclasses.replace(node, key='new', earlier=(node.key, 'new'))
-  with pytest.raises(OutdatedError, match='before this changed: GraSP'):
+
+
+def test_products_of_a_mended_method_are_outdated(tmp_path, node, monkeypatch):
+  change = Mended('SNIP counts biases', 'snip', 2)
+  monkeypatch.setattr(keys, 'MENDED', (change,))
+  store = Store(tmp_path)
+  store.publish_run(node, RESULT, {}, TRAINED)
+  mended = dataclasses.replace(node, key='new', earlier=(node.key,))
+  with pytest.raises(OutdatedError, match='before this changed: SNIP counts'):
     store.finished(mended)

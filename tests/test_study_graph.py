@@ -4,6 +4,7 @@ import pytest
 
 from elth_jax.study.estimate import describe, duration
 from elth_jax.study.graph import build
+from elth_jax.study.nodes import Make, Run, Train
 from elth_jax.study.spec import StudySpec
 from elth_jax.training.recipe import Recipe
 
@@ -33,13 +34,12 @@ def test_parents_come_first_and_runs_are_what_was_asked_for(dataset):
   for node in nodes.values():
     assert seen.issuperset(node.parents.values())
     seen.add(node.name)
-  runs = [n for n in nodes.values() if n.kind == 'train']
+  runs = [n for n in nodes.values() if isinstance(n, Train)]
   count = {}
   for node in runs:
-    about = node.spec['about']
-    identity = about['target'], about['method']
+    identity = node.subject.target, node.subject.method
     count[identity] = count.get(identity, 0) + 1
-    assert (node.spec['start'], node.spec['stop']) == (2, 9)
+    assert (node.start, node.stop) == (2, 9)
   assert count == {
     ('resnet14', 'dense'): 2,
     ('resnet14', 'imp'): 4,  # the last level's ticket needs no training
@@ -77,9 +77,9 @@ def test_keys_are_of_all_that_determines_a_node(dataset):
 def test_only_stretching_knows_an_order(dataset):
   spec = dataclasses.replace(SPEC, orders=('append', 'interpolate'))
   orders = {
-    (n.spec['about']['target'], n.spec['about']['order'])
+    (n.subject.target, n.subject.order)
     for n in planned(spec, dataset).values()
-    if n.spec['about'].get('method') == 'ett'
+    if n.subject.method == 'ett'
   }
   assert orders == {
     ('resnet8', 'squeeze'),
@@ -90,7 +90,9 @@ def test_only_stretching_knows_an_order(dataset):
 
 def test_methods_bring_what_they_need_and_no_more(dataset):
   spec = dataclasses.replace(SPEC, methods=('reinit',), compare_levels=(2,))
-  names = [n.name for n in planned(spec, dataset).values() if n.trains]
+  names = [
+    n.name for n in planned(spec, dataset).values() if isinstance(n, Run)
+  ]
   assert 'resnet8-r0-imp-level01' in names
   assert 'resnet8-r0-imp-level02' not in names
   assert not any('resnet14-r0-imp' in name for name in names)
@@ -127,9 +129,9 @@ def test_rules_by_direction(dataset):
     orders=('interpolate', 'append best 1 by density', 'keep best by density'),
   )
   found = {
-    (about['target'], about['order'])
+    (node.subject.target, node.subject.order)
     for node in planned(spec, dataset).values()
-    if (about := node.spec['about'])['method'] == 'ett'
+    if node.subject.method == 'ett'
   }
   assert found == {
     ('resnet20', 'interpolate'),
@@ -154,14 +156,14 @@ def test_a_dry_run_lists_nodes_sparsity_and_cost(dataset):
   explained = [line for line in lines if '->' in line and ': 0:0' in line]
   assert len(explained) == len(
     {
-      (about['source'], about['target'], about['order'])
+      (node.subject.source, node.subject.target, node.subject.order)
       for node in nodes.values()
-      if (about := node.spec['about'])['method'] == 'ett'
+      if node.subject.method == 'ett'
     }
   )
   level2 = next(x for x in lines if x.startswith('resnet8-r0-imp-level02 '))
   assert '36.0' in level2
-  runs = sum(node.trains for node in nodes.values())
+  runs = sum(isinstance(node, Run) for node in nodes.values())
   assert f'{len(nodes)} nodes, {runs} of them training runs' in lines[-1]
   spans = [duration(seconds) for seconds in (5, 300, 7200, 864_000)]
   assert spans == ['5 seconds', '5 minutes', '2 hours', '10 days']
@@ -176,21 +178,21 @@ def test_sources_of_another_data_set_are_found_there(dataset):
     source_datasets=('other',),
   )
   nodes = planned(spec, dataset, other)
-  runs = [node for node in nodes.values() if node.trains]
-  away = {n.name for n in runs if n.spec['dataset'] == 'other'}
+  runs = [node for node in nodes.values() if isinstance(node, Run)]
+  away = {n.name for n in runs if n.data.dataset == 'other'}
   assert away and all('-on-other-' in name for name in away)
-  assert {n.spec['about']['method'] for n in runs if n.name in away} <= {
+  assert {n.subject.method for n in runs if n.name in away} <= {
     'dense',
     'imp',
   }
-  made = [n for n in nodes.values() if n.kind == 'make']
-  etts = [n for n in made if n.spec['method'] == 'ett']
-  assert {n.spec['about']['source'] for n in etts} == {'mlp2', 'mlp3'}
+  made = [n for n in nodes.values() if isinstance(n, Make)]
+  etts = [n for n in made if n.method == 'ett']
+  assert {n.subject.source for n in etts} == {'mlp2', 'mlp3'}
   for node in etts:
     (parent,) = node.parents.values()
     assert '-on-other-' in parent
-    assert node.spec['about']['source_dataset'] == 'other'
+    assert node.subject.origin == {'source_dataset': 'other'}
   alone = planned(dataclasses.replace(spec, source_datasets=()), dataset)
-  kept = [n for n in runs if n.spec['about']['method'] in ('imp', 'random')]
+  kept = [n for n in runs if n.subject.method in ('imp', 'random')]
   kept = [node for node in kept if node.name not in away]
   assert kept and all(alone[n.name].key == n.key for n in kept)

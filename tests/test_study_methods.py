@@ -11,6 +11,7 @@ from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
 from elth_jax.study.graph import build
+from elth_jax.study.nodes import Connect, Overlap
 from elth_jax.study.spec import Analyses, read_config
 from elth_jax.training import loop as loop_lib
 from elth_jax.training.recipe import Recipe
@@ -109,8 +110,8 @@ def test_costs(finished):
 
 def test_analyses(finished):
   nodes, store = nodes_of(config()), Store(finished)
-  paths = [node for node in nodes.values() if node.kind == 'connect']
-  assert {n.spec['about']['method'] for n in paths} == {'imp', 'ett'}
+  paths = [node for node in nodes.values() if isinstance(node, Connect)]
+  assert {n.subject.method for n in paths} == {'imp', 'ett'}
   for node in paths:
     result = store.result(node)
     run, twin = (nodes[node.parents[r]] for r in ('one', 'other'))
@@ -121,8 +122,8 @@ def test_analyses(finished):
     assert not np.array_equal(one['head']['bias'], other['head']['bias'])
   found = {}
   for node in nodes.values():
-    if node.kind == 'overlap':
-      method = node.spec['about']['method']
+    if isinstance(node, Overlap):
+      method = node.subject.method
       found.setdefault(method, []).append(store.result(node)['corrected'])
   assert found['reinit'] == pytest.approx([1, 1])  # the same masks
   assert len(found['imp']) == 1 and found['imp'][0] < 1  # of two replicates
@@ -133,12 +134,12 @@ def test_masks_of_imp_are_compared_across_levels():
   nodes = nodes_of(config(compare_levels=(1, 2)))
   pairs = {
     tuple(
-      (nodes[node.parents[role]].spec['about'][what])
+      getattr(nodes[node.parents[role]].subject, what)
       for what in ('level', 'replicate')
       for role in ('imp', 'other')
     )
     for node in nodes.values()
-    if node.kind == 'overlap' and node.spec['about']['method'] == 'imp'
+    if isinstance(node, Overlap) and node.subject.method == 'imp'
   }
   between_replicates = {(1, 1, 0, 1), (2, 2, 0, 1)}
   assert pairs == between_replicates | {(1, 2, 0, 0), (1, 2, 1, 1)}

@@ -37,7 +37,7 @@ def imp_layerwise(tickets, setting):
 @register('ett', 'source', title='ETT')
 def ett(tickets, setting):
   """The source's ticket, stretched or squeezed to the target (E-LTH)."""
-  return tickets['source'].transform(setting.target, order=setting.order)
+  return setting.transferred(tickets['source'])
 
 
 @register('reinit', 'imp', title='Reinit', beaten=True)
@@ -80,8 +80,7 @@ def snip(tickets, setting):
   return _selected(tickets, setting, snip_of(tickets['rewind'], setting))
 
 
-# version 1 let biases and BN into the gradient and the Hessian product
-@register('grasp', 'rewind', 'imp', title='GraSP', version=2, **SCORED_ON_DATA)
+@register('grasp', 'rewind', 'imp', title='GraSP', **SCORED_ON_DATA)
 def grasp(tickets, setting):
   """GraSP at the dense rewind weights, BN in evaluation mode."""
   rewind = tickets['rewind']

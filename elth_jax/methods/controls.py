@@ -1,7 +1,6 @@
 """Controls: which part of a ticket matters, its masks, weights or units?"""
 
 from elth_jax.elastic import replicas
-from elth_jax.elastic.plan import Plan
 from elth_jax.families import Architecture
 from elth_jax.masks import counts, permute_globally, permute_within_leaves
 from elth_jax.methods.baselines import fresh_under, snip_of
@@ -10,6 +9,7 @@ from elth_jax.methods.registry import Setting, Tickets, register
 from elth_jax.pruners import select
 from elth_jax.randomness import generator
 from elth_jax.tickets.ticket import Ticket
+from elth_jax.transfers import Transfer
 from elth_jax.trees import map_named
 
 
@@ -48,8 +48,8 @@ def ett_reinit(tickets, setting):
 )
 def ett_random_masks(tickets, setting):
   """Figure 3: the source's dense weights, transformed, under random masks."""
-  moved, plan = _transformed(tickets, setting)
-  dense = tickets['source_rewind'].transform(setting.target, plan=plan)
+  moved, transfer = _transformed(tickets, setting)
+  dense = transfer.apply(tickets['source_rewind'], setting.seed)
   draw = generator(setting.seed_for('ett_random_masks'), 'permute')
   return with_masks(dense, permute_within_leaves(moved.masks, draw))
 
@@ -74,13 +74,13 @@ def ett_snip_replicas(tickets, setting):
   SNIP ranks the replicas' weights among each other, at the transformed dense
   weights, and keeps as many of them as ETT's masks would.
   """
-  moved, plan = _transformed(tickets, setting)
-  dense = tickets['source_rewind'].transform(setting.target, plan=plan)
+  moved, transfer = _transformed(tickets, setting)
+  dense = transfer.apply(tickets['source_rewind'], setting.seed)
   layout = Architecture.from_json(moved.architecture).family.layout
   extra = {
     leaf.name
     for leaf in layout.leaves(moved.masks)
-    if leaf.stage and leaf.unit in plan.replicas[leaf.stage]
+    if leaf.stage and leaf.unit in transfer.plan.replicas[leaf.stage]
   }
   opened = map_named(  # replicas may keep any weight, originals their own
     lambda name, mask, all_: all_ if name in extra else mask,
@@ -104,19 +104,18 @@ def ett_snip_replicas(tickets, setting):
 )
 def ett_permuted_replicas(tickets, setting):
   """Figure 4's "Random": replicas' masks permuted, over dense weights."""
-  moved, plan = _transformed(tickets, setting)
-  dense = tickets['source_rewind'].transform(setting.target, plan=plan)
+  moved, transfer = _transformed(tickets, setting)
+  dense = transfer.apply(tickets['source_rewind'], setting.seed)
   layout = Architecture.from_json(moved.architecture).family.layout
   seed = setting.seed_for('ett_permuted_replicas')
-  masks = replicas.permute_masks(moved.masks, plan, seed, layout)
+  masks = replicas.permute_masks(moved.masks, transfer.plan, seed, layout)
   return with_masks(dense, masks)
 
 
-def _transformed(tickets: Tickets, setting: Setting) -> tuple[Ticket, Plan]:
-  """The source's ticket on the target, and the plan that took it there."""
-  moved = tickets['source'].transform(setting.target, order=setting.order)
-  stages = list(Architecture.from_json(moved.architecture).depths)
-  return moved, Plan.parse(moved.provenance['plan'], stages=stages)
+def _transformed(tickets: Tickets, setting: Setting) -> tuple[Ticket, Transfer]:
+  """The source's ticket on the target, and the steps that took it there."""
+  transfer = setting.transfer.settled(tickets['source'], setting.seed)
+  return transfer.apply(tickets['source'], setting.seed), transfer
 
 
 def _reinit_permuted(ticket: Ticket, setting: Setting, permute) -> Ticket:

@@ -18,6 +18,7 @@ from elth_jax.dynamic.options import Sparse
 from elth_jax.pruners.options import Pruning
 from elth_jax.randomness import generator
 from elth_jax.tickets.ticket import Ticket
+from elth_jax.transfers import Transfer
 
 # `rewind`: the target's dense rewind weights; `imp`: the target's own ticket
 # of this level; `source`: the ticket of this level found on another network;
@@ -31,29 +32,31 @@ class Setting:
   """What a method is told beside its tickets.
 
   Attributes:
-    target: the network wanted.
-    order: the rule by which a source's ticket is transformed.
     level: of IMP, whose sparsity is matched.
     seed: of the replicate.
     dataset: what the target will be trained on.
     batch_size: of its training.
     pruning: options of scores.
     sparse: options of changing masks.
+    transfer: the steps by which a source's ticket gets to the target.
   """
 
-  target: str
-  order: str
   level: int
   seed: int
   dataset: Dataset | Stream
   batch_size: int
   pruning: Pruning = Pruning()
   sparse: Sparse = Sparse()
+  transfer: Transfer = Transfer()
 
   def seed_for(self, purpose: str) -> int:
     """A seed that differs by purpose, level and replicate."""
     draw = generator(self.seed, purpose, self.level)
     return int(draw.integers(2**31))
+
+  def transferred(self, ticket: Ticket) -> Ticket:
+    """A source's ticket, taken to the target."""
+    return self.transfer.apply(ticket, self.seed)
 
   def batches(self) -> Iterator[tuple[jax.Array, np.ndarray]]:
     """Normalised training images and labels, in an order of their own."""

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from elth_jax.elastic.plan import Plan
 from elth_jax.families import pretty
 from elth_jax.masks import layer_densities
 from elth_jax.names import slug
 from elth_jax.report import analyses, figures, summary
-from elth_jax.study.nodes import Node
+from elth_jax.study.nodes import Connect, Make, Node, Overlap, Prune, TicketNode
 from elth_jax.study.spec import StudySpec
 from elth_jax.tickets import drawing
 from elth_jax.workdir.store import Store
@@ -91,57 +90,54 @@ def _averaged(spec: StudySpec, text: str) -> str:
   return text if spec.replicates > 1 else 'One replicate.'
 
 
-def _transfers(nodes: Mapping[str, Node]) -> list[Node]:
-  """One ETT ticket a source, target and order: first replicate, top level."""
+def _transfers(nodes: Mapping[str, Node]) -> list[Make]:
+  """One ETT ticket a source, target and rule: first replicate, top level."""
   made = [
     node
     for node in nodes.values()
-    if node.kind == 'make'
-    and node.spec['method'] == 'ett'
-    and node.spec['about']['replicate'] == 0
+    if isinstance(node, Make)
+    and node.method == 'ett'
+    and node.subject.replicate == 0
   ]
-  made.sort(key=lambda node: node.spec['level'])
+  made.sort(key=lambda node: node.level)
   return list(
     {
-      (
-        node.spec['about']['source'],
-        node.spec['target'],
-        node.spec['order'],
-      ): node
+      (one.source, one.target, one.order): node
       for node in made
+      if (one := node.subject)
     }.values()
   )
 
 
 def _transformations(nodes, store: Store, failed) -> Iterator[NamedFigure]:
+  """The steps that can be drawn, each once."""
+  drawn = set()
   for node in _transfers(nodes):
     if node.name in failed:
       continue
-    about, network = node.spec['about'], node.architecture
-    source, target, order = about['source'], about['target'], about['order']
-    text = store.ticket(node).provenance['plan']
-    plan = Plan.parse(text, stages=list(network.depths))
-    yield NamedFigure(
-      f'transformation_{source}_to_{target}_{slug(order)}',
-      drawing.transformation(
-        source, target, plan, network.with_name(source).depths
-      ),
-      f'{pretty(source)} to {pretty(target)}, {order}: '
-      f'the target unit copies the source unit of its number; grey, the '
-      f'first unit of a stage, always kept; dashed, a replica. Plan: {plan}',
-    )
+    source = nodes[node.parents['source']].architecture
+    for step, network in node.transfer.walk(source):
+      found = step.figure(network, store.ticket(node))
+      if found is None or (network, step) in drawn:
+        continue
+      drawn.add((network, step))
+      target = step.predict(network).name
+      rule = slug(step.label or node.subject.order)
+      figure, caption = found
+      name = f'transformation_{source.name}_to_{target}_{rule}'
+      yield NamedFigure(name, figure, caption)
 
 
 def _connectivity(spec, nodes, store: Store, failed) -> Iterator[NamedFigure]:
   groups: dict[tuple[str, int], dict[str, list[list[float]]]] = {}
   methods, ways = {}, set()
   for node in nodes.values():
-    if node.kind == 'connect' and node.name not in failed:
-      about, result = node.spec['about'], store.result(node)
-      label = summary.label_of({'order': '', **about})
-      lines = groups.setdefault((about['target'], about['level']), {})
+    if isinstance(node, Connect) and node.name not in failed:
+      about, result = node.subject, store.result(node)
+      label = summary.label_of(about.columns())
+      lines = groups.setdefault((about.target, about.level), {})
       lines.setdefault(label, []).append(result['accuracy'])
-      methods[label] = about['method']
+      methods[label] = about.method
       ways.add(result['statistics'])
   for (target, level), lines in groups.items():
     yield NamedFigure(
@@ -160,15 +156,15 @@ def _overlaps(spec, nodes, store: Store, failed) -> Iterator[NamedFigure]:
   found: dict[str, dict[int, dict[str, list[float]]]] = {}
   last: dict[str, tuple[int, dict]] = {}
   for node in nodes.values():
-    if node.kind == 'overlap' and node.name not in failed:
-      about, result = node.spec['about'], store.result(node)
-      target, level = about['target'], about['level']
+    if isinstance(node, Overlap) and node.name not in failed:
+      about, result = node.subject, store.result(node)
+      target, level = about.target, about.level
       values = found.setdefault(target, {}).setdefault(level, {})
-      partner = nodes[node.parents['imp']].spec['about']
-      if about['method'] != 'imp':
-        label = summary.label_of({'order': '', **about})
-      elif partner['level'] != level:
-        label = f'IMP, level {partner["level"]}'
+      partner = nodes[node.parents['imp']].subject
+      if about.method != 'imp':
+        label = summary.label_of(about.columns())
+      elif partner.level != level:
+        label = f'IMP, level {partner.level}'
       else:
         label = 'IMP, another replicate'
       values.setdefault(label, []).append(result['corrected'])
@@ -196,14 +192,14 @@ def _layers(nodes, store: Store, failed) -> Iterator[NamedFigure]:
   Of IMP's own tickets, where nothing was.
   """
   moved = [node for node in _transfers(nodes) if node.name not in failed]
-  for source in dict.fromkeys(node.spec['about']['source'] for node in moved):
-    found: dict[str, Node] = {}
+  for source in dict.fromkeys(node.subject.source for node in moved):
+    found: dict[str, TicketNode] = {}
     for node in moved:
-      about = node.spec['about']
-      if about['source'] == source:
+      about = node.subject
+      if about.source == source:
         parent = nodes[node.parents['source']]
         found.setdefault(f'{pretty(source)}, found by IMP', parent)
-        found[f'{pretty(about["target"])}, by ETT ({about["order"]})'] = node
+        found[f'{pretty(about.target)}, by ETT ({about.order})'] = node
     yield _layer_figure(
       store,
       source,
@@ -212,12 +208,12 @@ def _layers(nodes, store: Store, failed) -> Iterator[NamedFigure]:
     )
   if moved:
     return
-  pruned: dict[str, dict[str, Node]] = {}
+  pruned: dict[str, dict[str, TicketNode]] = {}
   for node in nodes.values():  # the last level stays
-    about = node.spec['about']
-    if node.kind == 'prune' and not about['replicate']:
-      tickets = pruned.setdefault(about['target'], {})
-      tickets[summary.label_of(about)] = node
+    about = node.subject
+    if isinstance(node, Prune) and not about.replicate:
+      tickets = pruned.setdefault(about.target, {})
+      tickets[summary.label_of(about.columns())] = node
   for target, found in pruned.items():
     left = {name: n for name, n in found.items() if n.name not in failed}
     if left:
@@ -228,7 +224,7 @@ def _layer_figure(
   store: Store, network: str, found: Mapping[str, Node], of: str
 ) -> NamedFigure:
   tickets = {name: store.ticket(node) for name, node in found.items()}
-  level = next(iter(found.values())).spec['about']['level']
+  level = next(iter(found.values())).subject.level
   return NamedFigure(
     f'layer_sparsity_{network}',
     drawing.layer_sparsity(

@@ -24,7 +24,7 @@ from elth_jax.report.results import with_seconds
 from elth_jax.report.verdicts import beside, judge_all
 from elth_jax.study.claims import Published
 from elth_jax.study.estimate import duration
-from elth_jax.study.nodes import Node
+from elth_jax.study.nodes import Connect, Node, Train
 from elth_jax.study.scale import PAPER
 from elth_jax.study.spec import StudySpec
 from elth_jax.versions import versions
@@ -58,9 +58,9 @@ def write_report(
   """
   found = summary.cells(rows)
   drops = summary.barriers(
-    (node.spec['about'], store.result(node)['barrier'])
+    (node.subject.columns(), store.result(node)['barrier'])
     for node in nodes.values()
-    if node.kind == 'connect' and node.name not in failed
+    if isinstance(node, Connect) and node.name not in failed
   )
   seen = [*found, *drops]
   groups = all_figures(spec, nodes, store, found, failed)
@@ -119,7 +119,7 @@ def _collapsed(nodes, store: Store, failed) -> dict[str, list[str]]:
   found = {
     name: store.result(node).get('collapsed')
     for name, node in nodes.items()
-    if node.kind == 'train' and name not in failed
+    if isinstance(node, Train) and name not in failed
   }
   return {name: layers for name, layers in found.items() if layers}
 

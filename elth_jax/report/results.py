@@ -8,9 +8,8 @@ from typing import Any
 from elth_jax.families import architecture
 from elth_jax.methods import METHODS
 from elth_jax.nn.cost import train_flops
-from elth_jax.study.nodes import Node
+from elth_jax.study.nodes import Make, Node, Run, Train
 from elth_jax.study.spec import StudySpec
-from elth_jax.training.recipe import Recipe
 from elth_jax.workdir.store import Store
 
 COLUMNS = (
@@ -38,19 +37,18 @@ COLUMNS = (
 )
 
 
-def row_of(node: Node, result: Mapping[str, Any]) -> dict[str, Any]:
+def row_of(node: Run, result: Mapping[str, Any]) -> dict[str, Any]:
   """The row of one finished training run."""
-  about = node.spec['about']
+  about = node.subject.columns()
   return {
-    'dataset': node.spec['dataset'],
-    **{name: about.get(name, '') for name in COLUMNS if name in about},
-    'order': about.get('order', ''),
-    'source_dataset': about.get('source_dataset', ''),
-    'source_optimizer': about.get('source_optimizer', ''),
-    'source_width': about.get('source_width', ''),
-    'optimizer': node.spec['recipe']['optimizer'],
+    'dataset': node.data.dataset,
+    'source_dataset': '',
+    'source_optimizer': '',
+    'source_width': '',
+    **{name: about[name] for name in COLUMNS if name in about},
+    'optimizer': node.recipe.optimizer,
     'width': node.architecture.width,
-    'seed': node.spec['seed'],
+    'seed': node.seed,
     'node': node.name,
     'key': node.key[:16],
     **{name: result[name] for name in COLUMNS if name in result},
@@ -64,16 +62,17 @@ def collect(
 
   A run that diverged has no accuracy and no row.
   """
-  results = {
-    name: store.result(node)
+  runs = {
+    name: node
     for name, node in nodes.items()
-    if node.kind == 'train' and name in done
+    if isinstance(node, Train) and name in done
   }
+  results = {name: store.result(node) for name, node in runs.items()}
   spent = {name: found['train_flops'] for name, found in results.items()}
   rows = []
   for name, result in results.items():
     if result['diverged_at'] is None:
-      row = row_of(nodes[name], result)
+      row = row_of(runs[name], result)
       rows.append({**row, 'search_flops': search_flops(name, nodes, spent)})
   return rows
 
@@ -108,12 +107,12 @@ def search_flops(
     spent: training FLOPs of finished runs, by name.
   """
   return sum(
-    spent[parent] if parent in spent else _dense_flops(nodes[parent])
+    spent[parent.name] if parent.name in spent else _dense_flops(parent)
     for parent in search_of(name, nodes)
   )
 
 
-def search_of(name: str, nodes: Mapping[str, Node]) -> list[str]:
+def search_of(name: str, nodes: Mapping[str, Node]) -> list[Run]:
   """All trainings that a run's ticket was made from, each once.
 
   The rewind steps are included; trainings whose tickets a method only counts
@@ -123,15 +122,16 @@ def search_of(name: str, nodes: Mapping[str, Node]) -> list[str]:
 
   def visit(child: Node) -> None:
     free: tuple[str, ...] = ()
-    if child.kind == 'make':
-      free = METHODS[child.spec['method']].counted
+    if isinstance(child, Make):
+      free = METHODS[child.method].counted
     for role, parent in child.parents.items():
       if role not in free and parent not in found:
         found.add(parent)
         visit(nodes[parent])
 
   visit(nodes[name])
-  return [parent for parent in sorted(found) if nodes[parent].trains]
+  parents = [nodes[name] for name in sorted(found)]
+  return [parent for parent in parents if isinstance(parent, Run)]
 
 
 def with_seconds(
@@ -150,7 +150,7 @@ def with_seconds(
   for row in rows:
     if row['node'] not in nodes:  # of an earlier config
       continue
-    search = search_of(row['node'], nodes)
+    search = [node.name for node in search_of(row['node'], nodes)]
     if all(name in seconds for name in (row['node'], *search)):
       spent = sum(seconds[name] for name in search)
       times = {'train_seconds': seconds[row['node']], 'search_seconds': spent}
@@ -158,14 +158,10 @@ def with_seconds(
   return timed
 
 
-def _dense_flops(node: Node) -> float:
+def _dense_flops(node: Run) -> float:
   """Training FLOPs of a dense run to the rewind point."""
-  recipe, examples = Recipe(**node.spec['recipe']), node.spec['examples']
-  epochs = (node.spec['stop'] - node.spec['start']) / recipe.steps_per_epoch(
-    examples
-  )
-  images = round(epochs * examples)
-  return train_flops(node.architecture.multiply_adds(), {}, images)
+  multiply_adds = node.architecture.multiply_adds()
+  return train_flops(multiply_adds, {}, round(node.images))
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -10,6 +10,7 @@ from scipy import stats
 
 from elth_jax.families import pretty
 from elth_jax.methods import METHODS
+from elth_jax.transfers import in_words
 
 Row = Mapping[str, Any]
 Verdict = Literal['supported', 'contradicted', 'undecided']
@@ -86,13 +87,7 @@ def label_of(row: Row) -> str:
   title = method.title or row['method']
   if not method.from_source:
     return title
-  source, order = pretty(row['source']), row['order']
-  if row.get('source_dataset'):
-    source += f' on {row["source_dataset"]}'
-  if row.get('source_optimizer'):
-    source += f' by {row["source_optimizer"]}'
-  if row.get('source_width'):
-    source += f' of width {row["source_width"]}'
+  source, order = pretty(row['source']) + in_words(row), row['order']
   if row['method'] == 'ett':
     return f'{title} from {source}' + (
       '' if order == 'squeeze' else f' ({order})'

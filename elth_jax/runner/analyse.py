@@ -12,13 +12,13 @@ from elth_jax.analysis import (
   unit_overlap,
 )
 from elth_jax.masks import layer_densities
-from elth_jax.study.nodes import Node
+from elth_jax.study.nodes import Connect, Node, Overlap
 from elth_jax.training.trainer import Trainer
 from elth_jax.workdir.store import Store
 
 
 def connect(
-  node: Node, nodes: Mapping[str, Node], store: Store, trainer: Trainer
+  node: Connect, nodes: Mapping[str, Node], store: Store, trainer: Trainer
 ) -> dict[str, Any]:
   """Test accuracy from one training of a ticket to the other.
 
@@ -29,22 +29,22 @@ def connect(
   parents = {role: nodes[name] for role, name in node.parents.items()}
   one, other = (store.trained(parents[role]) for role in ('one', 'other'))
   ticket = store.ticket(parents['ticket'])
-  shares = np.linspace(0, 1, node.spec['points'])
+  shares = np.linspace(0, 1, node.points)
   between = [
     {name: interpolate(one[name], other[name], share) for name in one}
     for share in shares
   ]
-  recompute = node.spec['statistics'] == 'recomputed'
+  recompute = node.statistics == 'recomputed'
   accuracy = trainer.accuracies(ticket, between, recompute)
   return {
     'accuracy': accuracy,
     'barrier': barrier(accuracy),
-    'statistics': node.spec['statistics'],
+    'statistics': node.statistics,
   }
 
 
 def compare_masks(
-  node: Node, nodes: Mapping[str, Node], store: Store
+  node: Overlap, nodes: Mapping[str, Node], store: Store
 ) -> dict[str, Any]:
   """The overlap of a ticket with IMP's, and of the units within IMP's.
 

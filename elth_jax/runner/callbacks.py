@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from elth_jax.process.phases import phase
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner.progress import ProgressDisplay
-from elth_jax.study.nodes import Node
+from elth_jax.study.nodes import Run
 from elth_jax.training import checkpoint
 from elth_jax.training.loop import Segment
 from elth_jax.workdir.store import Store
@@ -30,7 +30,7 @@ class BatchCallback:
 
   def __init__(
     self,
-    nodes: Sequence[Node],
+    nodes: Sequence[Run],
     start: int,
     work: float,
     store: Store,
@@ -39,7 +39,7 @@ class BatchCallback:
     asked_to_stop: Callable[[], bool],
   ):
     self.nodes = nodes
-    self.stop = nodes[0].spec['stop']
+    self.stop = nodes[0].stop
     self.step = start
     self.work_per_step = work / max(self.stop - start, 1)
     self.store = store

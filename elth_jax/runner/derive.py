@@ -5,17 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from elth_jax.datasets import Dataset, Stream
-from elth_jax.methods import (
-  METHODS,
-  Pruning,
-  Setting,
-  Sparse,
-  lottery,
-)
-from elth_jax.study.nodes import Node
+from elth_jax.methods import METHODS, Setting, lottery
+from elth_jax.study.nodes import Make, Node, Prune, Rewind, TicketNode
 from elth_jax.tickets.ticket import Ticket
-from elth_jax.tickets.transform import with_classes, with_images
-from elth_jax.tickets.widths import with_width
 from elth_jax.versions import versions
 from elth_jax.workdir.store import Store
 
@@ -23,63 +15,50 @@ from elth_jax.workdir.store import Store
 INHERITED = ('dataset', 'examples', 'sha256', 'normalization', 'recipe', 'seed')
 
 
-def make_ticket(
-  node: Node,
+def pruned(node: Prune, nodes: Mapping[str, Node], store: Store) -> Ticket:
+  """IMP's next ticket; the node's parents are done."""
+  trained = store.trained(nodes[node.parents['trained']])
+  return lottery.next_level(
+    store.ticket(nodes[node.parents['rewind']]),
+    store.ticket(nodes[node.parents['previous']]),
+    trained['params'],
+    node.fraction,
+    node.reference_count,
+    node.scope,
+  )
+
+
+def made(
+  node: Make,
   nodes: Mapping[str, Node],
   store: Store,
   data: Mapping[str, Dataset | Stream],
 ) -> Ticket:
-  """The ticket of a `prune` or `make` node whose parents are done."""
-  parents = {role: nodes[name] for role, name in node.parents.items()}
+  """A method's ticket; the node's parents are done.
+
+  Args:
+    node: what is made.
+    nodes: the study.
+    store: where the parents' tickets are.
+    data: the study's data sets; the first is the targets'.
+  """
   tickets: dict[Any, Ticket] = {
-    role: store.ticket(parent)
-    for role, parent in parents.items()
-    if role != 'trained'
+    role: store.ticket(nodes[name]) for role, name in node.parents.items()
   }
-  for role in ('source', 'source_rewind'):
-    if role in tickets:
-      tickets[role] = _suited(tickets[role], node)
-  if node.kind == 'prune':
-    ticket = lottery.next_level(
-      tickets['rewind'],
-      tickets['previous'],
-      store.trained(parents['trained'])['params'],
-      node.spec['fraction'],
-      node.spec['reference_count'],
-      node.spec.get('scope', 'global'),
-    )
-  else:
-    ticket = METHODS[node.spec['method']].make(tickets, _setting(node, data))
-  return ticket
-
-
-def _suited(ticket: Ticket, node: Node) -> Ticket:
-  """A source's ticket in the width, for the images and classes of a target."""
-  wanted, seed = node.architecture, node.spec['seed']
-  if rule := node.spec.get('width_rule'):
-    ticket = with_width(ticket, rule, seed)
-  if node.spec['about'].get('head') == 'fresh':
-    ticket = with_classes(ticket, wanted.classes, seed)
-  return with_images(ticket, wanted.input_shape)
-
-
-def _setting(node: Node, data: Mapping[str, Dataset | Stream]) -> Setting:
-  """What the node's method is told; the first data set is the targets'."""
-  spec = node.spec
-  return Setting(
-    target=spec['target'],
-    order=spec['order'],
-    level=spec['level'],
-    seed=spec['seed'],
+  setting = Setting(
+    transfer=node.transfer,
+    level=node.level,
+    seed=node.seed,
     dataset=next(iter(data.values())),
-    batch_size=spec.get('data', {}).get('batch_size', 0),
-    pruning=Pruning(**spec.get('pruning', {})),
-    sparse=Sparse(**spec.get('sparse', {})),
+    batch_size=node.batch_size,
+    pruning=node.pruning,
+    sparse=node.sparse,
   )
+  return METHODS[node.method].make(tickets, setting)
 
 
 def sign(
-  ticket: Ticket, node: Node, nodes: Mapping[str, Node], store: Store
+  ticket: Ticket, node: TicketNode, nodes: Mapping[str, Node], store: Store
 ) -> Ticket:
   """The ticket with its provenance, as plain JSON values.
 
@@ -88,15 +67,15 @@ def sign(
   the hash of what it made; versions.
   """
   origin = _origin(node, nodes)
-  depths = node.architecture.depths
+  inherited = origin.record()
   provenance = {
     'family': node.architecture.family.name,
-    'depths': depths,
-    **{name: origin.spec[name] for name in INHERITED},
-    'rewind_step': origin.spec['stop'],
+    'depths': node.architecture.depths,
+    **{name: inherited[name] for name in INHERITED},
+    'rewind_step': origin.stop,
     **ticket.provenance,
-    **node.spec['about'],
-    **{k: v for k, v in node.spec.items() if k != 'about'},
+    **node.subject.columns(),
+    **node.record(),
     'node': node.key,
     'parents': {r: nodes[name].key for r, name in node.parents.items()},
     'hashes': store.digests(nodes, node),
@@ -105,9 +84,9 @@ def sign(
   return dataclasses.replace(ticket, provenance=provenance)
 
 
-def _origin(node: Node, nodes: Mapping[str, Node]) -> Node:
+def _origin(node: Node, nodes: Mapping[str, Node]) -> Rewind:
   """The dense run whose weights a ticket goes back to."""
-  while node.kind != 'rewind':
+  while not isinstance(node, Rewind):
     roles = ('rewind', 'source', *node.parents)
     role = next(role for role in roles if role in node.parents)
     node = nodes[node.parents[role]]

@@ -17,16 +17,26 @@ from elth_jax.process.phases import phase
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner.analyse import compare_masks, connect
 from elth_jax.runner.callbacks import BatchCallback
-from elth_jax.runner.derive import make_ticket, sign
+from elth_jax.runner.derive import made, pruned, sign
 from elth_jax.runner.progress import ProgressDisplay
 from elth_jax.storage.manifest import DamagedError
-from elth_jax.study.nodes import Node
+from elth_jax.study.nodes import (
+  Connect,
+  Make,
+  Node,
+  Overlap,
+  Prune,
+  Rewind,
+  Run,
+  TicketNode,
+  Train,
+  Twin,
+)
 from elth_jax.study.parallel import Parallel
 from elth_jax.study.spec import RunOptions
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.training import checkpoint
 from elth_jax.training.loop import Evaluation, fit
-from elth_jax.training.recipe import Recipe
 from elth_jax.training.state import TrainState
 from elth_jax.training.trainer import Trainer
 from elth_jax.workdir.recovery import Recovery
@@ -55,9 +65,7 @@ class Runner:
     self.nodes = nodes
     self.store = store
     self.data = data
-    self.replicates = 1 + max(
-      node.spec['about']['replicate'] for node in nodes.values()
-    )
+    self.replicates = 1 + max(node.subject.replicate for node in nodes.values())
     self.options = options
     self.parallel = Parallel.parse(options.parallel)
     self.asked_to_stop = asked_to_stop
@@ -65,7 +73,7 @@ class Runner:
     self.done = self.recovery.done
     self.failed: dict[str, str] = {}
     for node in nodes.values():
-      if node.name in self.done and node.kind in ('train', 'twin'):
+      if node.name in self.done and isinstance(node, Train | Twin):
         self._note_divergence(node, self.store.result(node)['diverged_at'])
     self._trainers: dict[tuple, Trainer] = {}
 
@@ -79,7 +87,7 @@ class Runner:
     A run that diverges fails alone, with what depends on it: see `failed`.
     What turns out to be damaged when it is used is made again.
     """
-    runs = [node for node in self.nodes.values() if node.trains]
+    runs = [node for node in self.nodes.values() if isinstance(node, Run)]
     left = [node for node in runs if node.name not in self.done]
     self.store.trim_log({node.name: self._resumed_step(node) for node in left})
     work = sum(map(self._work, left))
@@ -93,9 +101,9 @@ class Runner:
         except DamagedError as error:
           self.recovery.repair(error)
 
-  def _make_tickets_and_list_ready(self) -> list[Node]:
+  def _make_tickets_and_list_ready(self) -> list[Run]:
     """Makes every ticket that can be made; the runs that can start."""
-    ready = []
+    ready: list[Run] = []
     for node in self.nodes.values():
       if node.name in self.done or node.name in self.failed:
         continue
@@ -103,47 +111,56 @@ class Runner:
       if broken:
         self.failed[node.name] = f'needs {broken[0]}, which failed'
       elif self.done >= set(node.parents.values()):
-        if node.trains:
+        if isinstance(node, Run):
           ready.append(node)
         else:
           self._leave_if_asked()
-          with phase('tickets' if node.makes_ticket else 'analysis'):
+          with phase('tickets' if isinstance(node, TicketNode) else 'analysis'):
             self._derive(node)
           self.done.add(node.name)
     return ready
 
   def _derive(self, node: Node) -> None:
     """Does what needs no training: makes a ticket, or analyses."""
-    if node.kind == 'connect':
-      run = self.nodes[node.parents['one']]
-      result = connect(node, self.nodes, self.store, self._trainer(run))
+    if isinstance(node, Prune):
+      self._publish_ticket(node, pruned(node, self.nodes, self.store))
+    elif isinstance(node, Make):
+      ticket = made(node, self.nodes, self.store, self.data)
+      self._publish_ticket(node, ticket)
+    elif isinstance(node, Connect):
+      trainer = self._trainer(self._run(node.parents['one']))
+      result = connect(node, self.nodes, self.store, trainer)
       self._publish_run(node, result)
-    elif node.kind == 'overlap':
+    elif isinstance(node, Overlap):
       result = compare_masks(node, self.nodes, self.store)
       self._publish_run(node, result)
     else:
-      ticket = make_ticket(node, self.nodes, self.store, self.data)
-      self._publish_ticket(node, ticket)
+      raise TypeError(f'{node.name}: nothing is known to do for {node.kind!r}')
+
+  def _run(self, name: str) -> Run:
+    node = self.nodes[name]
+    assert isinstance(node, Run)
+    return node
 
   def _publish_run(self, node: Node, result, variables=None) -> None:
     hashes = self.store.digests(self.nodes, node)
     self.store.publish_run(node, result, hashes, variables)
 
-  def _publish_ticket(self, node: Node, ticket: Ticket) -> None:
+  def _publish_ticket(self, node: TicketNode, ticket: Ticket) -> None:
     signed = sign(ticket, node, self.nodes, self.store)
     self.store.publish_ticket(node, signed)
 
-  def _pick(self, ready: list[Node]) -> list[Node]:
+  def _pick(self, ready: list[Run]) -> list[Run]:
     """The next batch: alike in all that is compiled, and at one step.
 
     Batches that fill the lanes go first, since what is left over may find
     company when more is ready.
     """
-    groups: dict[tuple, list[Node]] = {}
+    groups: dict[tuple, list[Run]] = {}
     for node in ready:
       step, share = self._resumed_step(node), self._share(node)
-      head = node.spec['about'].get('head')  # a fresh one has no mask
-      alike = (*_compiled(node), node.spec['stop'], step, share, head)
+      dense = self._has_more_dense_leaves(node)
+      alike = (*_compiled(node), node.stop, step, share, dense)
       groups.setdefault(alike, []).append(node)
     lanes = {
       key: max(self._lanes(group[0]) // self._share(group[0]), 1)
@@ -153,7 +170,12 @@ class Runner:
     chosen = (full or list(groups))[0]
     return groups[chosen][: lanes[chosen]]
 
-  def _share(self, node: Node) -> int:
+  def _has_more_dense_leaves(self, node: Run) -> bool:
+    """Whether a run's masks have another structure than others' have."""
+    ticket = self.nodes.get(node.parents.get('ticket', ''))
+    return isinstance(ticket, Make) and ticket.transfer.adds_dense_leaves
+
+  def _share(self, node: Run) -> int:
     """How many devices share a run.
 
     As many as suit it beside its replicates, which are ready together: what it
@@ -161,11 +183,11 @@ class Runner:
     rounds.
     """
     lanes, replicates = self._lanes(node), self.replicates
-    place = node.spec['about']['replicate']
+    place = node.subject.replicate
     together = min(lanes, replicates - place // lanes * lanes)
     return self._trainer(node).share(together)
 
-  def _train(self, batch: list[Node], display: ProgressDisplay) -> None:
+  def _train(self, batch: list[Run], display: ProgressDisplay) -> None:
     self._leave_if_asked()
     trainer = self._trainer(batch[0])
     starts = [self._start(node, trainer) for node in batch]
@@ -178,7 +200,7 @@ class Runner:
       self.options.checkpoint_seconds,
       self.asked_to_stop,
     )
-    seeds = [node.spec['seed'] for node in batch]
+    seeds = [node.seed for node in batch]
     share = self._share(batch[0])
     states, evaluations = fit(
       trainer, starts, seeds, callback.stop, callback, share
@@ -197,30 +219,27 @@ class Runner:
 
   def _publish(
     self,
-    node: Node,
+    node: Run,
     state: TrainState,
     evaluation: Evaluation,
     diverged_at: int | None,
   ) -> None:
-    if node.kind == 'rewind':
+    if isinstance(node, Rewind):
       if diverged_at is None:
         ticket = lottery.dense_ticket(
           node.architecture, state.params, state.batch_stats
         )
         self._publish_ticket(node, ticket)
       return
-    steps = node.spec['stop'] - node.spec['start']
-    examples = node.spec['examples']
-    recipe = Recipe(**node.spec['recipe'])
     result = {
       'sparsity': sparsity(state.masks),
       'test_accuracy': evaluation.accuracy,
       'test_loss': evaluation.loss,
-      'steps': steps,
+      'steps': node.steps,
       'train_flops': train_flops(
         node.architecture.multiply_adds(),
-        densities_in_training(state, steps),
-        round(steps / recipe.steps_per_epoch(examples) * examples),
+        densities_in_training(state, node.steps),
+        round(node.images),
       ),
       'diverged_at': diverged_at,
       'collapsed': collapsed(state.masks),
@@ -231,61 +250,56 @@ class Runner:
     }
     self._publish_run(node, result, trained)
 
-  def _start(self, node: Node, trainer: Trainer) -> TrainState:
+  def _start(self, node: Run, trainer: Trainer) -> TrainState:
     """Where a run starts: its ticket, or its last good checkpoint."""
-    if node.kind == 'rewind':
-      fresh = node.architecture.init(node.spec['seed'])
+    if isinstance(node, Rewind):
+      fresh = node.architecture.init(node.seed)
       ticket = lottery.dense_ticket(
         node.architecture, fresh['params'], fresh['batch_stats']
       )
     else:
       ticket = self.store.ticket(self.nodes[node.parents['ticket']])
     keep = ticket.provenance.get('keep', 0)
-    seed = node.spec['seed']
-    state = trainer.start(ticket, node.spec['start'], keep, seed)
+    state = trainer.start(ticket, node.start, keep, node.seed)
     step = self.recovery.step(node)
     if step is None:
       return state
     folder = self.store.partial(node)
     return checkpoint.restore(folder, step, state, node.key)
 
-  def _resumed_step(self, node: Node) -> int:
+  def _resumed_step(self, node: Run) -> int:
     saved = self.recovery.step(node)
-    return node.spec['start'] if saved is None else saved
+    return node.start if saved is None else saved
 
-  def _trainer(self, node: Node) -> Trainer:
+  def _trainer(self, node: Run) -> Trainer:
     key = _compiled(node)
     if key not in self._trainers:
-      recipe = Recipe(**node.spec['recipe'])
       self._trainers[key] = Trainer(
         node.architecture,
-        recipe,
-        self.data[node.spec['dataset']],
-        dynamic=node.spec.get('dynamic'),
+        node.recipe,
+        self.data[node.data.dataset],
+        dynamic=node.dynamic,
         deterministic=self.options.deterministic,
-        **self.parallel.placement(node.architecture, recipe.batch_size),
+        **self.parallel.placement(node.architecture, node.recipe.batch_size),
       )
     return self._trainers[key]
 
-  def _lanes(self, node: Node) -> int:
-    batch_size = node.spec['recipe']['batch_size']
-    return self.parallel.lanes(node.architecture, batch_size)
+  def _lanes(self, node: Run) -> int:
+    return self.parallel.lanes(node.architecture, node.recipe.batch_size)
 
-  def _work(self, node: Node) -> float:
+  def _work(self, node: Run) -> float:
     """A run's cost for the estimate of time left: as if it were dense."""
-    multiply_adds = sum(node.architecture.multiply_adds().values())
-    return multiply_adds * (node.spec['stop'] - node.spec['start'])
+    return sum(node.architecture.multiply_adds().values()) * node.steps
 
   def _leave_if_asked(self) -> None:
     if self.asked_to_stop():
       raise StudyStopped
 
 
-def _compiled(node: Node) -> tuple:
+def _compiled(node: Run) -> tuple:
   """What a training run's compiled functions depend on."""
-  spec = node.spec
-  settings = spec['recipe'], spec.get('dynamic'), spec['dataset']
-  return node.architecture, json.dumps(settings, sort_keys=True)
+  dynamic = json.dumps(node.dynamic, sort_keys=True)
+  return node.architecture, node.recipe, dynamic, node.data.dataset
 
 
 def densities_in_training(state: TrainState, steps: int) -> dict[str, float]:

@@ -1,90 +1,91 @@
 """The nodes that analyse what a study finds."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from elth_jax.study.nodes import Node
+from elth_jax.study.nodes import Connect, Node, Overlap, Subject, Train, Twin
 from elth_jax.study.spec import Analyses
 
 OTHER_ORDER = 1_000_003  # added to a seed: an independent data order
+Place = tuple[str, int, int]  # target, level, replicate
+Add = Callable[[Node], Node]
 
 
-def add(
-  analyses: Analyses,
-  nodes: Mapping[str, Node],
-  runs: Sequence[str],
-  add_node: Callable[..., str],
-) -> None:
+def add(analyses: Analyses, runs: Sequence[Train], add_node: Add) -> None:
   """Adds the analyses that a config asks for to a study's graph.
 
   Args:
     analyses: what is asked for.
-    nodes: the study so far; grows.
     runs: the training runs at compared levels.
-    add_node: (kind, name, architecture, spec, parents, about) -> name.
+    add_node: takes a node, gives it its key, and returns it.
   """
-  for name in runs:
-    if nodes[name].spec['about']['method'] in analyses.connectivity:
-      _connect(analyses, nodes[name], add_node)
+  for run in runs:
+    if run.subject.method in analyses.connectivity:
+      _connect(analyses, run, add_node)
   if analyses.overlap:
-    _overlaps(nodes, runs, add_node)
+    _overlaps(runs, add_node)
 
 
-def _connect(analyses: Analyses, run: Node, add_node) -> None:
+def _connect(analyses: Analyses, run: Train, add_node: Add) -> None:
   """A second training in another data order, and what lies between."""
-  spec = {k: v for k, v in run.spec.items() if k != 'about'}
-  twin = add_node(
-    'twin',
-    f'{run.name}-twin',
-    run.architecture,
-    {**spec, 'seed': spec['seed'] + OTHER_ORDER},
-    run.parents,
-    run.spec['about'],
-  )
+  fields = {f.name: getattr(run, f.name) for f in dataclasses.fields(run)}
+  fields |= {'name': f'{run.name}-twin', 'seed': run.seed + OTHER_ORDER}
+  twin = add_node(Twin(**fields))
   add_node(
-    'connect',
-    f'{run.name}-connectivity',
-    run.architecture,
-    {'points': analyses.points, 'statistics': analyses.statistics},
-    {'one': run.name, 'other': twin, 'ticket': run.parents['ticket']},
-    run.spec['about'],
+    Connect(
+      name=f'{run.name}-connectivity',
+      architecture=run.architecture,
+      parents={
+        'one': run.name,
+        'other': twin.name,
+        'ticket': run.parents['ticket'],
+      },
+      subject=run.subject,
+      points=analyses.points,
+      statistics=analyses.statistics,
+    )
   )
 
 
-def _overlaps(nodes, runs: Sequence[str], add_node) -> None:
+def _overlaps(runs: Sequence[Train], add_node: Add) -> None:
   """Each ticket against IMP's of its replicate, and IMP's among each other.
 
   IMP's are compared between replicates and between levels. A node for each
   pair, so that more replicates, levels or methods only add nodes.
   """
-  imp: dict[tuple[str, int, int], str] = {}
-  for name in runs:
-    about = nodes[name].spec['about']
-    if about['method'] == 'imp':
-      place = about['target'], about['level'], about['replicate']
-      imp[place] = nodes[name].parents['ticket']
-  for name in runs:
-    run = nodes[name]
-    if 'dynamic' in run.spec:
+  imp = {
+    _place(run.subject): run.parents['ticket']
+    for run in runs
+    if run.subject.method == 'imp'
+  }
+  for run in runs:
+    if run.dynamic is not None:
       continue  # its ticket is not what it ends with
-    for beside, ticket in _partners(run.spec['about'], imp):
+    for beside, ticket in _partners(run.subject, imp):
       add_node(
-        'overlap',
-        f'{name}-overlap{beside}',
-        run.architecture,
-        {},
-        {'imp': ticket, 'other': run.parents['ticket']},
-        run.spec['about'],
+        Overlap(
+          name=f'{run.name}-overlap{beside}',
+          architecture=run.architecture,
+          parents={'imp': ticket, 'other': run.parents['ticket']},
+          subject=run.subject,
+        )
       )
 
 
-def _partners(about, imp) -> Iterator[tuple[str, str]]:
+def _place(subject: Subject) -> Place:
+  return subject.target, subject.level, subject.replicate
+
+
+def _partners(
+  subject: Subject, imp: Mapping[Place, str]
+) -> Iterator[tuple[str, str]]:
   """What tells them apart in a name, and IMP's tickets to compare with."""
-  mine = about['target'], about['level'], about['replicate']
+  mine = _place(subject)
   for place, ticket in imp.items():
     target, level, replicate = place
     if target != mine[0]:
       continue
-    if about['method'] != 'imp':
+    if subject.method != 'imp':
       if place == mine:
         yield '', ticket
     elif level == mine[1] and replicate < mine[2]:

@@ -9,10 +9,8 @@ import jax.numpy as jnp
 from elth_jax.methods import METHODS
 from elth_jax.methods.lottery import kept_by_level
 from elth_jax.process.text import counted
-from elth_jax.study.nodes import Node
+from elth_jax.study.nodes import Make, Node, Run
 from elth_jax.study.spec import StudySpec
-from elth_jax.tickets.explanation import explain
-from elth_jax.training.recipe import Recipe
 
 # What a ResNet-20 on CIFAR-10 reached of a large matrix product, on CPU
 SHARE_OF_A_PRODUCT = 0.25
@@ -27,10 +25,10 @@ def describe(nodes: Mapping[str, Node], spec: StudySpec) -> str:
   lines = [f'{"node":<52} {"kind":<7} {"sparsity":>8} {"FLOPs":>9}']
   total = 0.0
   for node in nodes.values():
-    about = node.spec['about']
-    kept = kept_by_level(node.architecture, about['level'], spec.prune_fraction)
+    level = node.subject.level
+    kept = kept_by_level(node.architecture, level, spec.prune_fraction)
     expected = 1 - kept[-1] / kept[0]
-    method = METHODS.get(about['method'])
+    method = METHODS.get(node.subject.method)
     drifts = method is not None and method.from_source
     sparsity = 'measured' if drifts else f'{expected:.2%}'
     flops = dense_flops(node)
@@ -38,7 +36,7 @@ def describe(nodes: Mapping[str, Node], spec: StudySpec) -> str:
     cost = f'{flops:.2e}' if flops else '-'
     lines.append(f'{node.name:<52} {node.kind:<7} {sparsity:>8} {cost:>9}')
   lines += ['', *_plans(nodes), '']
-  runs = sum(node.trains for node in nodes.values())
+  runs = sum(isinstance(node, Run) for node in nodes.values())
   seconds = total / measured_flops_per_second()
   lines.append(
     f'{counted(len(nodes), "node")}, {training_runs(runs)}, {total:.2e} FLOPs; '
@@ -48,37 +46,24 @@ def describe(nodes: Mapping[str, Node], spec: StudySpec) -> str:
 
 
 def _plans(nodes: Mapping[str, Node]) -> list[str]:
-  """What every transformation does, explained once, not at every level."""
-  found = {}
-  for node in nodes.values():
-    about = node.spec['about']
-    if node.kind == 'make' and about['method'] == 'ett':
-      width_rule = node.spec.get('width_rule', '')
-      rules = node.spec['order'], width_rule, about.get('source_width', '')
-      found[about['source'], about['target'], *rules] = node.architecture
-  return [_explained(target, *asked) for asked, target in found.items()]
-
-
-def _explained(
-  target, source: str, name: str, rule: str, width_rule: str, width: int
-) -> str:
-  if width_rule:
-    widths = f'width {width} to {target.width}'
-    return f'{source} -> {name}: {rule}, {width_rule} ({widths})'
-  if ' by ' in rule:
-    return f'{source} -> {name}: {rule} (known when the ticket is)'
-  return f'{explain(target.with_name(source), name, rule)}\n'
+  """What every transfer does, explained once, not at every level."""
+  found = {
+    (nodes[node.parents['source']].architecture, node.transfer): node.subject
+    for node in nodes.values()
+    if isinstance(node, Make) and node.method == 'ett'
+  }
+  return [
+    f'{about.source} -> {about.target}: {about.order}\n'
+    f'{transfer.explain(source)}\n'
+    for (source, transfer), about in found.items()
+  ]
 
 
 def dense_flops(node: Node) -> float:
   """What a node executes: six operations a multiply-add and image."""
-  if not node.trains:
+  if not isinstance(node, Run):
     return 0.0
-  steps = node.spec['stop'] - node.spec['start']
-  examples = node.spec['examples']
-  an_epoch = Recipe(**node.spec['recipe']).steps_per_epoch(examples)
-  images = steps / an_epoch * examples
-  return 6.0 * images * sum(node.architecture.multiply_adds().values())
+  return 6.0 * node.images * sum(node.architecture.multiply_adds().values())
 
 
 def duration(seconds: float) -> str:

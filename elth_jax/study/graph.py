@@ -4,23 +4,34 @@ Nodes are plain data, keyed by all that determines them, and listed so that
 parents come first.
 """
 
-import dataclasses
 from collections.abc import Mapping
+from typing import TypeVar
 
 from elth_jax.datasets import Images
 from elth_jax.methods import METHODS, Method, lottery
 from elth_jax.names import slug
 from elth_jax.study import analyses
-from elth_jax.study.keys import earlier_keys, key_of
+from elth_jax.study.keys import with_keys
 from elth_jax.study.known_names import check_names
-from elth_jax.study.nodes import Node
-from elth_jax.study.spec import StudySpec
-from elth_jax.study.transfers import (
-  TrainingSetting,
-  Transfer,
-  training_settings,
-  transfers,
+from elth_jax.study.nodes import (
+  Make,
+  Node,
+  Prune,
+  Rewind,
+  Subject,
+  TicketNode,
+  Train,
 )
+from elth_jax.study.settings import (
+  PlannedTransfer,
+  TrainingSetting,
+  planned_transfers,
+  training_settings,
+)
+from elth_jax.study.spec import StudySpec
+from elth_jax.transfers import Transfer
+
+Added = TypeVar('Added', bound=Node)
 
 
 def build(spec: StudySpec, data: Mapping[str, Images]) -> dict[str, Node]:
@@ -60,39 +71,41 @@ class _Builder:
   def __init__(self, spec: StudySpec, data: Mapping[str, Images]):
     self.spec = spec
     self.home, self.source_settings = training_settings(spec, data)
-    self.networks = self.home.networks
     self.nodes: dict[str, Node] = {}
-    self.runs: list[str] = []  # at compared levels, for analyses
+    self.runs: list[Train] = []  # at compared levels, for analyses
     transforms = any(METHODS[name].from_source for name in spec.methods)
-    self.transfers = transfers(
+    self.transfers = planned_transfers(
       spec, self.home, self.source_settings * transforms
     )
 
   def build(self) -> dict[str, Node]:
     spec = self.spec
-    needed = {METHODS[name].needs for name in spec.methods}
-    roles = {role for needs in needed for role in needs}
-    top = spec.levels if 'imp' in spec.methods else max(spec.compare_levels)
     for replicate in range(spec.replicates):
-      for network in self.networks:
-        # -1 trains nothing
-        levels = dict.fromkeys((self.home, *self.source_settings), -1)
-        if network in spec.targets:
-          levels[self.home] = top if 'imp' in roles else 0
-        if network in spec.sources and 'source' in roles:
-          for setting in self.source_settings:
-            levels[setting] = max(levels[setting], *spec.compare_levels)
-        for setting, last in levels.items():
-          if last >= 0:
-            self._imp(network, replicate, last, setting)
+      for network in self.home.networks:
+        for setting, levels in self._levels(network).items():
+          self._imp(network, replicate, levels, setting)
         for method in spec.methods if network in spec.targets else ():
           if METHODS[method].pruned_by not in ('', 'global'):
             self._imp(network, replicate, spec.levels, self.home, method)
       for target in spec.targets:
         for level in spec.compare_levels:
           self._compare(target, replicate, level)
-    analyses.add(spec.analyses, self.nodes, self.runs, self._add)
+    analyses.add(spec.analyses, self.runs, self._add)
     return self.nodes
+
+  def _levels(self, network: str) -> dict[TrainingSetting, int]:
+    """To which level IMP goes on a network, in each setting that needs it."""
+    spec, compared = self.spec, max(self.spec.compare_levels)
+    roles = {role for name in spec.methods for role in METHODS[name].needs}
+    found: dict[TrainingSetting, int] = {}
+    if network in spec.targets:
+      top = spec.levels if 'imp' in spec.methods else compared
+      found[self.home] = top if 'imp' in roles else 0
+    if network in spec.sources and 'source' in roles:
+      for setting in self.source_settings:
+        found[setting] = max(found.get(setting, 0), compared)
+    # the targets' setting comes first
+    return dict(sorted(found.items(), key=lambda one: one[0] is not self.home))
 
   def _imp(
     self,
@@ -103,157 +116,152 @@ class _Builder:
     method: str = 'imp',
   ) -> None:
     """The dense network and the levels of one kind of IMP on it."""
-    scope = METHODS[method].pruned_by
-    lottery.kept_by_level(
-      setting.networks[network], levels, self.spec.prune_fraction
-    )
     architecture = setting.networks[network]
+    lottery.kept_by_level(architecture, levels, self.spec.prune_fraction)
     stem = f'{network}{setting.suffix}-r{replicate}'
-    spec, seed = self.spec, self.spec.seed + replicate
-    about = {'target': network, 'source': network, 'replicate': replicate}
-    rewind = self._add(
-      'rewind',
-      f'{stem}-rewind',
-      architecture,
-      {
-        'recipe': dataclasses.asdict(setting.recipe),
-        **setting.data,
-        'seed': seed,
-        'start': 0,
-        'stop': setting.recipe.rewind_point(setting.examples),
-      },
-      {},
-      {**about, 'method': 'dense', 'level': 0},
-    )
-    ticket, trained = rewind, ''
+    rewind = self._rewind(network, replicate, setting)
+    ticket, trained = rewind, None
     for level in range(levels + 1):
-      name = f'{stem}-{slug(method)}-level{level:02}'
-      if not level:
-        name = f'{stem}-dense'
-      else:
+      name = f'{stem}-{slug(method)}-level{level:02}' if level else ''
+      if trained is not None:
+        parents = {
+          'rewind': rewind.name,
+          'previous': ticket.name,
+          'trained': trained.name,
+        }
         ticket = self._add(
-          'prune',
-          f'{name}-ticket',
-          architecture,
-          {
-            'fraction': spec.prune_fraction,
-            'reference_count': spec.reference_count,
-            **({} if scope == 'global' else {'scope': scope}),
-          },
-          {'rewind': rewind, 'previous': ticket, 'trained': trained},
-          {**about, 'method': method, 'level': level},
+          Prune(
+            name=f'{name}-ticket',
+            architecture=architecture,
+            parents=parents,
+            subject=Subject(
+              target=network,
+              source=network,
+              method=method,
+              level=level,
+              replicate=replicate,
+            ),
+            fraction=self.spec.prune_fraction,
+            reference_count=self.spec.reference_count,
+            scope=METHODS[method].pruned_by or 'global',
+          )
         )
-      shown = setting is self.home and network in spec.targets
-      shown = shown and (not level or method in spec.methods)
+      shown = setting is self.home and network in self.spec.targets
+      shown = shown and (not level or method in self.spec.methods)
       if level < levels or shown:
-        trained = self._train(name, ticket, setting)
-      if shown and level in spec.compare_levels:
-        self.runs.append(trained)
+        trained = self._train(name or f'{stem}-dense', ticket, setting)
+        if shown and level in self.spec.compare_levels:
+          self.runs.append(trained)
+
+  def _rewind(
+    self, network: str, replicate: int, setting: TrainingSetting
+  ) -> Rewind:
+    return self._add(
+      Rewind(
+        name=f'{network}{setting.suffix}-r{replicate}-rewind',
+        architecture=setting.networks[network],
+        parents={},
+        subject=Subject(
+          target=network,
+          source=network,
+          method='dense',
+          level=0,
+          replicate=replicate,
+        ),
+        recipe=setting.recipe,
+        data=setting.data,
+        seed=self.spec.seed + replicate,
+        start=0,
+        stop=setting.rewind_point,
+      )
+    )
 
   def _compare(self, target: str, replicate: int, level: int) -> None:
     """Every method but IMP on one target at one level."""
+    itself = PlannedTransfer(self.home, target, target, Transfer())
     for method in self.spec.methods:
       if METHODS[method].pruned_by:
         continue
-      if not METHODS[method].from_source:
-        own = Transfer(self.home, target, target, '')
-        self._make(own, replicate, level, method)
-        continue
-      for transfer in self.transfers:
-        if transfer.target == target:
-          self._make(transfer, replicate, level, method)
+      planned = [itself]
+      if METHODS[method].from_source:
+        planned = [one for one in self.transfers if one.target == target]
+      for one in planned:
+        self._make(one, replicate, level, method)
 
   def _make(
-    self, transfer: Transfer, replicate: int, level: int, method: str
+    self, planned: PlannedTransfer, replicate: int, level: int, name: str
   ) -> None:
-    source, target, order = transfer.source, transfer.target, transfer.order
-    suffix = transfer.setting.suffix
-    origin = f'-{slug(transfer.shown)}-from-{source}{suffix}' if order else ''
-    name = f'{target}-r{replicate}-{method}{origin}-level{level:02}'
-    names = {
+    """One method's ticket for a target, and its training."""
+    spec, method = self.spec, METHODS[name]
+    source, target = planned.source, planned.target
+    label, elsewhere = planned.transfer.label, planned.setting.suffix
+    origin = f'-{slug(label)}-from-{source}{elsewhere}' if label else ''
+    run = f'{target}-r{replicate}-{name}{origin}-level{level:02}'
+    places = {
       'rewind': f'{target}-r{replicate}-rewind',
       'imp': f'{target}-r{replicate}-imp-level{level:02}-ticket',
-      'source': f'{source}{suffix}-r{replicate}-imp-level{level:02}-ticket',
-      'source_rewind': f'{source}{suffix}-r{replicate}-rewind',
+      'source': f'{source}{elsewhere}-r{replicate}-imp-level{level:02}-ticket',
+      'source_rewind': f'{source}{elsewhere}-r{replicate}-rewind',
     }
     options = {
-      'data': {**self.home.data, 'batch_size': self.home.recipe.batch_size},
-      'pruning': dataclasses.asdict(self.spec.pruning),
-      'sparse': dataclasses.asdict(self.spec.sparse),
-    }
-    about = {
-      'target': target,
-      'source': source,
-      'method': method,
-      'order': transfer.shown,
-      'level': level,
-      'replicate': replicate,
-      **transfer.setting.changes,
-    }
-    have, want = transfer.setting.networks[source], self.networks[target]
-    if have.classes != want.classes:
-      about['head'] = 'fresh'
-    version = METHODS[method].version
-    ticket = self._add(
-      'make',
-      f'{name}-ticket',
-      self.networks[target],
-      {
-        'target': target,
-        'method': method,
-        'order': order,
-        'level': level,
-        'seed': self.spec.seed + replicate,
-        **({'version': version} if version != 1 else {}),
-        **({'width_rule': transfer.width_rule} if transfer.width_rule else {}),
-        **{use: options[use] for use in METHODS[method].uses},
+      'data': {
+        'data': self.home.data,
+        'batch_size': self.home.recipe.batch_size,
       },
-      {role: names[role] for role in METHODS[method].needs},
-      about,
+      'pruning': {'pruning': spec.pruning},
+      'sparse': {'sparse': spec.sparse},
+    }
+    used = {}
+    for use in method.uses:
+      used |= options[use]
+    ticket = self._add(
+      Make(
+        name=f'{run}-ticket',
+        architecture=self.home.networks[target],
+        parents={role: places[role] for role in method.needs},
+        subject=Subject(
+          target=target,
+          source=source,
+          method=name,
+          level=level,
+          replicate=replicate,
+          order=label,
+          origin=planned.setting.origin,
+        ),
+        method=name,
+        method_version=method.version,
+        transfer=planned.transfer,
+        level=level,
+        seed=spec.seed + replicate,
+        **used,
+      )
     )
-    self.runs.append(self._train(name, ticket, self.home, METHODS[method]))
+    self.runs.append(self._train(run, ticket, self.home, method))
 
   def _train(
     self,
     name: str,
-    ticket: str,
+    ticket: TicketNode,
     setting: TrainingSetting,
     method: Method = METHODS['imp'],
-  ) -> str:
-    made = self.nodes[ticket]
+  ) -> Train:
     recipe = setting.recipe.longer(method.times)
-    dynamic = method.dynamic_settings(self.spec.sparse)
-    about = dict(made.spec['about'])
-    seed = self.spec.seed + about['replicate']
     return self._add(
-      'train',
-      name,
-      made.architecture,
-      {
-        'recipe': dataclasses.asdict(recipe),
-        **setting.data,
-        **({'dynamic': dynamic} if dynamic else {}),
-        'seed': seed,
-        'start': setting.recipe.rewind_point(setting.examples),
-        'stop': recipe.total_steps(setting.examples),
-      },
-      {'ticket': ticket},
-      about,
+      Train(
+        name=name,
+        architecture=ticket.architecture,
+        parents={'ticket': ticket.name},
+        subject=ticket.subject,
+        recipe=recipe,
+        data=setting.data,
+        seed=self.spec.seed + ticket.subject.replicate,
+        start=setting.rewind_point,
+        stop=recipe.total_steps(setting.data.examples),
+        dynamic=method.dynamic_settings(self.spec.sparse),
+      )
     )
 
-  def _add(self, kind, name, architecture, spec, parents, about) -> str:
-    spec = {**spec, 'about': about}
-    plain = architecture.to_json()
-    nodes = {role: self.nodes[parent] for role, parent in parents.items()}
-    keys = {role: node.key for role, node in nodes.items()}
-    before = {role: node.earlier for role, node in nodes.items()}
-    self.nodes[name] = Node(
-      name,
-      kind,
-      architecture,
-      spec,
-      parents,
-      key_of(kind, plain, spec, keys),
-      earlier_keys(kind, plain, spec, before),
-    )
-    return name
+  def _add(self, node: Added) -> Added:
+    parents = {role: self.nodes[name] for role, name in node.parents.items()}
+    self.nodes[node.name] = keyed = with_keys(node, parents)
+    return keyed

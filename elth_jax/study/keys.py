@@ -1,101 +1,122 @@
-"""Keys: hashes of all that determines a node, and those of earlier versions.
+"""Keys: hashes of all that determines a node, and of nothing else.
 
-A method that was mended gives its nodes other keys than before, and with them
-all nodes that depend on these. What a workdir has under an earlier key is made
-again, and a note says why; under any other key it is of another study.
+A field at its default is left out, so that a field that is added later changes
+no key of before. The kinds of nodes, the kinds of steps and the methods have
+versions. A new version changes the keys of their own nodes, and of all that
+depend on these: what a workdir has under an earlier key is made again, and a
+note says why. A product under any other key is of another study.
 """
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
-from elth_jax.datasets.dataset import IMAGENET_MEAN, IMAGENET_STD
-
-Spec = dict[str, Any]
+from elth_jax.study.nodes import Make, Node
 
 
-def key_of(
-  kind: str, architecture: Any, spec: Mapping[str, Any], parents: Mapping
-) -> str:
-  """The hash of all that determines a node, in hexadecimal.
+@dataclasses.dataclass(frozen=True)
+class Mended:
+  """One change of what nodes make.
+
+  Attributes:
+    what: the change in words, as in `what changed since: ...`.
+    of: the kind of node, the kind of step, or the method.
+    version: which it has since; it had the one before until then.
+  """
+
+  what: str
+  of: str
+  version: int
+
+
+MENDED: tuple[Mended, ...] = ()  # in order; to be appended to
+Keyed = TypeVar('Keyed', bound=Node)
+
+
+def with_keys(node: Keyed, parents: Mapping[str, Node]) -> Keyed:
+  """The node with its key and its earlier keys.
 
   Args:
-    kind: of the node.
-    architecture: plain JSON values.
-    spec: plain JSON values.
-    parents: role -> key.
+    node: without keys.
+    parents: role -> node, with keys.
   """
+  keys = {role: parent.key for role, parent in parents.items()}
+  earlier = []
+  for number in range(len(MENDED)):
+    before = {role: parent.earlier[number] for role, parent in parents.items()}
+    earlier.append(_key(node, before, MENDED[number:]))
+  return dataclasses.replace(
+    node, key=_key(node, keys, ()), earlier=tuple(earlier)
+  )
+
+
+def _key(
+  node: Node, parents: Mapping[str, str], undone: Sequence[Mended]
+) -> str:
+  """A node's key, or the one that it had before some changes."""
+  if isinstance(node, Make):
+    version = _version(node.method, node.method_version, undone)
+    node = dataclasses.replace(node, method_version=version)
   determined_by = {
-    'kind': kind,
-    'architecture': architecture,
-    'spec': spec,
-    'parents': parents,
+    **_plain(node, undone),
+    'architecture': node.architecture.to_json(),
+    'parents': dict(parents),
   }
   text = json.dumps(determined_by, sort_keys=True)
   return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _grasp_over_all_leaves(spec: Spec) -> Spec:
-  if spec.get('method') != 'grasp':
-    return spec
-  return {name: value for name, value in spec.items() if name != 'version'}
+def _plain(value: Any, undone: Sequence[Mended]) -> Any:
+  """A value in plain JSON, without what is at its default.
 
-
-def _imagenet_constants_for_all(spec: Spec) -> Spec:
-  if 'data' in spec:
-    return {**spec, 'data': _imagenet_constants_for_all(spec['data'])}
-  colour = len(spec.get('normalization', ((),))[0]) == 3
-  if not colour or spec['dataset'].startswith('cifar'):
-    return spec
-  constants = [list(IMAGENET_MEAN), list(IMAGENET_STD)]
-  return {**spec, 'normalization': constants}
-
-
-# in order: what was mended, and a node's spec as it was before
-MENDED: tuple[tuple[str, Callable[[Spec], Spec]], ...] = (
-  (
-    'GraSP takes gradients and Hessian products over prunable weights alone',
-    _grasp_over_all_leaves,
-  ),
-  (
-    "ImageNet's normalisation is for CIFAR alone",
-    _imagenet_constants_for_all,
-  ),
-)
-
-
-def earlier_keys(
-  kind: str,
-  architecture: Any,
-  spec: Spec,
-  parents_before: Mapping[str, tuple[str, ...]],
-) -> tuple[str, ...]:
-  """A node's key before each of `MENDED`, oldest first.
-
-  Args:
-    kind: of the node.
-    architecture: plain JSON values.
-    spec: as it is now.
-    parents_before: role -> that node's earlier keys.
+  Raises:
+    TypeError: naming the value, if it is of no kind that keys can have.
   """
-  keys = []
-  for number in range(len(MENDED)):
-    then = spec
-    for _, before in reversed(MENDED[number:]):
-      then = before(then)
-    keys.append(
-      key_of(
-        kind,
-        architecture,
-        then,
-        {role: before[number] for role, before in parents_before.items()},
-      )
-    )
-  return tuple(keys)
+  if isinstance(value, Mapping):
+    return {name: _plain(item, undone) for name, item in value.items()}
+  if isinstance(value, list | tuple):
+    return [_plain(item, undone) for item in value]
+  if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    changed = _changed(value)
+    return {**_versioned(value, undone), **_plain(changed, undone)}
+  if value is not None and not isinstance(value, bool | int | float | str):
+    raise TypeError(f'no key can have {value!r}; give plain values')
+  return value
 
 
-def mended_since(key: str, earlier: tuple[str, ...], now: str) -> str:
+def _changed(value: Any) -> dict[str, Any]:
+  """The fields that are not at their default; of nodes, their settings."""
+  fields = {field.name: field for field in dataclasses.fields(value)}
+  names = value.settings() if isinstance(value, Node) else fields
+  return {
+    name: getattr(value, name)
+    for name in names
+    if getattr(value, name) != _default(fields[name])
+  }
+
+
+def _default(field: dataclasses.Field) -> Any:
+  if field.default_factory is not dataclasses.MISSING:
+    return field.default_factory()
+  return field.default
+
+
+def _versioned(value: Any, undone: Sequence[Mended]) -> dict[str, Any]:
+  """The kind of a node or step, and its version if there were others."""
+  kind = getattr(value, 'kind', None)
+  if kind is None:
+    return {}
+  version = _version(kind, value.version, undone)
+  return {'kind': kind, **({'version': version} if version != 1 else {})}
+
+
+def _version(name: str, now: int, undone: Sequence[Mended]) -> int:
+  return min([now, *(m.version - 1 for m in undone if m.of == name)])
+
+
+def mended_since(key: str, earlier: Sequence[str], now: str) -> str:
   """What was mended since a product of an earlier key was made.
 
   Returns:
@@ -104,11 +125,11 @@ def mended_since(key: str, earlier: tuple[str, ...], now: str) -> str:
   if key == now or key not in earlier:
     return ''
   first = max(n for n, one in enumerate(earlier) if one == key)
-  changed = [
-    what
-    for (what, _), one, after in zip(
-      MENDED[first:], earlier[first:], (*earlier[first + 1 :], now), strict=True
+  after = (*earlier[first + 1 :], now)
+  return '; '.join(
+    mended.what
+    for mended, one, next_ in zip(
+      MENDED[first:], earlier[first:], after, strict=True
     )
-    if one != after
-  ]
-  return '; '.join(changed)
+    if one != next_
+  )

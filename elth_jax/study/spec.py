@@ -7,8 +7,6 @@ from typing import Any, Literal
 from ml_collections import ConfigDict
 
 from elth_jax.dynamic.options import Sparse
-from elth_jax.elastic.rules import check_rule
-from elth_jax.elastic.width import WIDTH_RULES
 from elth_jax.limits import (
   ABOVE_0,
   AT_LEAST_0,
@@ -94,8 +92,9 @@ class StudySpec:
     recipe: how every network is trained.
     recipe_on: data set -> fields of the recipe that differ there.
     methods: what is trained on each target beside the dense network.
-    orders: how ETT chooses and arranges units: rules of `elastic.rules`; and
-      channels, where widths differ: rules of `elastic.width`.
+    orders: how ETT gets from sources to targets: rules for units, of
+      `elastic.rules`; for channels, where widths differ, of `elastic.width`;
+      or for any other kind of step of `transfers`.
     width: channels of the first stage or units of a hidden layer; 0 for the
       family's usual width.
     levels: how many times IMP prunes.
@@ -152,9 +151,6 @@ class StudySpec:
       raise ValueError(
         f'source_datasets is {self.source_datasets}; give distinct values'
       )
-    for rule in self.orders:
-      if rule not in WIDTH_RULES:
-        check_rule(rule)
     idle = [m for m in self.analyses.connectivity if m not in self.methods]
     if idle or (self.analyses.overlap and 'imp' not in self.methods):
       raise ValueError(

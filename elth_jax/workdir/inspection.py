@@ -17,7 +17,7 @@ from elth_jax.study.estimate import training_runs
 from elth_jax.study.graph import build
 from elth_jax.study.keys import mended_since
 from elth_jax.study.known_names import check_names
-from elth_jax.study.nodes import Node
+from elth_jax.study.nodes import Node, Run
 from elth_jax.study.spec import StudySpec
 from elth_jax.tickets import file as ticket_file
 from elth_jax.workdir import history, outputs
@@ -164,7 +164,7 @@ def _foretell(
   there = [node for node in left if store.product(node).exists()]
   for node in there:
     health.next.append(f'set aside {store.product(node)} and make it again')
-  runs = sum(node.trains for node in left)
+  runs = sum(isinstance(node, Run) for node in left)
   begun = [node.name for node in left if store.partial(node).is_dir()]
   if left:
     health.next.append(

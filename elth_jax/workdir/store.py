@@ -29,7 +29,7 @@ from elth_jax.storage.files import (
 )
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.keys import mended_since
-from elth_jax.study.nodes import Node
+from elth_jax.study.nodes import Node, TicketNode
 from elth_jax.tickets import file as ticket_file
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.trees import PyTree, flatten, unflatten
@@ -118,7 +118,9 @@ class Store:
 
   def product(self, node: Node) -> Path:
     """Where the node's product is: a ticket's file, or a folder."""
-    return self.ticket_path(node) if node.makes_ticket else self._folder(node)
+    if isinstance(node, TicketNode):
+      return self.ticket_path(node)
+    return self._folder(node)
 
   def publish_ticket(self, node: Node, ticket: Ticket) -> None:
     ticket.save(self.ticket_path(node))
@@ -142,7 +144,7 @@ class Store:
     about = {
       'node': node.key,
       'kind': node.kind,
-      'spec': node.spec,
+      'spec': {**node.record(), 'about': node.subject.columns()},
       'parents': node.parents,
       'hashes': dict(hashes),
       'versions': versions(),
@@ -183,7 +185,7 @@ class Store:
 
   def digest(self, node: Node) -> str:
     """The SHA-256 of what a finished node made: its ticket or its weights."""
-    if node.makes_ticket:
+    if isinstance(node, TicketNode):
       return self.about(node)['sha256']
     files = manifest.read(self._folder(node))['files']
     return files[TRAINED if TRAINED in files else RESULT]['sha256']
@@ -194,7 +196,7 @@ class Store:
     Raises:
       DamagedError: if it is damaged.
     """
-    if not node.makes_ticket:
+    if not isinstance(node, TicketNode):
       return manifest.check(self._folder(node))['about']
     path = self.ticket_path(node)
     try:

@@ -1,0 +1,125 @@
+"""The step to another depth: an Elastic Ticket Transformation."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from elth_jax.elastic.plan import Plan
+from elth_jax.elastic.rules import Scores, check_rule, squeezes, stretches
+from elth_jax.families import Architecture, plan_between, pretty
+from elth_jax.tickets.explanation import explain
+from elth_jax.tickets.ticket import Ticket
+from elth_jax.tickets.transform import plan_for
+from elth_jax.transfers.step import Place, Step, register
+
+if TYPE_CHECKING:
+  from matplotlib.figure import Figure
+
+UNCHANGED = 'squeeze'  # by nothing
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Depth(Step):
+  """Another depth, by a rule for units.
+
+  Attributes:
+    network: name of the network wanted.
+    rule: of `elastic.rules`; empty where no depth changes.
+    plan: which unit copies which, once the ticket decided that.
+
+  References:
+    Chen et al. 2021, section 3.
+  """
+
+  kind: ClassVar[str] = 'depth'
+  order: ClassVar[int] = 50
+
+  network: str
+  rule: str = ''
+  plan: Plan | None = None
+
+  @classmethod
+  def reads(cls, rule: str) -> bool:
+    check_rule(rule)
+    return True
+
+  @classmethod
+  def between(
+    cls, source: Place, target: Place, rules: Sequence[str]
+  ) -> list[Step]:
+    """One step for each rule that leads there; one where depths are equal.
+
+    Rules that stretch are for deeper targets and rules that squeeze for
+    shallower ones, which are squeezed plainly if no such rule is given.
+    """
+    have, want = source.network.depths, target.network.depths
+    name = target.network.name
+    if have == want:
+      return [cls(name)]
+    shrinks = any(want.get(stage, 0) < n for stage, n in have.items())
+    refused = stretches if shrinks else squeezes
+    fitting = [rule for rule in rules if not refused(rule)]
+    if shrinks and not fitting:
+      return [cls(name, 'squeeze')]
+    if not fitting:
+      raise ValueError(
+        f'orders {tuple(rules)} has no rule that leads from '
+        f'{source.network.name} to {name}'
+      )
+    return [cls(name, rule) for rule in fitting]
+
+  @property
+  def label(self) -> str:
+    return self.rule
+
+  def predict(self, network: Architecture) -> Architecture:
+    return network.with_name(self.network)
+
+  def check(self, network: Architecture) -> None:
+    if self.plan is not None:
+      self.plan.check(network.depths)
+    else:  # which units are best is known when the ticket is; any will do here
+      scores = _equal_scores(network)
+      plan_between(network, self.predict(network), self._rule, scores)
+
+  def settled(self, ticket: Ticket) -> Step:
+    plan = self.plan or plan_for(ticket, self.network, self._rule)
+    return dataclasses.replace(self, plan=plan)
+
+  def apply(self, ticket: Ticket, seed: int) -> Ticket:
+    return ticket.transform(self.network, order=self._rule, plan=self.plan)
+
+  def explain(self, network: Architecture) -> str:
+    if not self.rule:
+      return f'depth of {network.name}: every unit stays'
+    if self.plan is None and ' by ' in self.rule:
+      return (
+        f'{network.name} -> {self.network}: {self.rule} (known when the ticket '
+        'is)'
+      )
+    return str(explain(network, self.network, self._rule, plan=self.plan))
+
+  def figure(
+    self, network: Architecture, ticket: Ticket
+  ) -> 'tuple[Figure, str]':
+    from elth_jax.tickets.drawing import transformation  # loads matplotlib
+
+    stages = list(network.depths)
+    plan = Plan.parse(ticket.provenance['plan'], stages=stages)
+    caption = (
+      f'{pretty(network.name)} to {pretty(self.network)}, {self._rule}: '
+      'the target unit copies the source unit of its number; grey, the first '
+      f'unit of a stage, always kept; dashed, a replica. Plan: {plan}'
+    )
+    drawn = transformation(network.name, self.network, plan, network.depths)
+    return drawn, caption
+
+  @property
+  def _rule(self) -> str:
+    return self.rule or UNCHANGED
+
+
+def _equal_scores(network: Architecture) -> Scores:
+  by_stage = {stage: [0.0] * units for stage, units in network.depths.items()}
+  return {'density': by_stage, 'magnitude': by_stage}
