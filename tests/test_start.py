@@ -25,7 +25,7 @@ from elth_jax.study.config import base_config
 from elth_jax.training.recipe import MLP
 
 mlp = families.FAMILIES['mlp']
-families.register(dataclasses.replace(mlp, name='plain', title='Plané'))
+families.register(dataclasses.replace(mlp, name='plain', label='Plané'))
 
 def get_config():
   return base_config(

@@ -16,7 +16,7 @@ from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Scores, make_plan
 from elth_jax.elastic.tables import ORDERS
 from elth_jax.families import trainable
-from elth_jax.families.family import FAMILIES, Family
+from elth_jax.families.family import FAMILIES, Family, kept_by_network
 from elth_jax.names import unknown
 from elth_jax.nn import conv_backends, layers
 from elth_jax.nn.conv_backends import ConvBackend, default_backend
@@ -267,7 +267,7 @@ def published_plan(
     raise ValueError(f'{source.name} to {target.name}: {error}') from None
 
 
-@functools.lru_cache
+@kept_by_network
 def _split_name(name: str) -> tuple[Family, tuple[int, ...]]:
   match = re.fullmatch(r'([a-z_]+)(\d{1,4}(?:-\d{1,4})*)', str(name))
   if name in FAMILIES:
@@ -308,7 +308,7 @@ class _Variables:
   draws: Mapping[str, tuple[layers.Draw, int]]
 
 
-@functools.lru_cache
+@kept_by_network
 def _variables(architecture: Architecture) -> _Variables:
   with layers.recorded_draws() as draws:
     shapes = jax.eval_shape(
@@ -320,7 +320,7 @@ def _variables(architecture: Architecture) -> _Variables:
   return _Variables(shapes, draws)
 
 
-@functools.lru_cache
+@kept_by_network
 def _work(architecture: Architecture) -> Work:
   """The work of one image's forward pass, BN in evaluation mode."""
   module = architecture.module(conv_backends.COUNTED)
