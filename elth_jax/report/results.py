@@ -124,7 +124,7 @@ def search_of(name: str, nodes: Mapping[str, Node]) -> list[str]:
   def visit(child: Node) -> None:
     free: tuple[str, ...] = ()
     if child.kind == 'make':
-      free = METHODS[child.spec['method']].counted
+      free = METHODS[child.spec['method']].count_only
     for role, parent in child.parents.items():
       if role not in free and parent not in found:
         found.add(parent)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
+from elth_jax import datasets
 from elth_jax.families import pretty
 from elth_jax.methods import METHODS
 
@@ -45,7 +46,7 @@ class Cell:
   @property
   def origin(self) -> str:
     """The network that the ticket was found in, and the data set, to read."""
-    where = f' on {self.dataset}' if self.dataset else ''
+    where = f' on {datasets.pretty(self.dataset)}' if self.dataset else ''
     return pretty(self.source) + where
 
   @property
@@ -83,21 +84,20 @@ def label_of(row: Row) -> str:
   if row['method'] not in METHODS:
     return row['method'].capitalize()
   method = METHODS[row['method']]
-  title = method.title or row['method']
   if not method.from_source:
-    return title
+    return method.label
   source, order = pretty(row['source']), row['order']
   if row.get('source_dataset'):
-    source += f' on {row["source_dataset"]}'
+    source += f' on {datasets.pretty(row["source_dataset"])}'
   if row.get('source_optimizer'):
     source += f' by {row["source_optimizer"]}'
   if row.get('source_width'):
     source += f' of width {row["source_width"]}'
   if row['method'] == 'ett':
-    return f'{title} from {source}' + (
+    return f'{method.label} from {source}' + (
       '' if order == 'squeeze' else f' ({order})'
     )
-  return f'{title} ({source}, {order})'
+  return f'{method.label} ({source}, {order})'
 
 
 def cells(rows: Iterable[Row]) -> list[Cell]:
@@ -186,7 +186,7 @@ def claims(found: Sequence[Cell]) -> list[Comparison]:
     if better.method in ('imp', 'ett')
     for worse in found
     if worse.method in METHODS
-    and METHODS[worse.method].beaten
+    and METHODS[worse.method].claimed_worse
     and (worse.target, worse.level) == (better.target, better.level)
   ]
 
