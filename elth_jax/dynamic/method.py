@@ -146,7 +146,7 @@ def register(
   """
 
   def enter(make: Make) -> Make:
-    about = {'doc': inspect.getdoc(make) or '', **options}
+    about: dict[str, Any] = {'doc': inspect.getdoc(make) or '', **options}
     entry = DynamicEntry(make, settings, label or name, **about)
     DYNAMIC.register(name, entry, replace)
     return make

@@ -30,22 +30,17 @@ def register_dynamic(name: str, dynamic: str = '', **options: Any) -> None:
     ValueError: if the dynamic method is unknown, or the name taken.
   """
   entry = DYNAMIC.find(dynamic or name)
-  shown = {
-    field: getattr(entry, field)
-    for field in ('label', 'doc', 'colour', 'marker')
+  about: dict[str, Any] = {
+    'count_only': ('imp',),
+    'uses': ('sparse',),
+    'dynamic': dynamic or name,
+    'label': entry.label,
+    'doc': entry.doc,
+    'colour': entry.colour,
+    'marker': entry.marker,
+    **options,
   }
-  enter = register(
-    name,
-    'rewind',
-    'imp',
-    **{
-      'count_only': ('imp',),
-      'uses': ('sparse',),
-      'dynamic': dynamic or name,
-      **shown,
-      **options,
-    },
-  )
+  enter = register(name, 'rewind', 'imp', **about)
   enter(all_weights if entry.starts_dense else random_weights)
 
 

@@ -160,7 +160,11 @@ def register(
   _check(name, needs, options)
 
   def enter(make: Make) -> Make:
-    about = {'label': name, 'doc': inspect.getdoc(make) or '', **options}
+    about: dict[str, Any] = {
+      'label': name,
+      'doc': inspect.getdoc(make) or '',
+      **options,
+    }
     colour, marker = _free_style(name)
     about['colour'] = about.get('colour') or colour
     about['marker'] = about.get('marker') or marker
