@@ -180,6 +180,7 @@ def little(tmp_path, monkeypatch):
     std=(0.5,),
     examples={'train': 3, 'test': 3},
     content={'train': content, 'test': content},
+    forms=tuple,
   )
   return prepared, folder, asked
 

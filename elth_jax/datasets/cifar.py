@@ -15,29 +15,70 @@ from elth_jax.datasets.dataset import (
 from elth_jax.datasets.registry import register
 from elth_jax.datasets.tfds import Prepared
 
+IDS = '{split}_{row:05d}'
+
+
+def _cifar10_forms():
+  from elth_jax.datasets.prepare import formats, published
+
+  batches = tuple(f'data_batch_{number}' for number in range(1, 6))
+  binary = {
+    'train': tuple(f'{name}.bin' for name in batches),
+    'test': ('test_batch.bin',),
+  }
+  python = {'train': batches, 'test': ('test_batch',)}
+  return (
+    published.Form(
+      binary, formats.cifar10, 'cifar-10-binary', 'cifar-10-batches-bin'
+    ),
+    published.Form(
+      python, formats.cifar10_python, 'cifar-10-python', 'cifar-10-batches-py'
+    ),
+  )
+
+
+def _cifar100_forms():
+  from elth_jax.datasets.prepare import formats, published
+
+  binary = {'train': ('train.bin',), 'test': ('test.bin',)}
+  python = {'train': ('train',), 'test': ('test',)}
+  return (
+    published.Form(
+      binary, formats.cifar100, 'cifar-100-binary', 'cifar-100-binary'
+    ),
+    published.Form(
+      python, formats.cifar100_python, 'cifar-100-python', 'cifar-100-python'
+    ),
+  )
+
+
 CIFAR10 = Prepared(
-  'cifar10',
-  '3.0.2',
-  (32, 32, 3),
-  10,
-  (0.4914, 0.4822, 0.4465),
-  (0.2470, 0.2435, 0.2616),
-  {'train': 50_000, 'test': 10_000},
-  {
+  name='cifar10',
+  version='3.0.2',
+  shape=(32, 32, 3),
+  classes=10,
+  mean=(0.4914, 0.4822, 0.4465),
+  std=(0.2470, 0.2435, 0.2616),
+  examples={'train': 50_000, 'test': 10_000},
+  content={
     'train': '9e403a645a1c174a6fe79109361fd279a61fa5fcf4c083e0f2b0f714b519ea2b',
     'test': '68811822c78471fdca4aab8533d2d4f04deb8e2f86f57e3c232b3c5b583736cc',
   },
+  forms=_cifar10_forms,
+  ids=IDS,
   published_stats=(IMAGENET_MEAN, IMAGENET_STD),
 )
 CIFAR100 = Prepared(
-  'cifar100',
-  '3.0.2',
-  (32, 32, 3),
-  100,
-  (0.5071, 0.4865, 0.4409),
-  (0.2673, 0.2564, 0.2762),
-  {'train': 50_000, 'test': 10_000},
-  {},
+  name='cifar100',
+  version='3.0.2',
+  shape=(32, 32, 3),
+  classes=100,
+  mean=(0.5071, 0.4865, 0.4409),
+  std=(0.2673, 0.2564, 0.2762),
+  examples={'train': 50_000, 'test': 10_000},
+  content={},
+  forms=_cifar100_forms,
+  ids=IDS,
   published_stats=(IMAGENET_MEAN, IMAGENET_STD),
 )
 

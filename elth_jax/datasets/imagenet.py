@@ -7,11 +7,14 @@ References:
 from elth_jax.datasets.registry import register
 from elth_jax.datasets.tfds_stream import PreparedStream
 
+TRAIN, VALIDATION = 'ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar'
 IMAGENET = PreparedStream(
-  'imagenet2012',
-  '5.1.0',
-  1000,
-  {'train': 1_281_167, 'test': 50_000},
+  name='imagenet2012',
+  version='5.1.0',
+  classes=1000,
+  examples={'train': 1_281_167, 'test': 50_000},
+  files=(TRAIN, VALIDATION),
+  licensed=True,
 )
 
 register(

@@ -8,10 +8,16 @@ from elth_jax.datasets.registry import register
 from elth_jax.datasets.tfds_stream import PreparedStream
 
 PLACES365 = PreparedStream(
-  'places365_small',
-  '2.1.0',
-  365,
-  {'train': 1_803_460, 'test': 36_500},
+  name='places365_small',
+  version='2.1.0',
+  classes=365,
+  examples={'train': 1_803_460, 'test': 36_500},
+  files=(
+    'train_256_places365standard.tar',
+    'val_256.tar',
+    'test_256.tar',
+    'filelist_places365-standard.tar',
+  ),
 )
 
 register(

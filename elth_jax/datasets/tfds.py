@@ -8,8 +8,9 @@ other caches of the user, so that a second start takes a second.
 
 import dataclasses
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
@@ -50,6 +51,10 @@ class Prepared:
     content: by split, the `content_hash` of the published data. Where it is
       not known, images are counted, and the mean and std of the training
       images are compared.
+    forms: returns the forms in which its files are published, as
+      `prepare.published.Form`, the one to download first.
+    ids: how tensorflow-datasets names an example, with `{split}` and `{row}`;
+      empty where it does not.
     published_stats: as in `Images`.
   """
 
@@ -61,6 +66,8 @@ class Prepared:
   std: tuple[float, ...]
   examples: Mapping[str, int]
   content: Mapping[str, str]
+  forms: Callable[[], tuple[Any, ...]]
+  ids: str = ''
   published_stats: Stats | None = None
 
   def load(self) -> Dataset:

@@ -27,6 +27,8 @@ class PreparedStream:
     version: the one that is read.
     classes: the number of classes.
     examples: by split, ours.
+    files: the published files that it is prepared from.
+    licensed: whether these are not to be had without registration.
     mean: per channel, of images scaled to 0..1.
     std: likewise.
     side: pixels of a cut image.
@@ -38,6 +40,8 @@ class PreparedStream:
   version: str
   classes: int
   examples: Mapping[str, int]
+  files: tuple[str, ...]
+  licensed: bool = False
   mean: tuple[float, ...] = IMAGENET_MEAN
   std: tuple[float, ...] = IMAGENET_STD
   side: int = 224

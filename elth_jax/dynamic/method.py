@@ -22,7 +22,9 @@ class Dynamic:
 
   Attributes:
     init: (keep, seed) -> the method's own arrays, on the host: data, so that
-      one compilation serves all sparsities and seeds.
+      one compilation serves all sparsities and seeds. If densities change in
+      training, `used` among them maps each prunable leaf to the sum of its
+      densities over all steps, for the cost of training.
     masks: (step, params, masks, state) -> (masks, state), before the gradient
       is taken.
     due: step -> whether `update` takes the place of the optimiser's step.

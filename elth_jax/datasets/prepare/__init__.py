@@ -169,15 +169,15 @@ def _published(
   """The published examples, verified before anything is written."""
   if source:
     say(f'reading {source}')
-    splits = published.read(data.name, source)
+    splits = published.read(data, source)
   else:
-    splits = download.read(data.name, cache, say)
+    splits = download.read(data, cache, say)
   for split, examples in splits.items():
     wrong = data.difference(split, examples.images, examples.labels)
     if wrong:
       raise DatasetError(
         f'{source or cache}: {split} {wrong}; get the published files again: '
-        f'{published.wanted(data.name)}'
+        f'{published.wanted(data)}'
       )
   return splits
 
