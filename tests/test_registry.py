@@ -12,6 +12,7 @@ from elth_jax.families import FAMILIES, architecture
 from elth_jax.masks import counts
 from elth_jax.methods import METHODS, Setting, Sparse, register
 from elth_jax.methods.dynamic_sparse import register_dynamic
+from elth_jax.methods.styles import SPARE
 from elth_jax.registry import Registry, import_modules
 from elth_jax.report import analyses, figures, summary
 from elth_jax.report.summary import Cell
@@ -197,7 +198,7 @@ def test_a_cell_of_a_notebook_that_runs_again_keeps_its_colour(unregistered):
 
 def test_no_two_methods_of_this_library_look_alike():
   styles = [style for m in METHODS.values() for style in m.styles]
-  assert len(set(styles)) == len(styles)
+  assert len({*styles, *SPARE}) == len(styles) + len(SPARE)
   assert all(m.label and m.doc for m in METHODS.values())
 
 
@@ -218,6 +219,7 @@ def test_several_lines_of_one_method_differ():
   ('name', 'needs', 'options', 'message'),
   [
     ('My method', ('imp',), {}, "method name 'My method': use lower-case"),
+    ('dense', ('imp',), {}, "method name 'dense': results"),
     ('mine', ('impp',), {}, "method 'mine': unknown role 'impp'; .* 'imp'"),
     ('mine', ('imp',), {'count_only': ('im',)}, "unknown role 'im'"),
     ('mine', ('imp',), {'uses': ('pruner',)}, "use 'pruner'; .*'pruning'"),

@@ -186,6 +186,8 @@ def _check(name: str, needs: Sequence[str], options: Mapping[str, Any]) -> None:
     raise ValueError(
       f'method name {name!r}: use lower-case letters, digits and underscores'
     )
+  if name == 'dense':
+    raise ValueError("method name 'dense': results call the dense network so")
   named = {
     'role': (get_args(Role), (*needs, *options.get('count_only', ()))),
     'use': (get_args(Use), options.get('uses', ())),
