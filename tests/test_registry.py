@@ -1,6 +1,7 @@
 """Registries, and entries that files outside the package register."""
 
 import importlib
+import subprocess
 import sys
 
 import numpy as np
@@ -279,6 +280,21 @@ def test_a_dynamic_method_of_ones_own_is_trained(
       np.testing.assert_array_equal(np.squeeze(mask), np.squeeze(before))
   with pytest.raises(ValueError, match="dynamic method 'frozn'; did you mean"):
     register_dynamic('frozn')
+
+
+def test_a_dynamic_method_may_be_registered_before_methods_are_imported():
+  """In a process of its own, where nothing has imported them."""
+  code = (
+    'from elth_jax import dynamic\n'
+    "dynamic.register('mine', lambda sparse: {})(lambda *given: None)\n"
+    'from elth_jax.methods import METHODS, dynamic_sparse\n'
+    "dynamic_sparse.register_dynamic('mine')\n"
+    "print(METHODS['mine'].dynamic)\n"
+  )
+  run = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True
+  )
+  assert run.stdout == 'mine\n', run.stderr
 
 
 def test_every_dynamic_method_has_a_method_that_trains_with_it():

@@ -77,8 +77,10 @@ def _keeping(ticket: Ticket, keep: int) -> Ticket:
   return dataclasses.replace(ticket, provenance=about)
 
 
-for _name in DYNAMIC:  # each module of elth_jax.dynamic has registered its own
-  register_dynamic(_name)
+for _name, _entry in DYNAMIC.items():
+  # files outside the package may have registered theirs before this is imported
+  if _entry.make.__module__.startswith('elth_jax.dynamic.'):
+    register_dynamic(_name)
 register_dynamic(
   'rigl_x5',
   'rigl',
