@@ -73,8 +73,8 @@ def ours(
     for name in ('rigl', 'dpf'):
       settings = METHODS[name].dynamic_settings(Sparse())
       other = Trainer(net, recipe, dataset, dynamic=settings)
-      title = METHODS[name].title
-      cases[f'one ticket, {title}'] = one_epoch(other, half, 1, keep)
+      label = METHODS[name].label
+      cases[f'one ticket, {label}'] = one_epoch(other, half, 1, keep)
   return cases
 
 

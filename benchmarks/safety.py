@@ -37,7 +37,7 @@ def main() -> None:
   arguments = parser.parse_args()
   jax.config.update('jax_num_cpu_devices', suitable_cpu_devices())
   dataset = measure.noise(32, arguments.images, 1000)
-  datasets.DATASETS[dataset.name] = lambda: dataset
+  datasets.register(dataset.name, lambda: dataset)
   images = arguments.minutes * 60 * IMAGES_A_SECOND
   config = base_config(
     dataset=dataset.name,

@@ -20,7 +20,7 @@ import measure
 import numpy as np
 from PIL import Image
 
-from elth_jax.datasets import tfds_stream
+from elth_jax.datasets import imagenet
 from elth_jax.datasets.stream import Reading, Stream
 from tests import prepared
 
@@ -71,7 +71,7 @@ def made(folder: Path) -> Stream:
   prepared.write(folder, 'imagenet2012', '5.1.0', splits)
   os.environ['TFDS_DATA_DIR'] = str(folder)
   counts = {'train': EXAMPLES, 'test': 1}
-  return dataclasses.replace(tfds_stream.IMAGENET, examples=counts).load()
+  return dataclasses.replace(imagenet.IMAGENET, examples=counts).load()
 
 
 def photograph(draw: np.random.Generator) -> bytes:

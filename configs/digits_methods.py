@@ -1,4 +1,4 @@
-"""Every method there is, on handwritten digits, in one study and one report.
+"""All methods of docs/methods.md on handwritten digits, in one report.
 
   python -m elth_jax.main --config=configs/digits_methods.py \
     --workdir=runs/digits_methods
@@ -13,10 +13,22 @@ points mean nothing; the report says which are more than chance.
 
 from ml_collections import ConfigDict
 
-from elth_jax.methods import METHODS, Sparse
+from elth_jax.dynamic.options import Sparse
 from elth_jax.study.config import base_config
 from elth_jax.study.spec import Analyses
 from elth_jax.training.recipe import Recipe
+
+ONE_SHOT = ('magnitude', 'snip', 'grasp', 'synflow')
+CONTROLS = (
+  'reinit_local',
+  'reinit_global',
+  'ett_reinit',
+  'ett_random_masks',
+  'ett_all_random',
+  'ett_snip_replicas',
+  'ett_permuted_replicas',
+)
+CHANGING = ('rigl', 'rigl_x5', 'set', 'dpf')  # masks change in training
 
 
 def get_config() -> ConfigDict:
@@ -24,7 +36,10 @@ def get_config() -> ConfigDict:
     dataset='digits',
     sources=('resnet14',),
     targets=('resnet20',),
-    methods=tuple(METHODS),
+    methods=(
+      *('imp', 'imp_layerwise', 'ett', 'reinit', 'random'),
+      *(*ONE_SHOT, *CONTROLS, *CHANGING),
+    ),
     width=4,  # channels of the first stage; 16 in the paper
     levels=6,
     compare_levels=(2, 4, 6),  # 64%, 87% and 95.3% sparsity

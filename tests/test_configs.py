@@ -105,7 +105,8 @@ def test_every_experiment_runs_to_its_figure(
   """The small design, smaller still, on a few invented images."""
   for name in datasets.DATASETS:
     shape = datasets.outline(name).image_shape
-    monkeypatch.setitem(datasets.DATASETS, name, lambda s=shape: few(s))
+    entry = datasets.DatasetEntry(lambda s=shape: few(s))
+    monkeypatch.setitem(datasets.DATASETS, name, entry)
   config = config_of(path, argument)
   config.scale = 'small'
   smaller = {

@@ -36,7 +36,9 @@ def tiny_figure(figure, file, format, **options):
 @pytest.fixture(autouse=True, scope='module')
 def tiny():
   with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(datasets.DATASETS, 'tiny', make_dataset)
+    patch.setitem(
+      datasets.DATASETS, 'tiny', datasets.DatasetEntry(make_dataset)
+    )
     patch.setattr(run_lib, 'Trainer', trainer)
     patch.setattr(matplotlib.figure.Figure, 'savefig', tiny_figure)
     patch.setattr(loop_lib, 'SEGMENT_SECONDS', 0.0)

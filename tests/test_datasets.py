@@ -74,7 +74,9 @@ def test_halves_share_no_image_and_have_all_classes():
   )
 
 
-@pytest.mark.parametrize('name', sorted(datasets.OUTLINES))
+@pytest.mark.parametrize(
+  'name', sorted(n for n, entry in datasets.DATASETS.items() if entry.outline)
+)
 def test_only_cifar_is_normalised_by_imagenet(name):
   """As in ElasticLTH; its ImageNet has ImageNet's numbers of its own."""
   own = datasets.outline(name)
@@ -178,6 +180,7 @@ def little(tmp_path, monkeypatch):
     std=(0.5,),
     examples={'train': 3, 'test': 3},
     content={'train': content, 'test': content},
+    forms=tuple,
   )
   return prepared, folder, asked
 
@@ -293,8 +296,9 @@ def test_truncated_real_data_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_data_set_of_ones_own_is_known_by_name(monkeypatch):
-  monkeypatch.setattr(datasets, 'DATASETS', dict(datasets.DATASETS))
-  monkeypatch.setattr(datasets, 'OUTLINES', dict(datasets.OUTLINES))
+  for name in ('mine', 'planned'):  # taken out again
+    monkeypatch.setitem(datasets.DATASETS, name, None)
+    del datasets.DATASETS[name]
   datasets.register('mine', make_dataset)
   assert datasets.load('mine').examples == make_dataset().examples
   assert datasets.outline('mine').image_shape == make_dataset().image_shape

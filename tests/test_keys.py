@@ -45,7 +45,9 @@ def config(**values):
 
 @pytest.fixture
 def tiny(monkeypatch):
-  monkeypatch.setitem(datasets.DATASETS, 'tiny', make_dataset)
+  monkeypatch.setitem(
+    datasets.DATASETS, 'tiny', datasets.DatasetEntry(make_dataset)
+  )
 
 
 def keys_of(workdir):

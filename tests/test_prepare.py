@@ -24,7 +24,8 @@ import scipy.io
 
 from elth_jax import datasets
 from elth_jax import prepare as command
-from elth_jax.datasets import prepare, prepared, tfds_stream
+from elth_jax.datasets import imagenet as imagenet_lib
+from elth_jax.datasets import prepare, prepared
 from elth_jax.datasets.dataset import content_hash
 from elth_jax.datasets.prepare import large
 from tests.prepared import jpeg
@@ -40,7 +41,7 @@ pytestmark = pytest.mark.filterwarnings('ignore')  # tensorflow-datasets' own
 def made_up(name):
   """split -> images and labels of a tiny stand-in for a data set."""
   draw = np.random.default_rng(len(name))
-  data = prepare.SETS[name]
+  data = datasets.DATASETS[name].prepared
   return {
     split: (
       draw.integers(0, 256, (count, *data.shape)).astype(np.uint8),
@@ -116,7 +117,7 @@ def write_files(name, folder, splits):
 
 def expect(monkeypatch, name, splits):
   """Makes a data set expect the tiny stand-in instead of the real images."""
-  data = prepare.SETS[name]
+  data = datasets.DATASETS[name].prepared
   pixels = splits['train'][0].reshape(-1, data.shape[-1]) / 255
   changes = {
     'examples': COUNTS,
@@ -372,7 +373,7 @@ def test_bad_arguments_are_one_line(home, capsys, name, given, message):
   error = capsys.readouterr().err
   assert error.startswith('elth_jax: ') and error.count('\n') == 1
   assert message in error
-  with pytest.raises(ValueError, match='unknown dataset'):
+  with pytest.raises(ValueError, match='unknown data set'):
     datasets.load('mnist:3.0.1')
 
 
@@ -541,7 +542,7 @@ def add(file, name, content):
 @pytest.fixture
 def imagenet(tmp_path, home, monkeypatch):
   imagenet_files(tmp_path)
-  about = tfds_stream.IMAGENET.__dict__
+  about = imagenet_lib.IMAGENET.__dict__
   monkeypatch.setitem(about, 'examples', {'train': 6, 'test': 4})
   monkeypatch.setitem(about, 'classes', 2)
   return tmp_path

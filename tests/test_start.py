@@ -25,7 +25,7 @@ from elth_jax.study.config import base_config
 from elth_jax.training.recipe import MLP
 
 mlp = families.FAMILIES['mlp']
-families.register(dataclasses.replace(mlp, name='plain', title='Plané'))
+families.register(dataclasses.replace(mlp, name='plain', label='Plané'))
 
 def get_config():
   return base_config(
@@ -298,7 +298,7 @@ def test_what_fails_after_a_signal_counts_as_stopped(tmp_path):
     'import os, signal, time\nfrom elth_jax import datasets\n\n'
     'def load():\n  os.kill(os.getpid(), signal.SIGTERM)\n  time.sleep(1)\n'
     '  raise RuntimeError("a worker was lost")\n\n'
-    'datasets.DATASETS["lost"] = load\n'
+    'datasets.register("lost", load)\n'
   )
   config = tmp_path / 'config.py'
   config.write_text(

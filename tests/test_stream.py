@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from elth_jax import datasets
-from elth_jax.datasets import tfds_stream
+from elth_jax.datasets import imagenet
 from elth_jax.datasets.prepared import DatasetMissingError
 from elth_jax.datasets.stream import Reading, centre_box, random_box
 from elth_jax.families import architecture
@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
 def source(folder, monkeypatch):
   """ImageNet as it would be with so few images."""
   monkeypatch.setenv('TFDS_DATA_DIR', str(folder))
-  return dataclasses.replace(tfds_stream.IMAGENET, examples=COUNTS, side=16)
+  return dataclasses.replace(imagenet.IMAGENET, examples=COUNTS, side=16)
 
 
 @pytest.fixture
@@ -283,11 +283,15 @@ def test_bn_statistics_of_a_stream_are_those_of_its_images(stream):
 @pytest.fixture
 def study(source, monkeypatch):
   """ImageNet to another data set, with fresh heads."""
-  monkeypatch.setitem(datasets.DATASETS, 'imagenet2012', source.load)
+  monkeypatch.setitem(
+    datasets.DATASETS, 'imagenet2012', datasets.DatasetEntry(source.load)
+  )
   tiny = dataclasses.replace(
     make_dataset(size=16, channels=3), name='tiny', classes=7
   )
-  monkeypatch.setitem(datasets.DATASETS, 'tiny', lambda: tiny)
+  monkeypatch.setitem(
+    datasets.DATASETS, 'tiny', datasets.DatasetEntry(lambda: tiny)
+  )
   return base_config(
     dataset='tiny',
     source_datasets=('imagenet2012',),

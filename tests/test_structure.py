@@ -146,6 +146,10 @@ CONFIG = TREES | {'absl', 'ml_collections', 'optax'}  # absl is optax's
     ('import elth_jax.study.config', CONFIG),
     ('import elth_jax.training.recipe', CONFIG),
     ('import configs.digits; configs.digits.get_config()', CONFIG),
+    (
+      'import configs.digits_methods; configs.digits_methods.get_config()',
+      CONFIG,
+    ),
   ],
 )
 def test_light_imports_load_few_libraries(statement, allowed):

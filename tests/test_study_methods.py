@@ -48,13 +48,17 @@ def config(**values):
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-  monkeypatch.setitem(datasets.DATASETS, 'tiny', make_dataset)
+  monkeypatch.setitem(
+    datasets.DATASETS, 'tiny', datasets.DatasetEntry(make_dataset)
+  )
 
 
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory):
   with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(datasets.DATASETS, 'tiny', make_dataset)
+    patch.setitem(
+      datasets.DATASETS, 'tiny', datasets.DatasetEntry(make_dataset)
+    )
     workdir = tmp_path_factory.mktemp('methods')
     assert session.run(config(), workdir)
   return workdir

@@ -43,7 +43,9 @@ RECIPE = Recipe(
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-  monkeypatch.setitem(datasets.DATASETS, 'tiny', make_dataset)
+  monkeypatch.setitem(
+    datasets.DATASETS, 'tiny', datasets.DatasetEntry(make_dataset)
+  )
   monkeypatch.setattr(loop_lib, 'SEGMENT_SECONDS', 0.0)  # many segments
 
 
@@ -66,7 +68,9 @@ def config(**values):
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory):
   with pytest.MonkeyPatch.context() as patch:
-    patch.setitem(datasets.DATASETS, 'tiny', make_dataset)
+    patch.setitem(
+      datasets.DATASETS, 'tiny', datasets.DatasetEntry(make_dataset)
+    )
     workdir = tmp_path_factory.mktemp('finished')
     assert session.run(config(), workdir)
   return workdir
@@ -310,7 +314,7 @@ def test_a_ticket_of_one_data_set_is_trained_on_another(tmp_path, monkeypatch):
     elsewhere = make_dataset(train=30, size=8, channels=3)
     return dataclasses.replace(elsewhere, name='other')
 
-  monkeypatch.setitem(datasets.DATASETS, 'other', other)
+  monkeypatch.setitem(datasets.DATASETS, 'other', datasets.DatasetEntry(other))
   cross = config(
     sources=('mlp2', 'mlp3'),
     source_datasets=('other',),
@@ -346,7 +350,7 @@ def test_a_head_for_other_classes_is_fresh_and_outside_the_ticket(
   def other():
     return dataclasses.replace(make_dataset(), name='other', classes=5)
 
-  monkeypatch.setitem(datasets.DATASETS, 'other', other)
+  monkeypatch.setitem(datasets.DATASETS, 'other', datasets.DatasetEntry(other))
   cross = config(
     source_datasets=('other',),
     methods=('ett', 'ett_reinit', 'random'),
@@ -443,7 +447,7 @@ def test_what_cannot_run_is_refused_before_data_is_loaded(
   def load():
     raise AssertionError('data was loaded')
 
-  monkeypatch.setitem(datasets.DATASETS, 'tiny', load)
+  monkeypatch.setitem(datasets.DATASETS, 'tiny', datasets.DatasetEntry(load))
   monkeypatch.chdir(tmp_path)
   with pytest.raises(StoreError, match="workdir is 'gs://bucket'"):
     session.run(config(), 'gs://bucket')

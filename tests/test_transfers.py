@@ -58,7 +58,7 @@ EVERYTHING = at(
     (at(width=1), 'width depth', 'narrow', 'width 2 -> 1: narrow'),
     (at(classes=7), 'head depth', 'squeeze', 'classes 3 -> 7'),
     (at(shape=(9, 9, 1)), 'images depth', 'squeeze', '8x8x1 -> 9x9x1'),
-    (at(dataset='mnist'), 'dataset depth', 'squeeze', 'digits -> mnist'),
+    (at(dataset='mnist'), 'dataset depth', 'squeeze', 'set digits -> MNIST'),
     (at(optimizer='adam'), 'optimizer depth', 'squeeze', 'sgd -> adam'),
     (
       EVERYTHING,
@@ -152,8 +152,9 @@ def test_where_sources_differ_is_told_in_names_and_words():
     'source_width': 2,
   }
   assert suffix(found) == '-on-digits-by-sgd-of-width-2'
-  assert in_words({**found, 'level': 3}) == ' on digits by sgd of width 2'
+  assert in_words({**found, 'level': 3}) == (' on digits by sgd of width 2')
   assert in_words({'source_dataset': ''}) == ''
+  assert in_words({'source_dataset': 'cifar10'}) == ' on CIFAR-10'
 
 
 @pytest.fixture

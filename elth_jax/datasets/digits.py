@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from elth_jax.datasets.dataset import Dataset, DatasetError, content_hash
+from elth_jax.datasets.registry import register
 from elth_jax.randomness import generator
 
 TEST_SHARE = 0.2
@@ -53,3 +54,8 @@ def _stratified(labels: np.ndarray) -> np.ndarray:
   test = np.zeros(len(labels), bool)
   test[by_class[:: round(1 / TEST_SHARE)]] = True
   return test
+
+
+register(
+  'digits', load, label='digits', doc='Handwritten digits of 8x8 pixels.'
+)

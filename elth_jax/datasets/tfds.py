@@ -8,15 +8,14 @@ other caches of the user, so that a second start takes a second.
 
 import dataclasses
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
 
 from elth_jax.datasets.dataset import (
-  IMAGENET_MEAN,
-  IMAGENET_STD,
   Dataset,
   DatasetError,
   Outline,
@@ -29,6 +28,7 @@ from elth_jax.datasets.prepared import (
   decode,
   prepared_info,
 )
+from elth_jax.datasets.registry import DATASETS
 from elth_jax.storage import manifest
 from elth_jax.storage.files import cache_dir, remove_folder, sha256
 
@@ -51,6 +51,10 @@ class Prepared:
     content: by split, the `content_hash` of the published data. Where it is
       not known, images are counted, and the mean and std of the training
       images are compared.
+    forms: returns the forms in which its files are published, as
+      `prepare.published.Form`, the one to download first.
+    ids: how tensorflow-datasets names an example, with `{split}` and `{row}`;
+      empty where it does not.
     published_stats: as in `Images`.
   """
 
@@ -62,6 +66,8 @@ class Prepared:
   std: tuple[float, ...]
   examples: Mapping[str, int]
   content: Mapping[str, str]
+  forms: Callable[[], tuple[Any, ...]]
+  ids: str = ''
   published_stats: Stats | None = None
 
   def load(self) -> Dataset:
@@ -156,9 +162,10 @@ class Prepared:
   def _foreign(self, content: str) -> str:
     text = 'holds other images or labels than the published '
     text += f'{self.name} {self.version}'
-    for other in PREPARED:
-      if content and content in other.content.values():
-        text += f' (it is {other.name})'
+    for name, entry in DATASETS.items():
+      known = getattr(entry.prepared, 'content', {})
+      if content and content in known.values():
+        text += f' (it is {name})'
     return text
 
   def _has_stats(self, images: np.ndarray) -> bool:
@@ -170,72 +177,6 @@ class Prepared:
     mean = shares @ values
     std = np.sqrt(shares @ values**2 - mean**2)
     return np.allclose((mean, std), (self.mean, self.std), atol=TOLERANCE)
-
-
-COLOUR, GREY = (32, 32, 3), (28, 28, 1)
-IMAGENET_STATS = (IMAGENET_MEAN, IMAGENET_STD)
-CIFAR10 = Prepared(
-  'cifar10',
-  '3.0.2',
-  COLOUR,
-  10,
-  (0.4914, 0.4822, 0.4465),
-  (0.2470, 0.2435, 0.2616),
-  {'train': 50_000, 'test': 10_000},
-  {
-    'train': '9e403a645a1c174a6fe79109361fd279a61fa5fcf4c083e0f2b0f714b519ea2b',
-    'test': '68811822c78471fdca4aab8533d2d4f04deb8e2f86f57e3c232b3c5b583736cc',
-  },
-  published_stats=IMAGENET_STATS,
-)
-MNIST = Prepared(
-  'mnist',
-  '3.0.1',
-  GREY,
-  10,
-  (0.1307,),
-  (0.3081,),
-  {'train': 60_000, 'test': 10_000},
-  {
-    'train': 'a54cf4a384d3bb5af45eb56f81d42637e1ceab547035c08a3103f93ce94ebcc8',
-    'test': '19a3cdcb4cf1a5cf9b28e7e6372dceeadb74bac75e40dccbdd32560f55504c7e',
-  },
-)
-CIFAR100 = Prepared(
-  'cifar100',
-  '3.0.2',
-  COLOUR,
-  100,
-  (0.5071, 0.4865, 0.4409),
-  (0.2673, 0.2564, 0.2762),
-  {'train': 50_000, 'test': 10_000},
-  {},
-  published_stats=IMAGENET_STATS,
-)
-FASHION_MNIST = Prepared(
-  'fashion_mnist',
-  '3.0.1',
-  GREY,
-  10,
-  (0.2860,),
-  (0.3530,),
-  {'train': 60_000, 'test': 10_000},
-  {
-    'train': '2730462015ace16ceaabbf1f6fe96a02e5e4927151b448fa9bb69b05fde8ae30',
-    'test': '53a1127dea06695bfe8ee832f90ca162566d53ca99a3a49ccbecf64c8731c05d',
-  },
-)
-SVHN = Prepared(
-  'svhn_cropped',
-  '3.1.0',
-  COLOUR,
-  10,
-  (0.4377, 0.4438, 0.4728),
-  (0.1980, 0.2010, 0.1970),
-  {'train': 73_257, 'test': 26_032},  # without the 531,131 extra images
-  {},
-)
-PREPARED = (CIFAR10, CIFAR100, FASHION_MNIST, MNIST, SVHN)
 
 
 def _cached(

@@ -1,4 +1,4 @@
-"""Streams of what tensorflow-datasets has prepared: ImageNet and Places365."""
+"""Streams of what tensorflow-datasets has prepared, for large data sets."""
 
 import dataclasses
 import hashlib
@@ -15,6 +15,8 @@ from elth_jax.datasets.prepared import (
 )
 from elth_jax.datasets.stream import Records, Stream
 
+SPLITS = {'train': 'train', 'test': 'validation'}
+
 
 @dataclasses.dataclass(frozen=True)
 class PreparedStream:
@@ -24,21 +26,28 @@ class PreparedStream:
     name: in tensorflow-datasets, and in a config.
     version: the one that is read.
     classes: the number of classes.
-    splits: our name of a split -> its name there.
     examples: by split, ours.
+    files: the published files that it is prepared from.
+    licensed: whether these are not to be had without registration.
     mean: per channel, of images scaled to 0..1.
     std: likewise.
     side: pixels of a cut image.
+    splits: our name of a split -> its name there. The published test sets have
+      no labels.
   """
 
   name: str
   version: str
   classes: int
-  splits: Mapping[str, str]
   examples: Mapping[str, int]
+  files: tuple[str, ...]
+  licensed: bool = False
   mean: tuple[float, ...] = IMAGENET_MEAN
   std: tuple[float, ...] = IMAGENET_STD
   side: int = 224
+  splits: Mapping[str, str] = dataclasses.field(
+    default_factory=lambda: dict(SPLITS)
+  )
 
   def load(self) -> Stream:
     """The data, opened; images are read when they are needed.
@@ -83,24 +92,6 @@ class PreparedStream:
       count=self.examples['train'],
       size=(self.side, self.side, 3),
     )
-
-
-SPLITS = {'train': 'train', 'test': 'validation'}  # tests are not labelled
-IMAGENET = PreparedStream(
-  'imagenet2012',
-  '5.1.0',
-  1000,
-  SPLITS,
-  {'train': 1_281_167, 'test': 50_000},
-)
-PLACES365 = PreparedStream(
-  'places365_small',
-  '2.1.0',
-  365,
-  SPLITS,
-  {'train': 1_803_460, 'test': 36_500},
-)
-STREAMS = (IMAGENET, PLACES365)
 
 
 def _records(folder: Path, split: str, name: str) -> Records:

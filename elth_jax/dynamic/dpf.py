@@ -100,9 +100,19 @@ def kept_by_update(
   return kept.astype(np.int32)
 
 
-@register('dpf')
+@register(
+  'dpf',
+  lambda sparse: {'interval': sparse.dpf_interval},
+  label='DPF',
+  starts_dense=True,
+  colour='#35978F',
+  marker='d',
+)
 def _dpf(options, training):
-  """`interval`; the schedule ends at the second drop, or with training."""
+  """DPF: dense weights trained behind a mask that grows sparser.
+
+  The schedule ends at the second drop of the learning rate, or with training.
+  """
   later = training.drops[1] if len(training.drops) > 1 else training.steps
   return dpf(
     training.sizes,

@@ -1,13 +1,18 @@
-"""What a dynamic method is, and the ways to make one from plain values."""
+"""What a dynamic method is, and the registry of them.
+
+Each method's module registers it.
+"""
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import optax
 
-from elth_jax.names import unknown
+from elth_jax.dynamic.options import Sparse
+from elth_jax.registry import Registry
 from elth_jax.trees import PyTree
 
 
@@ -17,7 +22,9 @@ class Dynamic:
 
   Attributes:
     init: (keep, seed) -> the method's own arrays, on the host: data, so that
-      one compilation serves all sparsities and seeds.
+      one compilation serves all sparsities and seeds. If densities change in
+      training, `used` among them maps each prunable leaf to the sum of its
+      densities over all steps, for the cost of training.
     masks: (step, params, masks, state) -> (masks, state), before the gradient
       is taken.
     due: step -> whether `update` takes the place of the optimiser's step.
@@ -55,16 +62,56 @@ class Training:
   spared: int
 
 
-# (settings without `method`, training) -> method
+# (settings, training) -> method
 Make = Callable[[Mapping[str, Any], Training], Dynamic]
-DYNAMIC: dict[str, Make] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class DynamicEntry:
+  """A dynamic method by name, and how it is shown.
+
+  Attributes:
+    make: (settings, training) -> the method for one training.
+    settings: options of a config -> the plain values that `make` is given.
+      They enter the keys of a study's nodes.
+    label: how people write its name.
+    doc: what it does.
+    starts_dense: whether training starts from all weights; or else from random
+      masks with the wanted number of weights, of RigL's counts by layer.
+    colour: of its lines in figures, as `#RRGGBB`; empty for one that is free.
+    marker: of its points there, as matplotlib names it; likewise.
+  """
+
+  make: Make
+  settings: Callable[[Sparse], dict[str, Any]]
+  label: str = ''
+  doc: str = ''
+  starts_dense: bool = False
+  colour: str = ''
+  marker: str = ''
+
+
+DYNAMIC: Registry[DynamicEntry] = Registry('dynamic method')
+
+
+def settings_of(name: str, sparse: Sparse) -> dict[str, Any]:
+  """What `make_dynamic` is given for a method: plain values.
+
+  Args:
+    name: of the method.
+    sparse: the options of a config.
+
+  Raises:
+    ValueError: if the method is unknown.
+  """
+  return {'method': name, **DYNAMIC.find(name).settings(sparse)}
 
 
 def make_dynamic(settings: Mapping[str, Any], training: Training) -> Dynamic:
   """The method that plain settings name.
 
   Args:
-    settings: `method`, and what its entry in `DYNAMIC` takes.
+    settings: `method`, and what its entry's `make` takes.
     training: what it is part of.
 
   Raises:
@@ -72,16 +119,38 @@ def make_dynamic(settings: Mapping[str, Any], training: Training) -> Dynamic:
   """
   options = dict(settings)
   method = options.pop('method')
-  if method not in DYNAMIC:
-    raise ValueError(unknown('dynamic method', method, DYNAMIC))
-  return DYNAMIC[method](options, training)
+  return DYNAMIC.find(method).make(options, training)
 
 
-def register(name: str) -> Callable[[Make], Make]:
-  """Enters a function into `DYNAMIC` under `name`."""
+def register(
+  name: str,
+  settings: Callable[[Sparse], dict[str, Any]],
+  label: str = '',
+  replace: bool = False,
+  **options: Any,
+) -> Callable[[Make], Make]:
+  """Registers the decorated function, which makes a method, under a name.
+
+  Studies train with it by a method of `elth_jax.methods`; for a module of this
+  package there is one by the same name, for others
+  `methods.dynamic_sparse.register_dynamic` makes it.
+
+  Args:
+    name: of the method.
+    settings: see `DynamicEntry`.
+    label: how people write its name; by default, `name`.
+    replace: whether it may take the place of a method of that name.
+    **options: other fields of `DynamicEntry`; `doc` is the function's
+      docstring, unless it is given.
+
+  Raises:
+    ValueError: if the name is taken.
+  """
 
   def enter(make: Make) -> Make:
-    DYNAMIC[name] = make
+    about: dict[str, Any] = {'doc': inspect.getdoc(make) or '', **options}
+    entry = DynamicEntry(make, settings, label or name, **about)
+    DYNAMIC.register(name, entry, replace)
     return make
 
   return enter

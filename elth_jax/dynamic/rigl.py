@@ -1,9 +1,7 @@
-"""RigL: drop the smallest weights, grow where the gradient is largest.
-
-SET is RigL without the gradient: it grows at random.
-"""
+"""RigL: drop the smallest weights, grow where the gradient is largest."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -11,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from elth_jax.dynamic.method import Dynamic, register
+from elth_jax.dynamic.method import Dynamic, Training, register
+from elth_jax.dynamic.options import Sparse
 from elth_jax.trees import PyTree
 
 
@@ -143,18 +142,19 @@ def _is_none(leaf: Any) -> bool:
   return leaf is None
 
 
-@register('rigl')
-def _rigl(options, training):
-  return _from_options(options, training, 'gradient')
+def rigl_settings(sparse: Sparse) -> dict[str, Any]:
+  """The options of RigL and SET."""
+  return {
+    'interval': sparse.interval,
+    'drop_fraction': sparse.drop_fraction,
+    'stop_fraction': sparse.stop_fraction,
+  }
 
 
-@register('set')
-def _set(options, training):
-  return _from_options(options, training, 'random')
-
-
-def _from_options(options, training, grow: str) -> Dynamic:
-  """`stop_fraction` of training, `interval` and `drop_fraction`."""
+def rigl_from(
+  options: Mapping[str, Any], training: Training, grow: str
+) -> Dynamic:
+  """`rigl` for a training, from the values of `rigl_settings`."""
   return rigl(
     training.optimizer,
     int(options['stop_fraction'] * training.steps),
@@ -162,3 +162,9 @@ def _from_options(options, training, grow: str) -> Dynamic:
     options['drop_fraction'],
     grow,
   )
+
+
+@register('rigl', rigl_settings, label='RigL', colour='#7F3B08', marker='*')
+def _rigl(options, training):
+  """RigL from the target's rewind weights, random masks by ERK."""
+  return rigl_from(options, training, 'gradient')

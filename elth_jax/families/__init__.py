@@ -1,4 +1,7 @@
-"""Model families: networks by name, their units, and what is prunable."""
+"""Model families: networks by name, their units, and what is prunable.
+
+A new family is a new module here, which calls `register`; it is found.
+"""
 
 from elth_jax.families.architecture import (
   Architecture,
@@ -8,6 +11,7 @@ from elth_jax.families.architecture import (
 )
 from elth_jax.families.family import FAMILIES, Family, pretty, register
 from elth_jax.families.published_plans import PlanSyntax
+from elth_jax.registry import import_modules
 
 __all__ = [
   'FAMILIES',
@@ -20,3 +24,5 @@ __all__ = [
   'published_plan',
   'register',
 ]
+
+import_modules(__name__, __path__)

@@ -16,8 +16,7 @@ from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Scores, make_plan
 from elth_jax.elastic.tables import ORDERS
 from elth_jax.families import trainable
-from elth_jax.families.family import FAMILIES, Family
-from elth_jax.names import unknown
+from elth_jax.families.family import FAMILIES, Family, kept_by_network
 from elth_jax.nn import conv_backends, layers
 from elth_jax.nn.conv_backends import ConvBackend, default_backend
 from elth_jax.nn.forward_work import Work, forward_work
@@ -267,18 +266,18 @@ def published_plan(
     raise ValueError(f'{source.name} to {target.name}: {error}') from None
 
 
-@functools.lru_cache
+@kept_by_network
 def _split_name(name: str) -> tuple[Family, tuple[int, ...]]:
   match = re.fullmatch(r'([a-z_]+)(\d{1,4}(?:-\d{1,4})*)', str(name))
   if name in FAMILIES:
     raise ValueError(f'network {name!r} has no depth; write it as in resnet20')
-  if not match or match[1] not in FAMILIES:
-    stem = match[1] if match else name
+  try:
+    family = FAMILIES.find(match[1] if match else name)
+  except ValueError as error:
     raise ValueError(
-      f'network {name!r}: {unknown("family", stem, FAMILIES)}; write its '
-      'name and depth, e.g. resnet20'
-    )
-  family = FAMILIES[match[1]]
+      f'network {name!r}: {error}; write its name and depth, e.g. resnet20'
+    ) from None
+  assert match  # or else the name is no family's
   numbers = tuple(map(int, match[2].split('-')))
   if len(numbers) > family.numbers:
     raise ValueError(
@@ -308,7 +307,7 @@ class _Variables:
   draws: Mapping[str, tuple[layers.Draw, int]]
 
 
-@functools.lru_cache
+@kept_by_network
 def _variables(architecture: Architecture) -> _Variables:
   with layers.recorded_draws() as draws:
     shapes = jax.eval_shape(
@@ -320,7 +319,7 @@ def _variables(architecture: Architecture) -> _Variables:
   return _Variables(shapes, draws)
 
 
-@functools.lru_cache
+@kept_by_network
 def _work(architecture: Architecture) -> Work:
   """The work of one image's forward pass, BN in evaluation mode."""
   module = architecture.module(conv_backends.COUNTED)

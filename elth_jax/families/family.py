@@ -1,28 +1,22 @@
-"""Families: networks that differ in depth alone, and the registry of them."""
+"""Families: networks that differ in depth alone, and the registry of them.
+
+The module of a network registers its families.
+"""
 
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import flax.linen as nn
 
 from elth_jax.elastic.layout import Layout
-from elth_jax.families import (
-  mlp,
-  mobilenet,
-  resnet,
-  vgg,
-)
-from elth_jax.families import pytorch_names as torch_names
 from elth_jax.families.published_plans import PlanSyntax
 from elth_jax.nn.conv_backends import ConvBackend
-from elth_jax.nn.layers import (
-  ONETICKET,
-  OPEN_LTH,
-  Initialization,
-  LayerFactory,
-)
+from elth_jax.nn.layers import OPEN_LTH, Initialization, LayerFactory
+from elth_jax.registry import Registry
+
+Function = TypeVar('Function', bound=Callable[..., Any])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +31,8 @@ class Family:
     depths: the numbers in a name -> units in each stage; raises `ValueError`.
     module: (architecture, backend) -> Flax module, called with NHWC images, the
       examples' weights (batch,) and whether it is training; it returns logits.
-    title: how people write its name, e.g. `ResNet`.
+    label: how people write its name, e.g. `ResNet`; by default, `name`.
+    doc: what its networks are, in a sentence.
     numbers: the most numbers that a name may have, as in `vgg13-3`.
     layout: how trees of this family name stages and units.
     prunable_names: the last part of the names of prunable parameters.
@@ -57,7 +52,8 @@ class Family:
   module: Callable[[Any, ConvBackend], nn.Module]
   input_shape: tuple[int, int, int] = (32, 32, 3)
   classes: int = 10
-  title: str = ''
+  label: str = ''
+  doc: str = ''
   numbers: int = 1
   layout: Layout = Layout()
   prunable_names: tuple[str, ...] = ('kernel',)
@@ -78,39 +74,61 @@ class Family:
     return leaf in self.spared
 
 
-FAMILIES: dict[str, Family] = {}
+FAMILIES: Registry[Family] = Registry('family')
+_TRACED: list[Any] = []  # functions that keep what families' modules tell
 
 
-def register(family: Family) -> Family:
+def register(family: Family, replace: bool = False) -> Family:
   """Makes a family's networks known by name, for tickets and studies.
+
+  Args:
+    family: the family; its `name` is what its networks' names start with.
+    replace: whether it may take the place of a family of that name.
 
   Raises:
     ValueError: if the name is taken, or is not letters and underscores.
   """
-  if family.name in FAMILIES:
-    raise ValueError(f'there is a family {family.name!r} already')
   if not family.name.replace('_', '').isalpha() or not family.name.islower():
     raise ValueError(
       f'family name {family.name!r}: use lower-case letters and underscores'
     )
-  FAMILIES[family.name] = family
+  FAMILIES.register(family.name, family, replace)
+  for function in _TRACED:  # of a family that was replaced
+    function.cache_clear()
   return family
+
+
+def kept_by_network(function: Function) -> Function:
+  """`functools.lru_cache` for what is found out about a network by its name.
+
+  Forgets all when a family is registered, since that may be another module
+  under an old name.
+  """
+  cached: Any = functools.lru_cache(function)
+  _TRACED.append(cached)
+  return cached
 
 
 def pretty(network: str) -> str:
   """`resnet20` as `ResNet-20`, `vgg13-3` as `VGG-13-3`."""
   stem = network.rstrip('-0123456789')
-  if stem not in FAMILIES or not FAMILIES[stem].title:
+  if stem not in FAMILIES or not FAMILIES[stem].label:
     return network
-  return f'{FAMILIES[stem].title}-{network[len(stem) :]}'
+  return f'{FAMILIES[stem].label}-{network[len(stem) :]}'
 
 
-def _network(
+def module_of(
   cls: Callable[..., nn.Module],
   initial: Initialization = OPEN_LTH,
   **options: Any,
 ) -> Callable[[Any, ConvBackend], nn.Module]:
-  """How a family's networks are made from their depths, width and classes."""
+  """How a family's networks are made of their depths, width and classes.
+
+  Args:
+    cls: the Flax module, called with (depths, width, classes, layers).
+    initial: how its layers are drawn.
+    **options: of the module.
+  """
   return lambda a, backend: cls(
     tuple(a.depths.values()),
     a.width,
@@ -120,118 +138,4 @@ def _network(
   )
 
 
-IMAGENET = (224, 224, 3)
-# OneTicket moves tickets between numbers of classes, so sparsity is of the rest
-_HEAD = ('head/kernel',)
-_BASIC_END = ('bn2/scale', 'bn2/bias')
-_BOTTLENECK_END = ('bn3/scale', 'bn3/bias')
-_bottleneck_depths = functools.partial(
-  resnet.listed_depths, known=resnet.BOTTLENECK
-)
-
-register(
-  Family(
-    name='resnet',
-    title='ResNet',
-    width=16,
-    depths=resnet.cifar_depths,
-    module=_network(resnet.ResNet),
-    branch_end=_BASIC_END,
-    torch_name=torch_names.open_lth_resnet,
-  )
-)
-register(
-  Family(
-    name='imagenet_resnet',
-    title='ImageNet ResNet',
-    width=64,
-    input_shape=IMAGENET,
-    classes=1000,
-    depths=functools.partial(resnet.listed_depths, known=resnet.BASIC),
-    module=_network(resnet.ResNet, block=resnet.Basic, imagenet=True),
-    branch_end=_BASIC_END,
-    torch_name=torch_names.torchvision_resnet,
-  )
-)
-register(
-  Family(
-    name='bottleneck_resnet',
-    title='Bottleneck ResNet',
-    width=64,
-    input_shape=IMAGENET,
-    classes=1000,
-    depths=_bottleneck_depths,
-    module=_network(resnet.ResNet, block=resnet.Bottleneck, imagenet=True),
-    branch_end=_BOTTLENECK_END,
-    torch_name=torch_names.torchvision_resnet,
-  )
-)
-register(
-  Family(
-    name='oneticket_resnet',
-    title='OneTicket ResNet',
-    width=64,
-    input_shape=IMAGENET,
-    classes=1000,
-    depths=_bottleneck_depths,
-    module=_network(
-      resnet.ResNet, ONETICKET, block=resnet.Bottleneck, imagenet=True
-    ),
-    dense=_HEAD,
-    branch_end=_BOTTLENECK_END,
-    torch_name=torch_names.torchvision_resnet,
-  )
-)
-register(
-  Family(
-    name='vgg',
-    title='VGG',
-    width=64,
-    depths=vgg.depths,
-    module=_network(vgg.VGG),
-    numbers=2,
-    layout=Layout(fixed={'stage6': 0}),  # its linear layers are all alike
-    spared=('head/kernel',),
-    plan_syntax=PlanSyntax(stage='stage6', step=2),
-    torch_name=torch_names.elastic_lth_vgg,
-    older_torch_name=torch_names.older_vgg,
-  )
-)
-register(
-  Family(
-    name='oneticket_vgg',
-    title='OneTicket VGG',
-    width=64,
-    depths=vgg.depths,
-    module=_network(vgg.VGG, ONETICKET),
-    dense=_HEAD,
-    torch_name=torch_names.elastic_lth_vgg,
-  )
-)
-register(
-  Family(
-    name='mobilenet',
-    title='MobileNet',
-    width=32,
-    input_shape=IMAGENET,
-    classes=1000,
-    depths=mobilenet.depths,
-    module=_network(mobilenet.MobileNet),
-    torch_name=torch_names.mobilenet,
-  )
-)
-register(
-  Family(
-    name='mlp',
-    title='MLP',
-    width=300,
-    input_shape=(28, 28, 1),
-    depths=mlp.depths,
-    module=lambda a, backend: mlp.MLP(
-      a.numbers[0], a.width, a.classes, LayerFactory(backend)
-    ),
-    spared=('head/kernel',),
-    plan_syntax=PlanSyntax(trailing=1),
-    torch_name=torch_names.open_lth_mlp,
-  )
-)
+IMAGENET = (224, 224, 3)  # (height, width, channels)

@@ -7,6 +7,9 @@ first are the units; the first, the narrow layer and the head are invariant.
 import flax.linen as nn
 import jax
 
+from elth_jax.families import pytorch_names
+from elth_jax.families.family import Family, register
+from elth_jax.families.published_plans import PlanSyntax
 from elth_jax.nn.layers import LayerFactory, LinearBlock, Stage
 
 
@@ -54,3 +57,21 @@ class MLP(nn.Module):
     x = Stage(block, self.hidden, name='stage1')(x)
     neck = self.kit.dense(max(self.width // 3, 1), name='neck')
     return self.kit.dense(self.classes, name='head')(nn.relu(neck(x)))
+
+
+register(
+  Family(
+    name='mlp',
+    label='MLP',
+    doc='LeNet-300-100 with 1, 2, ... hidden layers before the narrow one.',
+    width=300,
+    input_shape=(28, 28, 1),
+    depths=depths,
+    module=lambda a, backend: MLP(
+      a.numbers[0], a.width, a.classes, LayerFactory(backend)
+    ),
+    spared=('head/kernel',),
+    plan_syntax=PlanSyntax(trailing=1),
+    torch_name=pytorch_names.open_lth_mlp,
+  )
+)

@@ -10,6 +10,8 @@ References:
 import flax.linen as nn
 import jax
 
+from elth_jax.families import pytorch_names
+from elth_jax.families.family import IMAGENET, Family, module_of, register
 from elth_jax.nn.layers import LayerFactory, Stage
 
 # (channels as a multiple of the stem's, stride of the first block)
@@ -94,3 +96,18 @@ class MobileNet(nn.Module):
 
       x = Stage(block, blocks, name=f'stage{number}')(x, weights, train)
     return self.kit.dense(self.classes, name='head')(backend.pool(x))
+
+
+register(
+  Family(
+    name='mobilenet',
+    label='MobileNet',
+    doc='MobileNetV1 with 1, 2, ... equal blocks: 20, 22, ... layers.',
+    width=32,
+    input_shape=IMAGENET,
+    classes=1000,
+    depths=depths,
+    module=module_of(MobileNet),
+    torch_name=pytorch_names.mobilenet,
+  )
+)

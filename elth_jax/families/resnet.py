@@ -5,12 +5,16 @@ References:
   shortcuts as in open_lth, the bottleneck's stride as in torchvision.
 """
 
+import dataclasses
+import functools
 from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
 
-from elth_jax.nn.layers import LayerFactory, Stage
+from elth_jax.families import pytorch_names
+from elth_jax.families.family import IMAGENET, Family, module_of, register
+from elth_jax.nn.layers import ONETICKET, LayerFactory, Stage
 
 BASIC = {18: (2, 2, 2, 2), 26: (2, 3, 4, 3), 34: (3, 4, 6, 3)}
 BOTTLENECK = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -137,3 +141,58 @@ class ResNet(nn.Module):
 
       x = Stage(block, blocks, name=f'stage{number}')(x, weights, train)
     return self.kit.dense(self.classes, name='head')(backend.pool(x))
+
+
+BASIC_END = ('bn2/scale', 'bn2/bias')
+BOTTLENECK_END = ('bn3/scale', 'bn3/bias')
+
+register(
+  Family(
+    name='resnet',
+    label='ResNet',
+    doc='CIFAR ResNets of 6 n + 2 layers, in three stages.',
+    width=16,
+    depths=cifar_depths,
+    module=module_of(ResNet),
+    branch_end=BASIC_END,
+    torch_name=pytorch_names.open_lth_resnet,
+  )
+)
+register(
+  Family(
+    name='imagenet_resnet',
+    label='ImageNet ResNet',
+    doc='ImageNet ResNets of two convolutions a block: 18, 26 and 34 layers.',
+    width=64,
+    input_shape=IMAGENET,
+    classes=1000,
+    depths=functools.partial(listed_depths, known=BASIC),
+    module=module_of(ResNet, block=Basic, imagenet=True),
+    branch_end=BASIC_END,
+    torch_name=pytorch_names.torchvision_resnet,
+  )
+)
+_bottleneck = Family(
+  name='bottleneck_resnet',
+  label='Bottleneck ResNet',
+  doc='ImageNet ResNets of bottleneck blocks: 50, 101 and 152 layers.',
+  width=64,
+  input_shape=IMAGENET,
+  classes=1000,
+  depths=functools.partial(listed_depths, known=BOTTLENECK),
+  module=module_of(ResNet, block=Bottleneck, imagenet=True),
+  branch_end=BOTTLENECK_END,
+  torch_name=pytorch_names.torchvision_resnet,
+)
+register(_bottleneck)
+register(
+  dataclasses.replace(
+    _bottleneck,
+    name='oneticket_resnet',
+    label='OneTicket ResNet',
+    doc='Bottleneck ResNets as OneTicket trained them, with a dense head.',
+    module=module_of(ResNet, ONETICKET, block=Bottleneck, imagenet=True),
+    # tickets move between numbers of classes, so sparsity is of the rest
+    dense=('head/kernel',),
+  )
+)

@@ -1,12 +1,12 @@
 """Whether studies can train a family's module: what they give it, and keep."""
 
-import functools
 from typing import Any
 
 import flax.errors
 import jax
 import jax.numpy as jnp
 
+from elth_jax.families.family import kept_by_network
 from elth_jax.nn import conv_backends
 
 KEPT = ('params', 'batch_stats')
@@ -31,7 +31,7 @@ _NEEDS = {
 }
 
 
-@functools.lru_cache
+@kept_by_network
 def check_trainable(architecture: Any) -> None:
   """See `Architecture.check_trainable`."""
   if architecture.is_own:  # made of this library's layers, which are tested

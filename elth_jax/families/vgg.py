@@ -12,7 +12,11 @@ References:
 import flax.linen as nn
 import jax
 
-from elth_jax.nn.layers import LayerFactory, LinearBlock, Stage
+from elth_jax.elastic.layout import Layout
+from elth_jax.families import pytorch_names
+from elth_jax.families.family import Family, module_of, register
+from elth_jax.families.published_plans import PlanSyntax
+from elth_jax.nn.layers import ONETICKET, LayerFactory, LinearBlock, Stage
 
 STAGES = {13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 WIDTHS = (1, 2, 4, 8, 8)
@@ -87,3 +91,34 @@ class VGG(nn.Module):
       self.depths[number - 1],
       name=f'stage{number}',
     )
+
+
+register(
+  Family(
+    name='vgg',
+    label='VGG',
+    doc='VGGs for CIFAR with BN: 13, 16 and 19 layers, and linear layers.',
+    width=64,
+    depths=depths,
+    module=module_of(VGG),
+    numbers=2,
+    layout=Layout(fixed={'stage6': 0}),  # its linear layers are all alike
+    spared=('head/kernel',),
+    plan_syntax=PlanSyntax(stage='stage6', step=2),
+    torch_name=pytorch_names.elastic_lth_vgg,
+    older_torch_name=pytorch_names.older_vgg,
+  )
+)
+register(
+  Family(
+    name='oneticket_vgg',
+    label='OneTicket VGG',
+    doc='VGGs as OneTicket trained them, with a dense head.',
+    width=64,
+    depths=depths,
+    module=module_of(VGG, ONETICKET),
+    # tickets move between numbers of classes, so sparsity is of the rest
+    dense=('head/kernel',),
+    torch_name=pytorch_names.elastic_lth_vgg,
+  )
+)

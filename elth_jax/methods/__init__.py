@@ -1,6 +1,8 @@
-"""Methods by name: IMP, elastic tickets, baselines, controls, dynamic ones."""
+"""Methods by name: IMP, elastic tickets, baselines, controls, dynamic ones.
 
-from elth_jax.methods import baselines, controls, dynamic_sparse
+A new method is a new module here, which calls `register`; it is found.
+"""
+
 from elth_jax.methods.registry import (
   METHODS,
   Method,
@@ -9,6 +11,7 @@ from elth_jax.methods.registry import (
   Sparse,
   register,
 )
+from elth_jax.registry import import_modules
 
 __all__ = [
   'METHODS',
@@ -16,8 +19,7 @@ __all__ = [
   'Pruning',
   'Setting',
   'Sparse',
-  'baselines',
-  'controls',
-  'dynamic_sparse',
   'register',
 ]
+
+import_modules(__name__, __path__)

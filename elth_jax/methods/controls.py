@@ -3,9 +3,10 @@
 from elth_jax.elastic import replicas
 from elth_jax.families import Architecture
 from elth_jax.masks import counts, permute_globally, permute_within_leaves
-from elth_jax.methods.baselines import fresh_under, snip_of
 from elth_jax.methods.lottery import with_masks
 from elth_jax.methods.registry import Setting, Tickets, register
+from elth_jax.methods.reinit import fresh_under
+from elth_jax.methods.snip import snip_of
 from elth_jax.pruners import select
 from elth_jax.randomness import generator
 from elth_jax.tickets.ticket import Ticket
@@ -13,13 +14,25 @@ from elth_jax.transfers import Transfer
 from elth_jax.trees import map_named
 
 
-@register('reinit_local', 'imp', title='Reinit, masks permuted in layers')
+@register(
+  'reinit_local',
+  'imp',
+  label='Reinit, masks permuted in layers',
+  colour='#01665E',
+  marker='4',
+)
 def reinit_local(tickets, setting):
   """New weights, the target's IMP mask permuted in each layer (OneTicket)."""
   return _reinit_permuted(tickets['imp'], setting, permute_within_leaves)
 
 
-@register('reinit_global', 'imp', title='Reinit, masks permuted globally')
+@register(
+  'reinit_global',
+  'imp',
+  label='Reinit, masks permuted globally',
+  colour='#1B7837',
+  marker='>',
+)
 def reinit_global(tickets, setting):
   """New weights, the target's IMP mask permuted over all layers (OneTicket).
 
@@ -33,7 +46,13 @@ def reinit_global(tickets, setting):
   )
 
 
-@register('ett_reinit', 'source', title='ETT masks, reinit')
+@register(
+  'ett_reinit',
+  'source',
+  label='ETT masks, reinit',
+  colour='#A6761D',
+  marker='<',
+)
 def ett_reinit(tickets, setting):
   """Figure 3: the transformed mask over new weights."""
   moved, _ = _transformed(tickets, setting)
@@ -44,7 +63,9 @@ def ett_reinit(tickets, setting):
   'ett_random_masks',
   'source',
   'source_rewind',
-  title='ETT weights, random masks',
+  label='ETT weights, random masks',
+  colour='#E7298A',
+  marker='P',
 )
 def ett_random_masks(tickets, setting):
   """Figure 3: the source's dense weights, transformed, under random masks."""
@@ -54,7 +75,13 @@ def ett_random_masks(tickets, setting):
   return with_masks(dense, permute_within_leaves(moved.masks, draw))
 
 
-@register('ett_all_random', 'source', title='Random masks, reinit')
+@register(
+  'ett_all_random',
+  'source',
+  label='Random masks, reinit',
+  colour='#4D4D4D',
+  marker='X',
+)
 def ett_all_random(tickets, setting):
   """Figure 3: new weights under random masks, by layer as dense as ETT's."""
   moved, _ = _transformed(tickets, setting)
@@ -65,8 +92,10 @@ def ett_all_random(tickets, setting):
   'ett_snip_replicas',
   'source',
   'source_rewind',
-  title='ETT, SNIP masks on replicas',
+  label='ETT, SNIP masks on replicas',
   uses=('pruning', 'data'),
+  colour='#2166AC',
+  marker='2',
 )
 def ett_snip_replicas(tickets, setting):
   """Figure 3: the transformed ticket, replicas masked by SNIP instead.
@@ -100,7 +129,9 @@ def ett_snip_replicas(tickets, setting):
   'ett_permuted_replicas',
   'source',
   'source_rewind',
-  title='ETT, masks of replicas permuted',
+  label='ETT, masks of replicas permuted',
+  colour='#B2182B',
+  marker='3',
 )
 def ett_permuted_replicas(tickets, setting):
   """Figure 4's "Random": replicas' masks permuted, over dense weights."""

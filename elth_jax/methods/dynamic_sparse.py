@@ -1,8 +1,9 @@
-"""Methods whose masks change in training: RigL, SET and DPF."""
+"""Methods whose masks change in training, by what `dynamic.DYNAMIC` has."""
 
 import dataclasses
+from typing import Any
 
-from elth_jax.dynamic import erk_counts, uniform_counts
+from elth_jax.dynamic import DYNAMIC, erk_counts, uniform_counts
 from elth_jax.dynamic.distribution import random_masks
 from elth_jax.families import Architecture
 from elth_jax.masks import counts
@@ -11,11 +12,39 @@ from elth_jax.methods.registry import Setting, Tickets, register
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.trees import flatten
 
-ROLES = ('rewind', 'imp')
-CHANGING = {'counted': ('imp',), 'uses': ('sparse',)}
+
+def register_dynamic(name: str, dynamic: str = '', **options: Any) -> None:
+  """Registers the method that trains with a dynamic method.
+
+  It starts from the target's dense rewind weights, and keeps in the end as many
+  as the target's IMP ticket of that level.
+
+  Args:
+    name: of the method.
+    dynamic: the entry of `dynamic.DYNAMIC`, which brings label, docstring,
+      colour and marker along; by default, that of the method's name.
+    **options: of `methods.register`, such as `times` or `replace`; they go
+      before what the entry brings.
+
+  Raises:
+    ValueError: if the dynamic method is unknown, or the name taken.
+  """
+  entry = DYNAMIC.find(dynamic or name)
+  about: dict[str, Any] = {
+    'count_only': ('imp',),
+    'uses': ('sparse',),
+    'dynamic': dynamic or name,
+    'label': entry.label,
+    'doc': entry.doc,
+    'colour': entry.colour,
+    'marker': entry.marker,
+    **options,
+  }
+  enter = register(name, 'rewind', 'imp', **about)
+  enter(all_weights if entry.starts_dense else random_weights)
 
 
-def _scattered(tickets: Tickets, setting: Setting, purpose: str) -> Ticket:
+def random_weights(tickets: Tickets, setting: Setting) -> Ticket:
   """Dense rewind weights under random masks with RigL's counts by layer."""
   rewind = tickets['rewind']
   network = Architecture.from_json(rewind.architecture)
@@ -30,35 +59,14 @@ def _scattered(tickets: Tickets, setting: Setting, purpose: str) -> Ticket:
     kept = erk_counts(shapes, keep, spared)
   else:
     kept = uniform_counts(shapes, keep, [next(iter(shapes)), *spared])
-  seed = setting.seed_for(purpose)
+  seed = setting.seed_for('rigl')  # all start from the same masks
   return _keeping(
     with_masks(rewind, random_masks(rewind.masks, kept, seed)), keep
   )
 
 
-@register('rigl', *ROLES, **CHANGING, title='RigL', dynamic='rigl')
-def rigl(tickets, setting):
-  """RigL from the target's rewind weights, random masks by ERK."""
-  return _scattered(tickets, setting, 'rigl')
-
-
-@register(
-  'rigl_x5', *ROLES, **CHANGING, title='RigL-5x', dynamic='rigl', times=5
-)
-def rigl_x5(tickets, setting):
-  """RigL trained five times as long, drops and window too (RigL-5x)."""
-  return _scattered(tickets, setting, 'rigl')
-
-
-@register('set', *ROLES, **CHANGING, title='SET', dynamic='set')
-def set_(tickets, setting):
-  """SET: as RigL, growing at random."""
-  return _scattered(tickets, setting, 'set')
-
-
-@register('dpf', *ROLES, **CHANGING, title='DPF', dynamic='dpf')
-def dpf(tickets, setting):
-  """DPF: dense weights trained behind a mask that grows sparser."""
+def all_weights(tickets: Tickets, setting: Setting) -> Ticket:
+  """Dense rewind weights, none of them pruned yet."""
   del setting
   return _keeping(tickets['rewind'], counts(tickets['imp'].masks)[0])
 
@@ -67,3 +75,17 @@ def _keeping(ticket: Ticket, keep: int) -> Ticket:
   """The ticket with a note of how many weights are kept in the end."""
   about = {**ticket.provenance, 'keep': keep}
   return dataclasses.replace(ticket, provenance=about)
+
+
+for _name, _entry in DYNAMIC.items():
+  # files outside the package may have registered theirs before this is imported
+  if _entry.make.__module__.startswith('elth_jax.dynamic.'):
+    register_dynamic(_name)
+register_dynamic(
+  'rigl_x5',
+  'rigl',
+  label='RigL-5x',
+  doc='RigL trained five times as long, drops and window too (RigL-5x).',
+  times=5,
+  colour='#E08214',
+)

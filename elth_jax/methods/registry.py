@@ -1,4 +1,4 @@
-"""What a method is, and the table of them.
+"""What a method is, and the registry of them.
 
 A method is one function that makes the ticket which a study trains: from a
 target's dense rewind weights, from the ticket that IMP found there, or from
@@ -7,16 +7,21 @@ they train.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
 
 from elth_jax.datasets import Dataset, Stream
-from elth_jax.dynamic.options import Sparse
+from elth_jax.dynamic import DYNAMIC, Sparse, settings_of
+from elth_jax.methods.styles import Style, spare
+from elth_jax.names import unknown
 from elth_jax.pruners.options import Pruning
 from elth_jax.randomness import generator
+from elth_jax.registry import Registry
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.transfers import Transfer
 
@@ -25,6 +30,7 @@ from elth_jax.transfers import Transfer
 # `source_rewind`: that network's dense rewind weights.
 Role = Literal['rewind', 'imp', 'source', 'source_rewind']
 Tickets = Mapping[Role, Ticket]
+Use = Literal['data', 'pruning', 'sparse']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,63 +82,123 @@ Make = Callable[[Tickets, Setting], Ticket]
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-  """One way to make a ticket for a target.
+  """One way to make a ticket for a target, and how it is shown.
 
   Attributes:
     needs: the tickets that `make` is given, by role.
     make: (tickets by role, setting) -> ticket.
-    counted: roles of which only the count of weights is used, so that what
-      it cost to find them is no cost of this method.
-    uses: what else determines its tickets: `data` (training images),
-      `pruning` or `sparse` (options).
-    title: how people write its name.
-    beaten: whether E-LTH claims that elastic tickets do better.
-    dynamic: the method that changes masks in training, if any.
+    count_only: roles of which only the number of kept weights is used, so that
+      what it cost to find them is no cost of this method.
+    uses: what else determines its tickets, as fields of `Setting`: `data`
+      (training images), `pruning` or `sparse` (options).
+    label: how people write its name.
+    doc: what it does.
+    claimed_worse: whether E-LTH claims that IMP and ETT are more accurate; a
+      report tests that claim where a config names none.
+    dynamic: the entry of `dynamic.DYNAMIC` that changes masks in training, if
+      any.
     times: how many times longer it is trained.
     pruned_by: for iterative pruning, what a level ranks weights over: `global`
       or each `leaf`; empty for methods that make a ticket at once.
     version: raised when a mended method makes other tickets; enters the keys
       of its nodes when it is not 1.
+    colour: of its lines in figures, as `#RRGGBB`.
+    marker: of its points there, as matplotlib names it.
+    further_styles: (colour, marker) of its second, third, ... line in a
+      figure, where it has one for each source and rule.
   """
 
   needs: tuple[Role, ...]
   make: Make
-  counted: tuple[Role, ...] = ()
-  uses: tuple[Literal['data', 'pruning', 'sparse'], ...] = ()
-  title: str = ''
-  beaten: bool = False
+  count_only: tuple[Role, ...] = ()
+  uses: tuple[Use, ...] = ()
+  label: str = ''
+  doc: str = ''
+  claimed_worse: bool = False
   dynamic: str = ''
   times: int = 1
   pruned_by: Literal['', 'global', 'leaf'] = ''
   version: int = 1
+  colour: str = ''
+  marker: str = ''
+  further_styles: tuple[Style, ...] = ()
 
   @property
   def from_source(self) -> bool:
     """Whether its ticket comes from another network's."""
     return 'source' in self.needs
 
+  @property
+  def styles(self) -> tuple[Style, ...]:
+    """(colour, marker) of each of its lines in a figure, in their order."""
+    return ((self.colour, self.marker), *self.further_styles)
+
   def dynamic_settings(self, sparse: Sparse) -> dict[str, Any] | None:
     """What `dynamic.make_dynamic` is given; `None` for static masks."""
-    if not self.dynamic:
-      return None
-    if self.dynamic == 'dpf':
-      return {'method': 'dpf', 'interval': sparse.dpf_interval}
-    return {
-      'method': self.dynamic,
-      'interval': sparse.interval,
-      'drop_fraction': sparse.drop_fraction,
-      'stop_fraction': sparse.stop_fraction,
-    }
+    return settings_of(self.dynamic, sparse) if self.dynamic else None
 
 
-METHODS: dict[str, Method] = {}
+METHODS: Registry[Method] = Registry('method')
 
 
-def register(name: str, *needs: Role, **options: Any) -> Callable[[Make], Make]:
-  """Enters a function into `METHODS` under `name`."""
+def register(
+  name: str, *needs: Role, replace: bool = False, **options: Any
+) -> Callable[[Make], Make]:
+  """Registers the decorated function, which makes a ticket, as a method.
+
+  Args:
+    name: as configs, claims and results.csv give it: lower-case letters,
+      digits and underscores.
+    *needs: the roles of the tickets that the function is given.
+    replace: whether it may take the place of a method of that name, as when a
+      notebook's cell runs again.
+    **options: other fields of `Method`. By default, `label` is the name, `doc`
+      the function's docstring, and colour and marker are the first of
+      `styles.SPARE` that no method has.
+
+  Raises:
+    ValueError: if the name is taken or cannot be one, or a role, a use or a
+      dynamic method is unknown.
+  """
+  _check(name, needs, options)
 
   def enter(make: Make) -> Make:
-    METHODS[name] = Method(needs, make, **options)
+    about: dict[str, Any] = {
+      'label': name,
+      'doc': inspect.getdoc(make) or '',
+      **options,
+    }
+    colour, marker = _free_style(name)
+    about['colour'] = about.get('colour') or colour
+    about['marker'] = about.get('marker') or marker
+    METHODS.register(name, Method(needs, make, **about), replace)
     return make
 
   return enter
+
+
+def _free_style(name: str) -> Style:
+  """That of an earlier method of the name, or one that no method has."""
+  if name in METHODS:
+    return METHODS[name].styles[0]
+  return spare({style for m in METHODS.values() for style in m.styles})
+
+
+def _check(name: str, needs: Sequence[str], options: Mapping[str, Any]) -> None:
+  if not re.fullmatch(r'[a-z][a-z0-9_]*', name):
+    raise ValueError(
+      f'method name {name!r}: use lower-case letters, digits and underscores'
+    )
+  if name == 'dense':
+    raise ValueError("method name 'dense': results call the dense network so")
+  named = {
+    'role': (get_args(Role), (*needs, *options.get('count_only', ()))),
+    'use': (get_args(Use), options.get('uses', ())),
+    'option': ([f.name for f in dataclasses.fields(Method)], options),
+  }
+  for what, (known, given) in named.items():
+    for one in given:
+      if one not in known:
+        raise ValueError(f'method {name!r}: {unknown(what, one, known)}')
+  if options.get('dynamic'):
+    DYNAMIC.find(options['dynamic'])

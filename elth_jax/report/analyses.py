@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
-from elth_jax.report.figures import OTHERS, STYLES
+from elth_jax.report.styles import styles_of
 from elth_jax.report.summary import Comparison
 
 
@@ -28,8 +28,9 @@ def connectivity(
   """
   figure = Figure(figsize=(6.4, 3.8), layout='constrained')
   axes = figure.subplots()
-  for number, (label, lines) in enumerate(found.items()):
-    colour, _ = STYLES.get(methods[label]) or OTHERS[number % len(OTHERS)]
+  styles = styles_of({label: methods[label] for label in found})
+  for label, lines in found.items():
+    colour, _ = styles[label]
     values = 100 * np.asarray(lines)
     shares = np.linspace(0, 1, values.shape[1])
     middle = values.mean(0)

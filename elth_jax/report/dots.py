@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
+from elth_jax.report.styles import DENSE
 from elth_jax.report.summary import Cell
 
 ROW = 0.27  # inches
@@ -64,7 +65,7 @@ def _panel(axes, target: str, mine: Sequence[Cell], styles) -> None:
     )
   for cell in mine:
     if cell.method == 'dense':
-      axes.axvline(100 * cell.mean, color='#888888', ls='--', lw=1)
+      axes.axvline(100 * cell.mean, color=DENSE[0], ls='--', lw=1)
       axes.annotate(
         'dense',
         (100 * cell.mean, 0),

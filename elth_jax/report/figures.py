@@ -6,45 +6,13 @@ from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
 from elth_jax.report.dots import dots, has_one_level
+from elth_jax.report.styles import DENSE, styles_of
 from elth_jax.report.summary import Cell
 
 SVG_SETTINGS = {
   'svg.hashsalt': 'elth_jax',  # same figure, same bytes
   'svg.fonttype': 'none',
 }
-# Okabe and Ito's colours, told apart with colour-blind eyes; with markers
-STYLES = {
-  'imp': ('#000000', 'o'),
-  'ett': ('#D55E00', 's'),
-  'reinit': ('#0072B2', 'v'),
-  'random': ('#56B4E9', 'X'),
-  'magnitude': ('#009E73', 'D'),
-  'snip': ('#CC79A7', '^'),
-  'grasp': ('#8C6BB1', 'p'),
-  'synflow': ('#B3A100', 'h'),
-  'rigl': ('#7F3B08', '*'),
-  'rigl_x5': ('#E08214', '*'),
-  'set': ('#7A7A7A', '1'),
-  'dpf': ('#35978F', 'd'),
-  'dense': ('#888888', ''),
-}
-OTHERS = (
-  ('#1B7837', '>'),
-  ('#A6761D', '<'),
-  ('#E7298A', 'P'),
-  ('#4D4D4D', 'X'),
-  ('#2166AC', '2'),
-  ('#B2182B', '3'),
-  ('#01665E', '4'),
-)
-ETT = (  # one for each source and order, away from all above
-  ('#D55E00', 's'),
-  ('#E69F00', '>'),
-  ('#8C510A', '<'),
-  ('#FB8072', 'P'),
-  ('#B15928', 'h'),
-  ('#FDBF6F', 'X'),
-)
 
 
 def accuracy(targets: Sequence[str], found: Sequence[Cell]) -> Figure:
@@ -55,7 +23,7 @@ def accuracy(targets: Sequence[str], found: Sequence[Cell]) -> Figure:
   IMP's levels fall. Where no method has two levels, see `dots.dots`.
   """
   shown = [cell for cell in found if cell.target in targets]
-  styles = _styles(shown)
+  styles = styles_of({c.label: c.method for c in shown if c.method != 'dense'})
   if has_one_level(shown):
     return dots(targets, shown, styles)
   beside = len(styles) > 8 or len(targets) > 1  # the legend
@@ -83,24 +51,6 @@ def accuracy(targets: Sequence[str], found: Sequence[Cell]) -> Figure:
   else:
     grid[0].legend(fontsize=8, frameon=False, loc='best')
   return figure
-
-
-def _styles(found: Sequence[Cell]) -> dict[str, tuple[str, str]]:
-  """Label -> colour and marker, the same in every panel."""
-  styles: dict[str, tuple[str, str]] = {}
-  etts, others = 0, 0
-  for cell in found:
-    if cell.label in styles or cell.method == 'dense':
-      continue
-    if cell.method == 'ett':
-      styles[cell.label] = ETT[etts % len(ETT)]
-      etts += 1
-    elif cell.method in STYLES:
-      styles[cell.label] = STYLES[cell.method]
-    else:
-      styles[cell.label] = OTHERS[others % len(OTHERS)]
-      others += 1
-  return styles
 
 
 def _accuracy_panel(
@@ -140,7 +90,7 @@ def _accuracy_panel(
     if cell.method == 'dense':
       count = len(cell.accuracy)
       name = f'Dense (mean of {count})' if count > 1 else 'Dense'
-      axes.axhline(100 * cell.mean, color='#888888', ls='--', lw=1, label=name)
+      axes.axhline(100 * cell.mean, color=DENSE[0], ls='--', lw=1, label=name)
   _sparsity_axis(axes, mine)
   axes.set_ylabel('test accuracy (%)')
   axes.set_title(pretty(target), fontsize=11)

@@ -12,6 +12,7 @@ import jinja2
 import markupsafe
 import matplotlib
 
+from elth_jax import datasets
 from elth_jax.families import pretty
 from elth_jax.methods import METHODS
 from elth_jax.process.signals import StudyStopped
@@ -111,7 +112,7 @@ def _title(spec: StudySpec) -> str:
     scale = 'at its scale' if spec.paper.scale == PAPER else spec.paper.scale
     return f'{spec.paper.title} ({scale})'
   sources = ', '.join(map(pretty, spec.sources))
-  return f'Elastic tickets from {sources} on {spec.dataset}'
+  return f'Elastic tickets from {sources} on {datasets.pretty(spec.dataset)}'
 
 
 def _collapsed(nodes, store: Store, failed) -> dict[str, list[str]]:

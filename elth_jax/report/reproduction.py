@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from elth_jax import datasets
 from elth_jax.families import pretty
 from elth_jax.names import slug
 from elth_jax.process import devices
@@ -74,11 +75,10 @@ def _study(workdir: Path, into: Path) -> Iterator[str]:
   paper = spec.paper
   yield f'## {paper.title}, scale: {paper.scale}\n'
   networks = ', '.join(map(pretty, spec.targets))
+  on = ', '.join(map(datasets.pretty, spec.source_datasets))
   yield (
-    f'{paper.question} {networks} on {spec.dataset}'
-    + (
-      f', tickets from {on}' if (on := ', '.join(spec.source_datasets)) else ''
-    )
+    f'{paper.question} {networks} on {datasets.pretty(spec.dataset)}'
+    + (f', tickets from {on}' if on else '')
     + (f', {spec.train_examples:,} images' if spec.train_examples else '')
     + (f', width {spec.width}' if spec.width else '')
     + f'; {counted(spec.recipe.epochs, "epoch")}, '

@@ -123,7 +123,7 @@ def search_of(name: str, nodes: Mapping[str, Node]) -> list[Run]:
   def visit(child: Node) -> None:
     free: tuple[str, ...] = ()
     if isinstance(child, Make):
-      free = METHODS[child.method].counted
+      free = METHODS[child.method].count_only
     for role, parent in child.parents.items():
       if role not in free and parent not in found:
         found.add(parent)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
+from elth_jax import datasets
 from elth_jax.families import pretty
 from elth_jax.methods import METHODS
 from elth_jax.transfers import in_words
@@ -46,7 +47,7 @@ class Cell:
   @property
   def origin(self) -> str:
     """The network that the ticket was found in, and the data set, to read."""
-    where = f' on {self.dataset}' if self.dataset else ''
+    where = f' on {datasets.pretty(self.dataset)}' if self.dataset else ''
     return pretty(self.source) + where
 
   @property
@@ -84,15 +85,14 @@ def label_of(row: Row) -> str:
   if row['method'] not in METHODS:
     return row['method'].capitalize()
   method = METHODS[row['method']]
-  title = method.title or row['method']
   if not method.from_source:
-    return title
+    return method.label
   source, order = pretty(row['source']) + in_words(row), row['order']
   if row['method'] == 'ett':
-    return f'{title} from {source}' + (
+    return f'{method.label} from {source}' + (
       '' if order == 'squeeze' else f' ({order})'
     )
-  return f'{title} ({source}, {order})'
+  return f'{method.label} ({source}, {order})'
 
 
 def cells(rows: Iterable[Row]) -> list[Cell]:
@@ -181,7 +181,7 @@ def claims(found: Sequence[Cell]) -> list[Comparison]:
     if better.method in ('imp', 'ett')
     for worse in found
     if worse.method in METHODS
-    and METHODS[worse.method].beaten
+    and METHODS[worse.method].claimed_worse
     and (worse.target, worse.level) == (better.target, better.level)
   ]
 

@@ -3,9 +3,8 @@
 Apart from `spec`, since it loads every method, data set and kind of step.
 """
 
-from elth_jax.datasets import DATASETS
+from elth_jax import datasets
 from elth_jax.methods import METHODS
-from elth_jax.names import unknown
 from elth_jax.study.spec import StudySpec
 from elth_jax.transfers.step import reader_of
 
@@ -17,10 +16,11 @@ def check_names(spec: StudySpec) -> None:
     ValueError: with the nearest known name.
   """
   for name in (*spec.methods, *spec.analyses.connectivity):
-    if name not in METHODS:
-      raise ValueError(unknown('method', name, METHODS))
+    METHODS.find(name)
   for rule in spec.orders:
     reader_of(rule)
   for name in spec.recipe_on:
-    if name not in DATASETS:
-      raise ValueError(f'recipe_on: {unknown("dataset", name, DATASETS)}')
+    try:
+      datasets.find(name)
+    except ValueError as error:
+      raise ValueError(f'recipe_on: {error}') from None

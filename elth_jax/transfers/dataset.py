@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
+from elth_jax import datasets
 from elth_jax.families import Architecture
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.transfers.step import Place, Step, register
@@ -35,6 +36,10 @@ class DataSet(Step):
     return None if source.dataset == target.dataset else source.dataset
 
   @classmethod
+  def in_words(cls, origin: str) -> str:
+    return f'on {datasets.pretty(origin)}'
+
+  @classmethod
   def between(
     cls, source: Place, target: Place, rules: Sequence[str]
   ) -> list[Step]:
@@ -45,4 +50,5 @@ class DataSet(Step):
     return ticket
 
   def explain(self, network: Architecture) -> str:
-    return f'data set {self.source} -> {self.target}: all weights stay'
+    source, target = map(datasets.pretty, (self.source, self.target))
+    return f'data set {source} -> {target}: all weights stay'

@@ -71,6 +71,11 @@ class Step(abc.ABC):
     return None
 
   @classmethod
+  def in_words(cls, origin: Any) -> str:
+    """What `origin` found, for people."""
+    return f'{cls.word.replace("-", " ")} {origin}'
+
+  @classmethod
   @abc.abstractmethod
   def between(
     cls, source: Place, target: Place, rules: Sequence[str]

@@ -142,7 +142,7 @@ def in_words(changes: Mapping[str, Any]) -> str:
       so are empty ones.
   """
   return ''.join(
-    f' {cls.word.replace("-", " ")} {changes[cls.column]}'
+    f' {cls.in_words(changes[cls.column])}'
     for cls in kinds()
     if cls.column and changes.get(cls.column)
   )

@@ -9,12 +9,7 @@ from pathlib import Path
 
 import filelock
 
-from elth_jax.datasets import (
-  HALVES,
-  tfds,
-  tfds_stream,
-  unknown_dataset,
-)
+from elth_jax.datasets import DATASETS, find
 from elth_jax.datasets.dataset import DatasetError
 from elth_jax.datasets.prepare import (
   download,
@@ -34,9 +29,6 @@ from elth_jax.storage.files import (
 )
 
 Say = Callable[[str], None]
-SETS: dict[str, Prepared | PreparedStream] = {
-  data.name: data for data in (*tfds.PREPARED, *tfds_stream.STREAMS)
-}
 
 
 def prepare(name: str, source: Path | None, say: Say) -> None:
@@ -54,19 +46,18 @@ def prepare(name: str, source: Path | None, say: Say) -> None:
     DatasetError: if it cannot be prepared; says what to do.
     OSError: if a folder cannot be written.
   """
-  if name == 'digits':
-    return say('digits come with scikit-learn; there is nothing to prepare')
-  if name in HALVES:
-    say(f'{name} is a half of {HALVES[name]}, which is prepared whole')
-    name = HALVES[name]
-  if name not in SETS:
-    raise ValueError(unknown_dataset(name, [*SETS, *HALVES]))
+  whole = find(name).half_of
+  if whole:
+    say(f'{name} is a half of {whole}, which is prepared whole')
+    name = whole
+  data: Prepared | PreparedStream | None = find(name).prepared
+  if data is None:
+    return say(f'{name} is loaded as it is; there is nothing to prepare')
   if source and not source.is_dir():
     what = 'is a file' if source.exists() else 'does not exist'
     raise DatasetError(
       f'--from: {source} {what}; give the folder that holds the published files'
     )
-  data = SETS[name]
   folder = data_dir() / name / data.version
   if is_whole(data, folder, say):
     return say(f'{folder} is prepared already, and whole')
@@ -139,7 +130,8 @@ def written_since(name: str, start: float) -> int:
     name: of the data set.
     start: when it began, as of `time.time`.
   """
-  name, root, total = HALVES.get(name, name), data_dir(), 0
+  half_of = DATASETS[name].half_of if name in DATASETS else ''
+  name, root, total = half_of or name, data_dir(), 0
   for folder in (root / f'.{name}{ASIDE}', root / 'downloads'):
     for path in folder.rglob('*'):
       with contextlib.suppress(OSError):  # files come and go
@@ -177,15 +169,15 @@ def _published(
   """The published examples, verified before anything is written."""
   if source:
     say(f'reading {source}')
-    splits = published.read(data.name, source)
+    splits = published.read(data, source)
   else:
-    splits = download.read(data.name, cache, say)
+    splits = download.read(data, cache, say)
   for split, examples in splits.items():
     wrong = data.difference(split, examples.images, examples.labels)
     if wrong:
       raise DatasetError(
         f'{source or cache}: {split} {wrong}; get the published files again: '
-        f'{published.wanted(data.name)}'
+        f'{published.wanted(data)}'
       )
   return splits
 

@@ -9,25 +9,26 @@ from typing import Any
 from elth_jax.datasets.dataset import DatasetError
 from elth_jax.datasets.prepare import published
 from elth_jax.datasets.prepare.formats import Examples
+from elth_jax.datasets.tfds import Prepared
 
 TIMEOUT = 20  # seconds until a server must answer at all
 
 
 def read(
-  name: str, cache: Path, say: Callable[[str], None]
+  data: Prepared, cache: Path, say: Callable[[str], None]
 ) -> dict[str, Examples]:
   """The splits of a small data set, from where it is published.
 
   Args:
-    name: of the data set.
+    data: the data set.
     cache: where downloads are kept; what is there already stays.
     say: is told of progress.
 
   Raises:
     DatasetError: if it cannot be downloaded; says what to do.
   """
-  form = published.CONV_BACKENDS[name][0]
-  paths = dict(zip(form.downloads, fetch(name, form, cache, say), strict=True))
+  form = data.forms()[0]
+  paths = dict(zip(form.downloads, fetch(data, form, cache, say), strict=True))
   if form.archive:
     (archive,) = paths.values()
     return published.read_paths(form, dict.fromkeys(form.names, archive))
@@ -37,8 +38,8 @@ def read(
 
 
 def fetch(
-  name: str,
-  form: published.ConvBackend,
+  data: Prepared,
+  form: published.Form,
   cache: Path,
   say: Callable[[str], None],
 ) -> list[Path]:
@@ -52,12 +53,12 @@ def fetch(
 
   tfds.disable_progress_bar()
   try:
-    known = tfds.builder_cls(name).url_infos or {}
+    known = tfds.builder_cls(data.name).url_infos or {}
     urls = {info.filename: url for url, info in known.items()}
     manager = tfds.download.DownloadManager(
       download_dir=cache,
       url_infos=known,
-      dataset_name=name,
+      dataset_name=data.name,
       force_checksums_validation=True,
     )
     size = sum(known[urls[file]].size for file in form.downloads)
@@ -66,7 +67,7 @@ def fetch(
     found: Any = manager.download({file: urls[file] for file in form.downloads})
     return [Path(found[file]) for file in form.downloads]
   except Exception as error:  # its errors have no common class
-    raise failed(name, error, published.wanted(name)) from error
+    raise failed(data.name, error, published.wanted(data)) from error
 
 
 def failed(name: str, error: Exception, files: str) -> DatasetError:

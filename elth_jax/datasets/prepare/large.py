@@ -12,20 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from elth_jax.datasets.dataset import DatasetError
+from elth_jax.datasets.imagenet import IMAGENET, TRAIN, VALIDATION
 from elth_jax.datasets.prepare.download import failed, reach
 from elth_jax.datasets.tfds_stream import PreparedStream
-
-TRAIN, VALIDATION = 'ILSVRC2012_img_train.tar', 'ILSVRC2012_img_val.tar'
-FILES = {
-  'imagenet2012': (TRAIN, VALIDATION),
-  'places365_small': (
-    'train_256_places365standard.tar',
-    'val_256.tar',
-    'test_256.tar',
-    'filelist_places365-standard.tar',
-  ),
-}
-LICENSED = ('imagenet2012',)  # not to be had without registration
 
 
 def write(
@@ -46,13 +35,13 @@ def write(
     DatasetError: if files are missing, or cannot be prepared.
   """
   manual = cache / 'manual'  # where tensorflow-datasets looks
-  if not source and data.name in LICENSED and manual.is_dir():
+  if not source and data.licensed and manual.is_dir():
     source = manual
   if source:
     check_files(data, source)
-  elif data.name in LICENSED:
+  elif data.licensed:
     error = PermissionError('its publisher wants you to register')
-    raise failed(data.name, error, ' and '.join(FILES[data.name]))
+    raise failed(data.name, error, ' and '.join(data.files))
   if not importlib.util.find_spec('tensorflow'):
     raise failed(data.name, ImportError(name='tensorflow'), '')
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
@@ -84,15 +73,15 @@ def check_files(data: PreparedStream, source: Path) -> None:
   Raises:
     DatasetError: naming the file that is missing, cut off or not a tar file.
   """
-  files = ', '.join(FILES[data.name])
-  for name in FILES[data.name]:
+  files = ', '.join(data.files)
+  for name in data.files:
     path = source / name
     if not path.is_file():
       raise DatasetError(
         f'{path} is missing; {data.name} is prepared from {files}: give the '
         'folder that holds them with --from=FOLDER'
       )
-  if data.name == 'imagenet2012':
+  if data.name == IMAGENET.name:
     _check_members(source / TRAIN, data.classes)
     _check_members(source / VALIDATION, data.examples['test'])
 
@@ -125,7 +114,7 @@ def _unprepared(
   data: PreparedStream, source: Path | None, error: Exception
 ) -> DatasetError:
   if isinstance(error, ImportError) or not source:
-    return failed(data.name, error, ', '.join(FILES[data.name]))
+    return failed(data.name, error, ', '.join(data.files))
   why = ' '.join(str(error).split()) or type(error).__name__
   return DatasetError(
     f'{data.name} cannot be prepared from {source}: {why[:300]}'

@@ -10,13 +10,14 @@ from pathlib import Path
 from elth_jax.datasets.dataset import DatasetError
 from elth_jax.datasets.prepare import formats, pickles
 from elth_jax.datasets.prepare.formats import Examples, Files
+from elth_jax.datasets.tfds import Prepared
 
 DAMAGED = (EOFError, OSError, tarfile.TarError, zlib.error)
 ENDINGS = ('.tar.gz', '.tgz', '.tar')
 
 
 @dataclasses.dataclass(frozen=True)
-class ConvBackend:
+class Form:
   """One form in which a data set is published.
 
   Attributes:
@@ -46,89 +47,37 @@ class ConvBackend:
     return tuple(name for names in self.splits.values() for name in names)
 
 
-def _mnist(part: str) -> tuple[str, str]:
-  return f'{part}-images-idx3-ubyte', f'{part}-labels-idx1-ubyte'
-
-
-IDX = ConvBackend(
-  {'train': _mnist('train'), 'test': _mnist('t10k')},
-  formats.mnist,
-  ending='.gz',
-)
-BATCHES = tuple(f'data_batch_{number}' for number in range(1, 6))
-CONV_BACKENDS: dict[str, tuple[ConvBackend, ...]] = {
-  'mnist': (IDX,),
-  'fashion_mnist': (IDX,),
-  'cifar10': (
-    ConvBackend(
-      {
-        'train': tuple(f'{name}.bin' for name in BATCHES),
-        'test': ('test_batch.bin',),
-      },
-      formats.cifar10,
-      'cifar-10-binary',
-      'cifar-10-batches-bin',
-    ),
-    ConvBackend(
-      {'train': BATCHES, 'test': ('test_batch',)},
-      formats.cifar10_python,
-      'cifar-10-python',
-      'cifar-10-batches-py',
-    ),
-  ),
-  'cifar100': (
-    ConvBackend(
-      {'train': ('train.bin',), 'test': ('test.bin',)},
-      formats.cifar100,
-      'cifar-100-binary',
-      'cifar-100-binary',
-    ),
-    ConvBackend(
-      {'train': ('train',), 'test': ('test',)},
-      formats.cifar100_python,
-      'cifar-100-python',
-      'cifar-100-python',
-    ),
-  ),
-  'svhn_cropped': (
-    ConvBackend(
-      {'train': ('train_32x32.mat',), 'test': ('test_32x32.mat',)}, formats.svhn
-    ),
-  ),
-}
-
-
-def wanted(name: str) -> str:
+def wanted(data: Prepared) -> str:
   """The published files of a data set, as a remedy names them."""
-  return ', or '.join(', '.join(form.downloads) for form in CONV_BACKENDS[name])
+  return ', or '.join(', '.join(form.downloads) for form in data.forms())
 
 
-def read(name: str, folder: Path) -> dict[str, Examples]:
+def read(data: Prepared, folder: Path) -> dict[str, Examples]:
   """The splits of a small data set, from its published files.
 
   Files may be packed as published, or unpacked into the folder or into a
   folder of their own.
 
   Args:
-    name: of the data set.
+    data: the data set.
     folder: where the files lie.
 
   Raises:
     DatasetError: naming the file that is missing or damaged.
   """
-  for form in CONV_BACKENDS[name]:
+  for form in data.forms():
     paths = located(form, folder)
     if paths:
       return read_paths(form, paths)
   found = sorted(path.name for path in folder.iterdir())
   held = ', '.join(found[:8]) + (', ...' if len(found) > 8 else '')
   raise DatasetError(
-    f'{folder} holds no files of {name}; put {wanted(name)} there (it holds '
-    f'{held or "nothing"})'
+    f'{folder} holds no files of {data.name}; put {wanted(data)} there (it '
+    f'holds {held or "nothing"})'
   )
 
 
-def located(form: ConvBackend, folder: Path) -> dict[str, Path]:
+def located(form: Form, folder: Path) -> dict[str, Path]:
   """name -> the file that has it; archives stand for all their members."""
   for ending in ENDINGS if form.archive else ():
     archive = folder / f'{form.archive}{ending}'
@@ -141,9 +90,7 @@ def located(form: ConvBackend, folder: Path) -> dict[str, Path]:
   return {}
 
 
-def read_paths(
-  form: ConvBackend, paths: Mapping[str, Path]
-) -> dict[str, Examples]:
+def read_paths(form: Form, paths: Mapping[str, Path]) -> dict[str, Examples]:
   """The splits of a data set from files wherever they lie.
 
   Args:

@@ -12,12 +12,6 @@ from elth_jax.datasets.prepare.formats import Examples
 from elth_jax.datasets.tfds import Prepared
 
 CHUNK = 5_000  # examples written between two lines of progress
-# How tensorflow-datasets numbers examples, by data set, where it does
-IDS = {
-  'cifar10': '{split}_{row:05d}',
-  'cifar100': '{split}_{row:05d}',
-  'svhn_cropped': '{split}_{row:06d}',
-}
 
 
 def write(
@@ -61,7 +55,7 @@ def write(
     for first in range(0, len(order), CHUNK):
       rows = order[first : first + CHUNK]
       writer.add_examples(
-        {split: [_example(data.name, split, examples, row) for row in rows]}
+        {split: [_example(data, split, examples, row) for row in rows]}
       )
       say(f'{first + len(rows)} of {len(order)} {split} images are written')
   writer.close_all()
@@ -74,7 +68,7 @@ def _features(data: Prepared, examples: Examples) -> dict[str, Any]:
     'image': features.Image(shape=data.shape),
     'label': features.ClassLabel(num_classes=data.classes),
   }
-  if data.name in IDS:
+  if data.ids:
     found['id'] = features.Text()
   if examples.coarse is not None:
     count = int(examples.coarse.max()) + 1
@@ -90,14 +84,14 @@ def _order(split: str, count: int) -> list[int]:
 
 
 def _example(
-  name: str, split: str, examples: Examples, row: int
+  data: Prepared, split: str, examples: Examples, row: int
 ) -> dict[str, Any]:
   example: dict[str, Any] = {
     'image': _png(examples.images[row]),
     'label': int(examples.labels[row]),
   }
-  if name in IDS:
-    example['id'] = IDS[name].format(split=split, row=row)
+  if data.ids:
+    example['id'] = data.ids.format(split=split, row=row)
   if examples.coarse is not None:
     example['coarse_label'] = int(examples.coarse[row])
   return example

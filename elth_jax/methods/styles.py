@@ -1,0 +1,25 @@
+"""Colours and markers of methods that bring none of their own."""
+
+from collections.abc import Collection
+
+Style = tuple[str, str]  # colour as #RRGGBB, matplotlib's marker
+
+# apart from the styles of this library's own methods
+SPARE: tuple[Style, ...] = (
+  ('#6A3D9A', '>'),
+  ('#33A02C', '<'),
+  ('#1F78B4', 'P'),
+  ('#E31A1C', 'H'),
+  ('#A50026', 'v'),
+  ('#40004B', '^'),
+  ('#00441B', 'D'),
+  ('#C51B7D', 's'),
+  ('#3690C0', 'p'),
+  ('#993404', 'X'),
+)
+
+
+def spare(taken: Collection[Style]) -> Style:
+  """The first style that is not taken; where all are, one of them again."""
+  free = [style for style in SPARE if style not in taken]
+  return free[0] if free else SPARE[len(taken) % len(SPARE)]
