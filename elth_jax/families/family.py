@@ -16,6 +16,7 @@ from elth_jax.families import (
 )
 from elth_jax.families import pytorch_names as torch_names
 from elth_jax.families.published_plans import PlanSyntax
+from elth_jax.names import NetworkName
 from elth_jax.nn.conv_backends import ConvBackend
 from elth_jax.nn.layers import (
   ONETICKET,
@@ -99,10 +100,11 @@ def register(family: Family) -> Family:
 
 def pretty(network: str) -> str:
   """`resnet20` as `ResNet-20`, `vgg13-3` as `VGG-13-3`."""
-  stem = network.rstrip('-0123456789')
-  if stem not in FAMILIES or not FAMILIES[stem].title:
+  name = NetworkName.find(network)
+  if name is None or name.stem not in FAMILIES:
     return network
-  return f'{FAMILIES[stem].title}-{network[len(stem) :]}'
+  title = FAMILIES[name.stem].title
+  return str(NetworkName(f'{title}-', name.numbers)) if title else network
 
 
 def _network(
