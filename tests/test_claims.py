@@ -8,7 +8,9 @@ from scipy import stats
 
 from elth_jax.report import summary
 from elth_jax.report.verdicts import beside, judge
-from elth_jax.study.claims import Claim, Published, Side
+from elth_jax.study.claims import Claim, alike, better
+from elth_jax.study.published import Published, published
+from elth_jax.study.sides import Side
 
 
 def cells(**accuracies):

@@ -21,7 +21,6 @@ from elth_jax.runner.derive import make_ticket, sign
 from elth_jax.runner.progress import ProgressDisplay
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import Node
-from elth_jax.study.parallel import Parallel
 from elth_jax.study.spec import RunOptions
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.training import checkpoint
@@ -59,7 +58,7 @@ class Runner:
       node.spec['about']['replicate'] for node in nodes.values()
     )
     self.options = options
-    self.parallel = Parallel.parse(options.parallel)
+    self.parallel = options.parallel
     self.asked_to_stop = asked_to_stop
     self.recovery = Recovery(nodes, store)
     self.done = self.recovery.done
