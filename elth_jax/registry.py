@@ -1,6 +1,8 @@
 """Registries: things by name, such as methods, families or data sets."""
 
-from collections.abc import Iterator, Mapping
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Generic, TypeVar
 
 from elth_jax.names import unknown
@@ -8,11 +10,13 @@ from elth_jax.names import unknown
 Entry = TypeVar('Entry')
 
 
-class Registry(Mapping[str, Entry], Generic[Entry]):
+class Registry(MutableMapping[str, Entry], Generic[Entry]):
   """Named entries, in the order in which they were registered.
 
   An entry brings along whatever the rest of the library needs of it: what it
-  does, its label, how figures draw it.
+  does, its label, how figures draw it. `register` refuses a name that is
+  taken; `registry[name] = entry` and `del registry[name]` are those of a dict,
+  for tests that put an entry in the place of another.
 
   Args:
     what: one entry in words, for errors, e.g. `method`.
@@ -22,14 +26,23 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
     self.what = what
     self._entries: dict[str, Entry] = {}
 
-  def register(self, name: str, entry: Entry) -> Entry:
+  def register(self, name: str, entry: Entry, replace: bool = False) -> Entry:
     """Adds an entry, and returns it.
 
+    Args:
+      name: of the entry.
+      entry: what is found by that name.
+      replace: whether it may take the place of another, as when a notebook's
+        cell runs again.
+
     Raises:
-      ValueError: if the name is taken.
+      ValueError: if the name is taken and `replace` is false.
     """
-    if name in self._entries:
-      raise ValueError(f'there is a {self.what} {name!r} already')
+    if name in self._entries and not replace:
+      raise ValueError(
+        f'there is a {self.what} {name!r} already; give another name, or '
+        'replace=True'
+      )
     self._entries[name] = entry
     return entry
 
@@ -46,8 +59,29 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
   def __getitem__(self, name: str) -> Entry:
     return self._entries[name]
 
+  def __setitem__(self, name: str, entry: Entry) -> None:
+    self._entries[name] = entry
+
+  def __delitem__(self, name: str) -> None:
+    del self._entries[name]
+
   def __iter__(self) -> Iterator[str]:
     return iter(self._entries)
 
   def __len__(self) -> int:
     return len(self._entries)
+
+
+def import_modules(package: str, path: Iterable[str]) -> None:
+  """Imports every module of a package, so that its entries are registered.
+
+  A new entry is then one new file. Packages within the package are not
+  imported.
+
+  Args:
+    package: its name, `__name__` in its `__init__.py`.
+    path: its folders, `__path__` there.
+  """
+  for module in pkgutil.iter_modules(path):
+    if not module.ispkg:
+      importlib.import_module(f'{package}.{module.name}')

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.names import unknown
 from elth_jax.reading import defaults, plain
+from elth_jax.study.claims import better
 from elth_jax.study.scale import PAPER
 from elth_jax.study.spec import (
   Paper,
@@ -116,9 +117,9 @@ def oneticket_transfer(network: str, dataset: str, figure: int) -> ConfigDict:
       title=f'OneTicket, figure {figure}, {title}',
       question='Do winning tickets transfer across data sets?',
       claims=(
-        'ett > reinit_global at highest',
+        better('ett', 'reinit_global', at='highest'),
         *(  # larger data makes better tickets
-          f'ett from {one} > ett from fashion_mnist at highest'
+          better(f'ett from {one}', 'ett from fashion_mnist', at='highest')
           for one in LARGE
           if one != dataset and dataset != 'fashion_mnist'
         ),

@@ -113,7 +113,7 @@ def published(
   Raises:
     ValueError: showing how a side is written, or naming what cannot be meant.
   """
-  return Published(target, as_side(side), at, float(accuracy), where)
+  return Published(target, as_side(side), at, accuracy, where)
 
 
 def _advice(text: str) -> str:

@@ -73,5 +73,5 @@ def parts_of(match: re.Match[str], first: int = 1) -> tuple[str, str, str]:
 
 
 def decimal(number: float) -> str:
-  """A number without exponent or trailing zeros, as lines have it."""
-  return f'{Decimal(repr(float(number))).normalize():f}'
+  """A number as lines have it: without an exponent, a whole one as given."""
+  return f'{Decimal(str(number)):f}'

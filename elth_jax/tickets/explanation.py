@@ -8,6 +8,7 @@ from typing import Any
 
 from elth_jax.elastic.layout import Layout
 from elth_jax.elastic.plan import Plan
+from elth_jax.elastic.rules import Rule
 from elth_jax.elastic.sparsity import Count, predict
 from elth_jax.families import Architecture, architecture, plan_between
 from elth_jax.tickets import transform
@@ -150,7 +151,7 @@ class Explanation:
 def explain(
   source: Ticket | Architecture | str,
   target: str,
-  order: str = 'append',
+  order: str | Rule = 'append',
   *,
   plan: Plan | None = None,
   **choice: Any,

@@ -18,7 +18,8 @@ far they go: `interpolate x2, append` doubles every unit in place, then repeats
 that group. Rules that differ by stage are joined by `|`. A stage that need not
 grow or shrink stays as it is, whatever units a rule names.
 
-A kind of step of your own is a dataclass: see `Step` and `register`.
+A new kind of step is a dataclass in a file of this package, or anywhere else:
+see `Step` and `register`.
 """
 
 from collections.abc import Mapping
@@ -37,6 +38,7 @@ from elth_jax.elastic.rules.step import (
 )
 from elth_jax.elastic.rules.stretching import Append, Interpolate, Overlap
 from elth_jax.elastic.rules.table import Table
+from elth_jax.registry import import_modules
 
 __all__ = [
   'RULES',
@@ -63,6 +65,8 @@ __all__ = [
   'squeezes',
   'stretches',
 ]
+
+import_modules(__name__, __path__)  # registers what a new file brings
 
 
 def as_rule(rule: str | Rule) -> Rule:
