@@ -10,6 +10,7 @@ from elth_jax.methods.registry import Setting, Tickets, register
 from elth_jax.pruners import select
 from elth_jax.randomness import generator
 from elth_jax.tickets.ticket import Ticket
+from elth_jax.tickets.transform import plan_of
 from elth_jax.trees import map_named
 
 
@@ -115,8 +116,7 @@ def ett_permuted_replicas(tickets, setting):
 def _transformed(tickets: Tickets, setting: Setting) -> tuple[Ticket, Plan]:
   """The source's ticket on the target, and the plan that took it there."""
   moved = tickets['source'].transform(setting.target, order=setting.order)
-  stages = list(Architecture.from_json(moved.architecture).depths)
-  return moved, Plan.parse(moved.provenance['plan'], stages=stages)
+  return moved, plan_of(moved)
 
 
 def _reinit_permuted(ticket: Ticket, setting: Setting, permute) -> Ticket:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from elth_jax.elastic.plan import Plan
 from elth_jax.families import pretty
 from elth_jax.masks import layer_densities
 from elth_jax.names import slug
@@ -13,6 +12,7 @@ from elth_jax.report import analyses, figures, summary
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec
 from elth_jax.tickets import drawing
+from elth_jax.tickets.transform import plan_of
 from elth_jax.workdir.store import Store
 
 
@@ -119,8 +119,7 @@ def _transformations(nodes, store: Store, failed) -> Iterator[NamedFigure]:
       continue
     about, network = node.spec['about'], node.architecture
     source, target, order = about['source'], about['target'], about['order']
-    text = store.ticket(node).provenance['plan']
-    plan = Plan.parse(text, stages=list(network.depths))
+    plan = plan_of(store.ticket(node))
     yield NamedFigure(
       f'transformation_{source}_to_{target}_{slug(order)}',
       drawing.transformation(

@@ -134,6 +134,18 @@ def transform(ticket: Network, target: str, plan: Plan) -> Network:
   return checked(new, wanted)
 
 
+def plan_of(ticket: Network) -> Plan:
+  """The plan by which `transform` made a ticket, from its provenance.
+
+  Raises:
+    ValueError: if the ticket was not made so, or its plan cannot be read.
+  """
+  if 'plan' not in ticket.provenance:
+    raise ValueError('the ticket was made by no plan: it was not transformed')
+  stages = Architecture.from_json(ticket.architecture).depths
+  return Plan.parse(ticket.provenance['plan'], stages=list(stages))
+
+
 def unit_scores(ticket: Network) -> dict[str, dict[str, list[float]]]:
   """`density` and `magnitude` of every unit, for rules like `best 2 by`."""
   layout = Architecture.from_json(ticket.architecture).family.layout
