@@ -260,6 +260,7 @@ def test_none_of_the_best_may_be_dropped():
   ('make', 'message'),
   [
     (lambda: Append(()), "'append' must name units"),
+    (lambda: Drop(None), "'drop' must name units"),
     (lambda: Append((-1,)), 'unit -1; units are 0'),
     (lambda: Append((1.5,)), 'are not whole numbers'),
     (lambda: Append(times=0), 'x takes a number of 1'),

@@ -1,6 +1,5 @@
 """The text of one step: a verb, perhaps with units and times."""
 
-import dataclasses
 import re
 from typing import Any
 
@@ -47,18 +46,12 @@ def read_step(text: str) -> Step:
 
 def _made(kind: type[Step], options: dict[str, Any], text: str) -> Step:
   """The step, once it is clear that its verb takes what the text gives."""
-  takes = {field.name: field for field in dataclasses.fields(kind)}
+  takes = kind.takes()
   if 'units' in options.keys() - takes.keys():
     raise ValueError(f'{text!r}: {kind.verb} takes no units')
   if 'times' in options.keys() - takes.keys():
-    repeated = [verb for verb, one in RULES.items() if takes_times(one)]
+    repeated = [verb for verb, one in RULES.items() if 'times' in one.takes()]
     raise ValueError(f'{text!r}: only {" and ".join(repeated)} take x')
-  needed = [n for n, f in takes.items() if f.default is dataclasses.MISSING]
-  if 'units' in needed and 'units' not in options:
-    raise ValueError(f'{text!r} must name units')
+  if 'units' in takes:
+    options.setdefault('units', None)
   return kind(**options)
-
-
-def takes_times(kind: type[Step]) -> bool:
-  """Whether a step may say how often it replicates, as in `append x2`."""
-  return any(field.name == 'times' for field in dataclasses.fields(kind))

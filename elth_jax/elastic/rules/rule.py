@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from elth_jax.elastic.plan import Fixed, Plan
 from elth_jax.elastic.rules.best import Best, Scores
-from elth_jax.elastic.rules.parsing import read_step, takes_times
+from elth_jax.elastic.rules.parsing import read_step
 from elth_jax.elastic.rules.step import Stage, Step
 from elth_jax.elastic.rules.table import Table
 
@@ -45,7 +45,7 @@ class Rule:
       )
     for part in self._steps():
       for step in part[:-1]:
-        if takes_times(type(step)) and step.options()['times'] is None:
+        if 'times' in step.takes() and step.options()['times'] is None:
           raise ValueError(f'{str(step)!r} is not last: say how far, as in x2')
     object.__setattr__(self, 'text', written or _text(self.parts))
 

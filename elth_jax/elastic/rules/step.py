@@ -68,8 +68,15 @@ class Step:
       self._check_best(units)
     elif units is not None:
       object.__setattr__(self, 'units', _checked_units(self.verb, units))
+    elif self.takes().get('units') is dataclasses.MISSING:
+      raise ValueError(f'{self.verb!r} must name units')
     if times is not None and not 1 <= times <= MOST_TIMES:
       raise ValueError(f'{self}: x takes a number of 1 to {MOST_TIMES}')
+
+  @classmethod
+  def takes(cls) -> dict[str, Any]:
+    """The fields of the step with their defaults, `MISSING` for none."""
+    return {field.name: field.default for field in dataclasses.fields(cls)}
 
   def options(self) -> dict[str, Any]:
     """The fields `units` and `times`; `None` where a step lacks them."""
