@@ -1,8 +1,49 @@
-"""Names: how an unknown one is refused, and how text becomes a file name."""
+"""Names: of networks, of files, and how an unknown one is refused."""
 
+import dataclasses
 import difflib
 import re
 from collections.abc import Iterable
+
+_NETWORK = re.compile(r'([a-z_]+)(\d{1,4}(?:-\d{1,4})*)')
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkName:
+  """A network's name in parts: `vgg13-3` is of `vgg`, with (13, 3).
+
+  Attributes:
+    stem: the family's name.
+    numbers: how deep the network is; most families have one number.
+  """
+
+  stem: str
+  numbers: tuple[int, ...]
+
+  @classmethod
+  def parse(cls, text: str) -> 'NetworkName':
+    """Reads a name.
+
+    Raises:
+      ValueError: if it is not a family's name with numbers after it.
+    """
+    if name := cls.find(text):
+      return name
+    raise ValueError(
+      f'network {text!r}: write the name of a family and its depth, e.g. '
+      'resnet20'
+    )
+
+  @classmethod
+  def find(cls, text: str) -> 'NetworkName | None':
+    """The parts of a text, or `None` if it is no network's name."""
+    found = _NETWORK.fullmatch(text)
+    if found is None:
+      return None
+    return cls(found[1], tuple(map(int, found[2].split('-'))))
+
+  def __str__(self) -> str:
+    return f'{self.stem}{"-".join(map(str, self.numbers))}'
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:

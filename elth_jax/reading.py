@@ -1,10 +1,14 @@
 """Reads plain values, as configs have them, by the type hints of dataclasses.
 
 A hint may be int, float, bool, str, None, `Any`, `Literal[...]`, a tuple
-(`tuple[int, ...]` or `tuple[int, str]`), `Mapping[str, ...]`, a dataclass, or
-a union with at most one tuple, mapping or dataclass in it. Nothing is
-converted but a whole number to float, a list to tuple, and a mapping to the
-dict or dataclass that is wanted.
+(`tuple[int, ...]` or `tuple[int, str]`), `Mapping[str, ...]`, a dataclass, a
+text value, or a union with at most one tuple, mapping, dataclass or text value
+in it. Nothing is converted but a whole number to float, a list to tuple, a
+mapping to the dict or dataclass that is wanted, and a str to a text value.
+
+A text value is of a class with `parse(text)`, which raises `ValueError`, and
+`__str__`, which writes what `parse` reads. It is a value inside, and a str in
+configs, JSON and on the command line.
 """
 
 import dataclasses
@@ -88,14 +92,39 @@ def defaults(cls: Any) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-  """Mappings and dataclasses as dicts, sequences as tuples, at any depth."""
+  """Plain values at any depth.
+
+  Mappings and dataclasses become dicts, sequences tuples, text values str.
+  """
+  if is_text_value(type(value)):
+    return str(value)
   if dataclasses.is_dataclass(value) and not isinstance(value, type):
-    value = dataclasses.asdict(value)
+    value = {
+      field.name: getattr(value, field.name)
+      for field in dataclasses.fields(value)
+    }
   if isinstance(value, Mapping | ConfigDict):
     return {key: plain(item) for key, item in value.items()}
   if isinstance(value, list | tuple):
     return tuple(plain(item) for item in value)
   return value
+
+
+def as_json(value: Any) -> Any:
+  """The value as JSON has it: as `plain`, with lists for tuples."""
+  value = plain(value)
+  if isinstance(value, dict):
+    return {key: as_json(item) for key, item in value.items()}
+  return [as_json(item) for item in value] if type(value) is tuple else value
+
+
+def is_text_value(cls: Any) -> bool:
+  """Whether values of a class are written as text; see the module."""
+  return (
+    isinstance(cls, type)
+    and callable(getattr(cls, 'parse', None))
+    and cls.__str__ is not object.__str__
+  )
 
 
 def merged(
@@ -151,6 +180,8 @@ def _reader(name: str, hint: Any) -> Callable[[str, Any, Any], Any]:
   origin, parts = _origin(hint), get_args(hint)
   if hint in PLAIN:
     return _read_plain
+  if is_text_value(hint):
+    return _read_text
   if dataclasses.is_dataclass(hint):
     return _read_dataclass
   if origin is Literal and all(type(part) in PLAIN for part in parts):
@@ -160,6 +191,8 @@ def _reader(name: str, hint: Any) -> Callable[[str, Any, Any], Any]:
     known = parts[:1] == (str,)
   elif origin is Union:
     known = Any not in parts and sum(not _is_simple(p) for p in parts) <= 1
+    # a str would be either
+    known &= str not in parts or not any(map(is_text_value, parts))
   if not known:
     raise TypeError(
       f'{name}: values of type {hint} cannot be read; {__name__} says which '
@@ -183,6 +216,19 @@ def _read_plain(name: str, value: Any, hint: Any) -> Any:
   if hint is float and type(value) is int and abs(value) <= 2**53:
     return float(value)
   raise _wrong(name, value, hint)
+
+
+def _read_text(name: str, value: Any, hint: Any) -> Any:
+  if isinstance(value, hint):
+    return value
+  if type(value) is not str:
+    raise _wrong(name, value, hint)
+  try:
+    return hint.parse(value)
+  except ValueError as error:
+    if str(error).startswith((f'{name} ', f'{name}:')):
+      raise
+    raise ValueError(f'{name}: {error}') from error
 
 
 def _read_literal(name: str, value: Any, hint: Any) -> Any:
@@ -229,7 +275,8 @@ def _read_union(name: str, value: Any, hint: Any) -> Any:
     except ValueError:
       continue
   for member in members:
-    if not _is_simple(member) and type(value) not in PLAIN:
+    is_text = is_text_value(member) and type(value) is str
+    if not _is_simple(member) and (is_text or type(value) not in PLAIN):
       return read_value(name, value, member)
   raise _wrong(name, value, hint)
 
@@ -262,6 +309,8 @@ def _wrong(name: str, value: Any, hint: Any) -> ValueError:
 def _describe(hint: Any) -> str:
   """A type in words."""
   origin, parts = _origin(hint), get_args(hint)
+  if is_text_value(hint):
+    return f'{hint.__name__} as text'
   if dataclasses.is_dataclass(hint):
     return f'the fields of {hint.__name__}'  # pyrefly: ignore
   if origin is Literal:

@@ -9,6 +9,7 @@ one-shot pruning and random masks. `--config.scale=small`: ResNet-14 to 20.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import better
 from elth_jax.study.config import ONE_STRETCH, PAPER_CIFAR, base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
@@ -27,8 +28,8 @@ def get_config() -> ConfigDict:
       title='E-LTH, figure 1, ResNets',
       question='Do stretched tickets beat pruning at initialisation?',
       claims=(
-        *(f'ett > {name} at highest' for name in ONE_SHOT),
-        *(f'ett > {name} at highest' for name in ('reinit', 'random')),
+        *(better('ett', name, at='highest') for name in ONE_SHOT),
+        *(better('ett', name, at='highest') for name in ('reinit', 'random')),
       ),
     ),
     scales=ONE_STRETCH,

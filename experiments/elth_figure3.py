@@ -10,6 +10,7 @@ under random masks, both random, and SNIP masks for the replicas alone.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import better
 from elth_jax.study.config import ONE_STRETCH, PAPER_CIFAR, base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
@@ -27,7 +28,7 @@ def get_config() -> ConfigDict:
     paper=Paper(
       title='E-LTH, figure 3',
       question='Do both masks and weights of a stretched ticket matter?',
-      claims=tuple(f'ett > {name} at highest' for name in CONTROLS),
+      claims=tuple(better('ett', name, at='highest') for name in CONTROLS),
     ),
     scales=ONE_STRETCH,
   )

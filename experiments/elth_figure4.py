@@ -10,6 +10,7 @@ and interpolation with the masks of the replicas permuted.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import alike, better
 from elth_jax.study.config import (
   GPU_CIFAR,
   PAPER_CIFAR,
@@ -41,11 +42,11 @@ def get_config() -> ConfigDict:
       title='E-LTH, figure 4',
       question='How many unique units should be replicated, in which order?',
       claims=(
-        'ett[append] > ett[append 1] at highest',
-        'ett[append 1 2] > ett[append 1] at highest',
-        'ett[append] ~ ett[append 1 2] within 1 at highest',
-        'ett[append] ~ ett[interpolate] within 1 at highest',
-        f'ett[interpolate] > {PERMUTED} at highest',
+        better('ett[append]', 'ett[append 1]', at='highest'),
+        better('ett[append 1 2]', 'ett[append 1]', at='highest'),
+        alike('ett[append]', 'ett[append 1 2]', within=1, at='highest'),
+        alike('ett[append]', 'ett[interpolate]', within=1, at='highest'),
+        better('ett[interpolate]', PERMUTED, at='highest'),
       ),
     ),
     scales={

@@ -10,6 +10,7 @@ ResNet-56 to 32 with different four of eight units kept.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import better
 from elth_jax.study.config import (
   GPU_CIFAR,
   PAPER_CIFAR,
@@ -49,10 +50,10 @@ def get_config() -> ConfigDict:
       title='E-LTH, figure 5',
       question='Are earlier units better to replicate, and which to drop?',
       claims=(
-        'ett[append 1 2] > ett[append 3 4] at highest',
-        'ett[interpolate 1 2] > ett[interpolate 3 4] at highest',
+        better('ett[append 1 2]', 'ett[append 3 4]', at='highest'),
+        better('ett[interpolate 1 2]', 'ett[interpolate 3 4]', at='highest'),
         # dropping units 1 to 4 together is bad
-        *(f'{kept} > {KEPT[-1]} at highest' for kept in KEPT[:-1]),
+        *(better(kept, KEPT[-1], at='highest') for kept in KEPT[:-1]),
       ),
     ),
     scales={

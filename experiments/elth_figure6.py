@@ -11,12 +11,14 @@ under an hour on two cores. `--config.scale=gpu`: ResNet-20 and 32, 40 epochs.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import better
 from elth_jax.study.config import (
   GPU_CIFAR,
   PAPER_CIFAR,
   SMALL_CIFAR,
   base_config,
 )
+from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
@@ -35,16 +37,20 @@ def get_config() -> ConfigDict:
       title='E-LTH, figure 6',
       question='Does a ticket serve the other depths of its family?',
       claims=(
-        *(f'ett > {name} at highest' for name in ('reinit', 'random')),
-        *(f'ett > {name} at highest' for name in ONE_SHOT),
+        *(better('ett', name, at='highest') for name in ('reinit', 'random')),
+        *(better('ett', name, at='highest') for name in ONE_SHOT),
         # a smaller difference in depth is better
-        'ett from resnet44 > ett from resnet14 at highest on resnet56',
-        'ett from resnet32 > ett from resnet14 at highest on resnet44',
+        better(
+          'ett from resnet44', 'ett from resnet14', at='highest', on='resnet56'
+        ),
+        better(
+          'ett from resnet32', 'ett from resnet14', at='highest', on='resnet44'
+        ),
       ),
       published=(
-        'resnet20 imp at 10: 91.07',
-        'resnet32 imp at 10: 92.22',
-        'resnet32 ett from resnet20 at 10: 91.38',
+        published('resnet20', 'imp', 91.07, at=10),
+        published('resnet32', 'imp', 92.22, at=10),
+        published('resnet32', 'ett from resnet20', 91.38, at=10),
       ),
     ),
     scales={

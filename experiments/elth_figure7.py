@@ -9,6 +9,7 @@ replicates.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import better
 from elth_jax.study.config import (
   GPU_CIFAR,
   PAPER_CIFAR,
@@ -33,8 +34,8 @@ def get_config() -> ConfigDict:
       title='E-LTH, figure 7',
       question='Does a ticket serve the other depths of a VGG?',
       claims=(
-        *(f'ett > {name} at highest' for name in ('reinit', 'random')),
-        *(f'ett > {name} at highest' for name in ONE_SHOT),
+        *(better('ett', name, at='highest') for name in ('reinit', 'random')),
+        *(better('ett', name, at='highest') for name in ONE_SHOT),
       ),
     ),
     scales={

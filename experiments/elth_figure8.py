@@ -11,7 +11,9 @@ is the largest drop of accuracy on the line between the two.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import better
 from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.published import published
 from elth_jax.study.spec import Analyses, Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
@@ -32,15 +34,19 @@ def get_config() -> ConfigDict:
       title='E-LTH, figure 8',
       question='Does training an elastic ticket end in one linear basin?',
       claims=(
-        'barrier_ett > barrier_imp at highest',
-        'barrier_ett from resnet14 > barrier_ett from resnet20 at highest',
+        better('barrier_ett', 'barrier_imp', at='highest'),
+        better(
+          'barrier_ett from resnet14',
+          'barrier_ett from resnet20',
+          at='highest',
+        ),
       ),
       published=(
-        'resnet32 barrier_imp at 10: 0 (about 0)',
-        'resnet32 barrier_ett from resnet20 at 10: 8.72',
-        'resnet32 barrier_ett from resnet14 at 10: 69.72',
-        'resnet32 imp at 10: 92.22',
-        'resnet32 ett from resnet20 at 10: 91.38',
+        published('resnet32', 'barrier_imp', 0, at=10, where='about 0'),
+        published('resnet32', 'barrier_ett from resnet20', 8.72, at=10),
+        published('resnet32', 'barrier_ett from resnet14', 69.72, at=10),
+        published('resnet32', 'imp', 92.22, at=10),
+        published('resnet32', 'ett from resnet20', 91.38, at=10),
       ),
     ),
     scales={

@@ -10,6 +10,7 @@ resnet44 or resnet56 (figure 13). `--config.scale=small`: a quarter as wide, on
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import alike, better
 from elth_jax.study.config import (
   GPU_CIFAR,
   PAPER_CIFAR,
@@ -28,7 +29,7 @@ CHOICES = {
   'resnet56': 13,
 }
 # not for the shallowest, which others are squeezed to
-ORDERED = ('ett[append] ~ ett[interpolate] within 1 at highest',)
+ORDERED = (alike('ett[append]', 'ett[interpolate]', within=1, at='highest'),)
 OTHERS = ('reinit', 'random', 'magnitude', 'snip', 'grasp')
 
 
@@ -46,7 +47,7 @@ def get_config(target: str = 'resnet32') -> ConfigDict:
       title=f'E-LTH, earlier version, figure {number}',
       question=f'Which of its family serves {target} best?',
       claims=(
-        *(f'ett > {name} at highest' for name in OTHERS),
+        *(better('ett', name, at='highest') for name in OTHERS),
         *ORDERED[number == 9 :],
       ),
     ),

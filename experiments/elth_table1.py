@@ -11,7 +11,9 @@ sparsity. The report's once-for-all table is table 2. ImageNet is streamed.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import better
 from elth_jax.study.config import base_config
+from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import IMAGENET_RESNET
 
@@ -53,17 +55,17 @@ def get_config() -> ConfigDict:
       title='E-LTH, tables 1 and 2',
       question='Do elastic tickets scale to ImageNet?',
       claims=(
-        *(f'ett > {name} at highest' for name in BEATEN),
-        'imp > ett at highest',
+        *(better('ett', name, at='highest') for name in BEATEN),
+        better('imp', 'ett', at='highest'),
       ),
       published=(
         *(
-          f'{network} {method}{" at 6" if method != "dense" else ""}: {number}'
+          published(network, method, number, at=0 if method == 'dense' else 6)
           for method, row in PUBLISHED.items()
           for network, number in zip(LADDER, row, strict=True)
         ),
         *(
-          f'{target} ett from {source} at 6: {number}'
+          published(target, f'ett from {source}', number, at=6)
           for target, source, number in ELASTIC
         ),
       ),

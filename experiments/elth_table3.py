@@ -10,12 +10,14 @@ The report has the cost of each, search included, in dense trainings.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import alike
 from elth_jax.study.config import (
   GPU_CIFAR,
   PAPER_CIFAR,
   SMALL_CIFAR,
   base_config,
 )
+from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
@@ -32,8 +34,10 @@ def get_config() -> ConfigDict:
     paper=Paper(
       title='E-LTH, tables 2 and 3, on CIFAR-10',
       question='Do elastic tickets keep up with sparse training?',
-      claims=tuple(f'ett ~ {name} within 1 at highest' for name in CHANGING),
-      published=('resnet32 ett from resnet20 at 10: 91.38',),
+      claims=tuple(
+        alike('ett', name, within=1, at='highest') for name in CHANGING
+      ),
+      published=(published('resnet32', 'ett from resnet20', 91.38, at=10),),
     ),
     scales={
       'small': {

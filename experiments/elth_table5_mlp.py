@@ -14,7 +14,9 @@ minutes on two cores.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import alike, better
 from elth_jax.study.config import base_config
+from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import MLP
 
@@ -36,11 +38,12 @@ def get_config() -> ConfigDict:
       title='E-LTH, table 5',
       question='Are fully-connected layers units like any other?',
       claims=(
-        'ett ~ imp within 1 at 10',
-        *(f'ett > {name} at 10' for name in OTHERS),
+        alike('ett', 'imp', within=1, at=10),
+        *(better('ett', name, at=10) for name in OTHERS),
       ),
       published=tuple(
-        f'{name} imp at 10: 98.0 (97.8 to 98.1)' for name in LADDER
+        published(name, 'imp', 98.0, at=10, where='97.8 to 98.1')
+        for name in LADDER
       ),
     ),
     scales={

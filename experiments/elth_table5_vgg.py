@@ -11,12 +11,14 @@ eighth as wide, on 8,000 images.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import alike, better
 from elth_jax.study.config import (
   GPU_CIFAR,
   PAPER_CIFAR,
   SMALL_CIFAR,
   base_config,
 )
+from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import VGG
 
@@ -35,11 +37,11 @@ def get_config() -> ConfigDict:
       title='E-LTH, table 5, VGGs',
       question='Are fully-connected layers units, behind convolutions too?',
       claims=(
-        'ett ~ imp within 1 at highest',
-        *(f'ett > {name} at highest' for name in OTHERS),
+        alike('ett', 'imp', within=1, at='highest'),
+        *(better('ett', name, at='highest') for name in OTHERS),
       ),
       published=tuple(
-        f'{name} {method} at 10: 93.5 (93.4 to 93.6)'
+        published(name, method, 93.5, at=10, where='93.4 to 93.6')
         for name in LADDER
         for method in ('imp', 'ett')
       ),

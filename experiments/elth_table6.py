@@ -10,12 +10,14 @@ or `svhn_cropped`) as it is, and stretched to ResNet-32.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import better
 from elth_jax.study.config import (
   GPU_CIFAR,
   SMALL_CIFAR,
   base_config,
   choice,
 )
+from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
@@ -44,9 +46,13 @@ def get_config(dataset: str = 'cifar10') -> ConfigDict:
     paper=Paper(
       title=f'E-LTH, table 6, {title}',
       question='Do tickets stretch across data sets as well as depths?',
-      claims=('imp > ett at 10', 'ett > random at 10', 'ett > reinit at 10'),
+      claims=(
+        better('imp', 'ett', at=10),
+        better('ett', 'random', at=10),
+        better('ett', 'reinit', at=10),
+      ),
       published=tuple(
-        f'{target} {method} at 10: {number}'
+        published(target, method, number, at=10)
         for method, numbers in (('imp', own), ('ett from resnet20', moved))
         for target, number in zip(TARGETS, numbers, strict=True)
       ),

@@ -13,6 +13,7 @@ import dataclasses
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import alike
 from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET, IMAGENET_RESNET
@@ -39,9 +40,13 @@ def get_config() -> ConfigDict:
       title='E-LTH, table 7',
       question='Do tickets of ImageNet serve CIFAR-10, from another depth too?',
       claims=(
-        'ett from imagenet_resnet18 ~ imp within 1 at highest',
-        'ett from imagenet_resnet26 ~ ett from imagenet_resnet18 within 1 '
-        'at highest',
+        alike('ett from imagenet_resnet18', 'imp', within=1, at='highest'),
+        alike(
+          'ett from imagenet_resnet26',
+          'ett from imagenet_resnet18',
+          within=1,
+          at='highest',
+        ),
       ),
       published=(
         'imagenet_resnet18 dense: 95.21',

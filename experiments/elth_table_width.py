@@ -11,6 +11,7 @@ its sparsity. `--config.scale=small`: widths 4 and 8, 8,000 images.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import better
 from elth_jax.study.config import (
   GPU_CIFAR,
   PAPER_CIFAR,
@@ -18,17 +19,21 @@ from elth_jax.study.config import (
   base_config,
   choice,
 )
+from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
-DOUBLED = {
-  'resnet20 dense': 93.71,
-  'resnet20 imp at 10': 93.76,
-  'resnet20 ett[widen replicate] at 10': 91.92,
-  'resnet20 ett[widen gaussian] at 10': 92.12,
-  'resnet20 ett[widen permute] at 10': 91.56,
-}
-HALVED = {'resnet20 imp at 10': 90.79, 'resnet20 ett[narrow] at 10': 87.73}
+DOUBLED = (
+  published('resnet20', 'dense', 93.71),
+  published('resnet20', 'imp', 93.76, at=10),
+  published('resnet20', 'ett[widen replicate]', 91.92, at=10),
+  published('resnet20', 'ett[widen gaussian]', 92.12, at=10),
+  published('resnet20', 'ett[widen permute]', 91.56, at=10),
+)
+HALVED = (
+  published('resnet20', 'imp', 90.79, at=10),
+  published('resnet20', 'ett[narrow]', 87.73, at=10),
+)
 # title, widths of target and source, in the paper and at small scale; numbers
 CHOICES = {
   'double': ('doubled', (32, 16), (8, 4), DOUBLED),
@@ -37,14 +42,13 @@ CHOICES = {
 
 
 def get_config(way: str = 'double') -> ConfigDict:
-  title, widths, small, published = choice('way', way, CHOICES)
-  rules = [name for name in published if 'ett' in name]
+  title, widths, small, numbers = choice('way', way, CHOICES)
   return base_config(
     **PAPER_CIFAR,
     sources=('resnet20',),
     targets=('resnet20',),
     methods=('imp', 'ett', 'random', 'reinit'),
-    orders=tuple(rule[rule.index('[') + 1 : rule.index(']')] for rule in rules),
+    orders=tuple(n.side.order for n in numbers if n.side.method == 'ett'),
     width=widths[0],
     source_width=widths[1],
     recipe=CIFAR_RESNET,
@@ -52,13 +56,11 @@ def get_config(way: str = 'double') -> ConfigDict:
       title=f'E-LTH, earlier version, width {title}',
       question='Do tickets change their width as they change their depth?',
       claims=(
-        'imp > ett at highest',
-        'ett > random at highest',
-        'ett > reinit at highest',
+        better('imp', 'ett', at='highest'),
+        better('ett', 'random', at='highest'),
+        better('ett', 'reinit', at='highest'),
       ),
-      published=tuple(
-        f'{name}: {number}' for name, number in published.items()
-      ),
+      published=numbers,
     ),
     scales={
       'small': {**SMALL_CIFAR, 'width': small[0], 'source_width': small[1]},

@@ -11,6 +11,7 @@ levels of 20%, six replicates. `--config.scale=small`: an eighth as wide, on
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import better
 from elth_jax.study.config import ONETICKET, ONETICKET_SCALES, base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import ONETICKET_VGG19
@@ -26,7 +27,7 @@ def get_config() -> ConfigDict:
     paper=Paper(
       title='OneTicket, figure 1',
       question='Is pruning over all layers better than within each?',
-      claims=('imp > imp_layerwise at highest',),
+      claims=(better('imp', 'imp_layerwise', at='highest'),),
     ),
     scales=ONETICKET_SCALES,
   )

@@ -12,6 +12,7 @@ to the sixth and at every third after it, six replicates.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import alike, better
 from elth_jax.study.config import (
   ONETICKET,
   ONETICKET_NETWORKS,
@@ -36,7 +37,10 @@ def get_config(network: str = 'vgg19') -> ConfigDict:
     paper=Paper(
       title=f'OneTicket, figure 2, {network}',
       question='Do winning tickets transfer within one distribution of images?',
-      claims=('ett ~ imp within 1', 'ett > reinit_global at highest'),
+      claims=(
+        alike('ett', 'imp', within=1),
+        better('ett', 'reinit_global', at='highest'),
+      ),
     ),
     scales=ONETICKET_SCALES,
   )

@@ -11,6 +11,7 @@ replicates. `--config.scale=small`: an eighth as wide, on 8,000 images.
 
 from ml_collections import ConfigDict
 
+from elth_jax.study.claims import better
 from elth_jax.study.config import ONETICKET, ONETICKET_SCALES, base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import ONETICKET_VGG19
@@ -29,9 +30,9 @@ def get_config() -> ConfigDict:
       title='OneTicket, figure A1',
       question='Which kind of random mask hurts most?',
       claims=(
-        *(f'imp > {name} at highest' for name in RANDOM),
-        'reinit > reinit_global at highest',
-        'reinit_local > reinit_global at highest',
+        *(better('imp', name, at='highest') for name in RANDOM),
+        better('reinit', 'reinit_global', at='highest'),
+        better('reinit_local', 'reinit_global', at='highest'),
       ),
     ),
     scales=ONETICKET_SCALES,

@@ -4,11 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from scipy import stats
 
 from elth_jax.report import summary
 from elth_jax.report.verdicts import beside, judge
-from elth_jax.study.claims import Claim, Published, Side
+from elth_jax.study.claims import Claim, alike, better
+from elth_jax.study.published import Published, published
+from elth_jax.study.sides import Side
 
 
 def cells(**accuracies):
@@ -45,6 +49,109 @@ def test_claims_are_read():
   assert number == Published(
     'mlp3', Side('ett', '', 'mlp2'), 10, 97.9, 'table 5'
   )
+
+
+@pytest.mark.parametrize(
+  ('claim', 'text'),
+  [
+    (better('ett', 'snip'), 'ett > snip'),
+    (
+      better('ett', 'snip', at=(10, 13), on='resnet32'),
+      'ett > snip at 10 13 on resnet32',
+    ),
+    (
+      alike('ett[append]', 'ett[interpolate]', within=0.5, at=3),
+      'ett[append] ~ ett[interpolate] within 0.5 at 3',
+    ),
+    (
+      better(Side('ett', '', 'a'), 'imp', at='highest', on=('b1', 'c-d')),
+      'ett from a > imp at highest on b1 c-d',
+    ),
+    (alike('ett', 'imp', within=1e-5), 'ett ~ imp within 0.00001'),
+  ],
+)
+def test_claims_are_made_and_written(claim, text):
+  assert str(claim) == text
+  assert Claim.parse(text) == claim
+
+
+def test_a_claim_keeps_its_text():
+  claim = Claim.parse(' ett  >  imp at 03')
+  assert str(claim) == ' ett  >  imp at 03'
+  assert claim == better('ett', 'imp', at=3)
+  assert hash(claim) == hash(better('ett', 'imp', at=3))
+  moved = dataclasses.replace(claim, levels=(4,))
+  assert str(moved) == 'ett > imp at 4'
+
+
+@pytest.mark.parametrize(
+  ('make', 'fault'),
+  [
+    (lambda: better('ett', 'Snip'), "side 'Snip'; write e.g."),
+    (lambda: better('ett', 'ett'), "claim 'ett > ett': both sides"),
+    (lambda: better('ett', 'imp', at='last'), "at is 'last'; give levels"),
+    (lambda: better('ett', 'imp', at=0), 'at 0; levels are'),
+    (lambda: better('ett', 'imp', on='a b'), "target 'a b' is no name"),
+    (lambda: alike('ett', 'imp', within=float('nan')), 'within nan points'),
+    (lambda: Side('ett', 'a]'), r"side 'ett\[a\]\]'"),
+    (lambda: Side('ett', 'append  1'), 'write e.g.'),
+    (
+      lambda: Claim(Side('ett'), Side('imp'), levels=(1,), highest=True),
+      'give levels, or highest',
+    ),
+    (lambda: published('mlp2', 'imp', 98.0), 'dense networks have no level'),
+    (lambda: published('mlp2', 'dense', -1), '-1 is no share'),
+    (lambda: published('mlp2', 'dense', float('nan')), 'is no share'),
+    (lambda: published('MLP-2', 'dense', 98), "published 'MLP-2 dense: 98'"),
+  ],
+)
+def test_values_that_cannot_be_meant(make, fault):
+  with pytest.raises(ValueError, match=fault):
+    make()
+
+
+def test_published_numbers_are_made_and_written():
+  number = published('mlp3', 'ett from mlp2', 97.9, at=10, where='table 5')
+  assert str(number) == 'mlp3 ett from mlp2 at 10: 97.9 (table 5)'
+  assert Published.parse(str(number)) == number
+  assert str(Published.parse('mlp2  dense: 95.40')) == 'mlp2  dense: 95.40'
+  assert Published.parse('mlp2 dense: 95.40') == published(
+    'mlp2', 'dense', 95.4
+  )
+
+
+METHODS = st.from_regex(r'[a-z][a-z_]{0,5}', fullmatch=True)
+SIDES = st.builds(
+  Side,
+  METHODS,
+  st.sampled_from(['', 'append', '0:0;1:1,2', 'keep 1 3, append']),
+  st.sampled_from(['', 'resnet20', 'vgg13-3']),
+)
+NAMES = st.lists(METHODS, unique=True, max_size=2)
+
+
+@given(
+  SIDES,
+  SIDES,
+  st.none() | st.floats(0, 100, exclude_min=True),
+  st.just('highest') | st.lists(st.integers(1, 1000), unique=True, max_size=3),
+  NAMES,
+)
+def test_any_claim_is_read_as_it_is_written(one, other, within, at, on):
+  assume(one != other)
+  claim = (
+    better(one, other, at, on)
+    if within is None
+    else alike(one, other, within, at, on)
+  )
+  assert Claim.parse(str(claim)) == claim
+
+
+@given(METHODS, SIDES, st.integers(1, 1000), st.floats(0, 100))
+def test_any_number_is_read_as_it_is_written(target, side, level, accuracy):
+  level = 0 if side.method == 'dense' else level
+  number = published(target, side, accuracy, level)
+  assert Published.parse(str(number)) == number
 
 
 @pytest.mark.parametrize(

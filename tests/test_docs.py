@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from elth_jax.elastic.rules import RULES
 from elth_jax.families import FAMILIES, architecture
 from elth_jax.masks import counts
 from elth_jax.methods import METHODS, Setting
@@ -44,8 +45,16 @@ def test_safety(tmp_path, monkeypatch):
 
 def test_the_transformations(capsys, dataset, recipe):
   """Also trains the page's own family, which is not built of our layers."""
-  explained, doubled, encoder, registered = examples('docs/transformations.md')
+  value, mirror, explained, doubled, encoder, registered = examples(
+    'docs/transformations.md'
+  )
   page = (ROOT / 'docs/transformations.md').read_text()
+  exec(value, {})
+  try:
+    exec(mirror, {})
+    assert f'```\n{capsys.readouterr().out}```' in page
+  finally:
+    del RULES['mirror']
   exec(explained, {})
   assert capsys.readouterr().out in page
   exec(doubled, {})

@@ -132,3 +132,14 @@ def test_wrong_patterns_are_refused(units, message):
 def test_a_group_that_is_no_number():
   with pytest.raises(ValueError, match="'x' is no unit number"):
     Layout(units='layer_(.)').depths({'layer_x': 1})
+
+
+def test_a_part_of_a_stacked_leaf_has_a_path_and_a_layer():
+  layout = Layout(stacked='layers')
+  tree = {'layers': {'a[0]': np.zeros((2, 3))}, 'head': np.ones(1)}
+  found = [(leaf.path, leaf.layer, leaf.name) for leaf in layout.leaves(tree)]
+  assert found == [
+    ('layers/a[0]', 0, 'layers/a[0][0]'),
+    ('layers/a[0]', 1, 'layers/a[0][1]'),
+    ('head', None, 'head'),
+  ]

@@ -7,6 +7,7 @@ import pytest
 
 from elth_jax.dynamic import erk_counts
 from elth_jax.elastic.plan import Plan
+from elth_jax.elastic.rules import Rule
 from elth_jax.families import Architecture, architecture
 from elth_jax.masks import counts, layer_densities
 from elth_jax.methods import (
@@ -39,7 +40,7 @@ def source():
 
 def make(name, dense, ticket, order='append', **settings):
   origin, found = source()
-  steps = (Depth('resnet20', order),)
+  steps = (Depth('resnet20', Rule.parse(order)),)
   setting = Setting(
     **{
       'transfer': Transfer(steps),

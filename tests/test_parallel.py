@@ -19,6 +19,7 @@ NET = architecture('resnet8', (8, 8, 3), 3, 2)
 )
 def test_ways_to_run_tickets(text, lanes, devices, share):
   parallel = Parallel.parse(text)
+  assert str(parallel) == text
   placed = parallel.placement(NET, 8)
   assert parallel.lanes(NET, 8) == lanes
   assert (len(placed['devices']), placed['share']) == (devices, share)
@@ -40,3 +41,11 @@ def test_memory_limits_tickets_on_an_accelerator(monkeypatch):
 def test_other_words_are_refused(text):
   with pytest.raises(ValueError, match='auto, tickets, batch or a number'):
     Parallel.parse(text)
+
+
+@pytest.mark.parametrize(
+  'values', [(-1,), (4097,), (2, True), (2, False), (0, True)]
+)
+def test_only_what_the_option_can_say_is_a_value(values):
+  with pytest.raises(ValueError, match='auto, tickets, batch or a number'):
+    Parallel(*values)

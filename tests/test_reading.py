@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ml_collections import ConfigDict
 
 from elth_jax.reading import (
+  as_json,
   build_from,
   check_types,
   defaults,
@@ -40,6 +41,24 @@ class Inner:
 
 
 @dataclasses.dataclass(frozen=True)
+class Span:
+  """A text value: `3-5`."""
+
+  first: int
+  last: int
+
+  @classmethod
+  def parse(cls, text: str) -> 'Span':
+    first, hyphen, last = text.partition('-')
+    if not (hyphen and first.isdecimal() and last.isdecimal()):
+      raise ValueError(f'span {text!r}; write e.g. 3-5')
+    return cls(int(first), int(last))
+
+  def __str__(self) -> str:
+    return f'{self.first}-{self.last}'
+
+
+@dataclasses.dataclass(frozen=True)
 class Whole:
   count: int
   rate: float
@@ -58,6 +77,9 @@ class Whole:
   )
   parts: Mapping[str, Part] = dataclasses.field(default_factory=dict)
   open: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  span: Span = Span(0, 1)
+  spans: tuple[Span, ...] = ()
+  maybe: Span | None = None
 
 
 def same(found, wanted):
@@ -105,6 +127,14 @@ def same(found, wanted):
     (Part | None, None, None),
     (Mapping[str, Part], {'a': {'points': 1}}, {'a': Part(1)}),
     (Inner, {'part': {'mode': 'slow'}}, Inner(Part(mode='slow'))),
+    (Span, '3-5', Span(3, 5)),
+    (Span, Span(3, 5), Span(3, 5)),
+    (tuple[Span, ...], ['3-5', Span(1, 2)], (Span(3, 5), Span(1, 2))),
+    (Span | None, '3-5', Span(3, 5)),
+    (Span | None, None, None),
+    (Span | int, 3, 3),
+    (Mapping[str, Span], {'a': '3-5'}, {'a': Span(3, 5)}),
+    (Any, Span(3, 5), '3-5'),
   ],
 )
 def test_values_of_their_types(hint, value, wanted):
@@ -174,6 +204,13 @@ def test_values_of_their_types(hint, value, wanted):
       {'part': {'mode': 'fsat'}},
       "key.part.mode is 'fsat'; did you mean",
     ),
+    (Span, 'three', "key: span 'three'; write e.g. 3-5"),
+    (Span, 35, "config key 'key': expected Span as text, got 35"),
+    (Span, {'first': 3}, 'expected Span as text, got {'),
+    (tuple[Span, ...], ['3-5', '3'], "key[1]: span '3'; write"),
+    (tuple[Span, ...], '3-5', "expected a tuple of Span as text, got '3-5'"),
+    (Span | None, 'three', "key: span 'three'"),
+    (Span | None, 3, 'expected Span as text or None, got 3'),
     (
       Inner,
       {'part': {'names': [0]}},
@@ -261,6 +298,7 @@ PARTS = st.builds(
   names=st.lists(st.text(), max_size=2).map(tuple),
   mode=st.sampled_from(['fast', 'slow']),
 )
+SPANS = st.builds(Span, st.integers(0, 9), st.integers(0, 9))
 WHOLES = st.builds(
   Whole,
   count=st.integers(),
@@ -280,12 +318,15 @@ WHOLES = st.builds(
   ),
   parts=st.dictionaries(st.text(), PARTS, max_size=2),
   open=st.dictionaries(st.text(), st.none() | st.text(), max_size=2),
+  span=SPANS,
+  spans=st.lists(SPANS, max_size=2).map(tuple),
+  maybe=st.none() | SPANS,
 )
 
 
 @given(WHOLES)
 def test_a_dataclass_written_as_json_is_read_as_it_was(whole):
-  values = json.loads(json.dumps(dataclasses.asdict(whole)))
+  values = json.loads(json.dumps(as_json(whole)))
   assert same(build_from(Whole, values), whole)
 
 
@@ -348,6 +389,8 @@ def test_what_a_dataclass_is_made_of_is_read_too():
     Part | Inner,
     tuple[int, ...] | tuple[str, ...],
     Optional[Any],  # noqa: UP045
+    Span | str,
+    Span | Part,
     int | bytes,
   ],
 )
@@ -365,6 +408,26 @@ def test_types_may_be_written_as_text_or_annotated():
   assert build_from(cls, {'levels': 3}).levels == 3
   with pytest.raises(ValueError, match='expected int or None'):
     build_from(cls, {'levels': 'three'})
+
+
+def test_a_faults_own_key_is_not_named_twice():
+  class Loud(Span):
+    @classmethod
+    def parse(cls, text: str) -> 'Span':
+      raise ValueError(f'loud is {text!r}')
+
+  with pytest.raises(ValueError, match=r"^loud is 'x'$"):
+    read_value('loud', 'x', Loud)
+  with pytest.raises(ValueError, match=r"^lou: loud is 'x'$"):
+    read_value('lou', 'x', Loud)
+
+
+def test_values_are_written_plainly():
+  value = {'a': [Inner(), Span(3, 5)], 'b': (Span(1, 2),)}
+  inner = {'part': {'points': 3, 'names': (), 'mode': 'fast'}, 'rate': 0.5}
+  assert same(plain(value), {'a': (inner, '3-5'), 'b': ('1-2',)})
+  listed = {'part': {'points': 3, 'names': [], 'mode': 'fast'}, 'rate': 0.5}
+  assert same(as_json(value), {'a': [listed, '3-5'], 'b': ['1-2']})
 
 
 def test_changes_go_to_any_depth_and_are_plain():

@@ -1,3 +1,6 @@
+import dataclasses
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,9 +8,23 @@ from hypothesis import strategies as st
 from elth_jax import Layout, Plan
 from elth_jax.elastic.published import PUBLISHED
 from elth_jax.elastic.rules import (
+  RULES,
+  Append,
+  Best,
+  Drop,
+  Interpolate,
+  Keep,
+  Overlap,
+  Reorder,
+  Rule,
+  Squeeze,
+  Step,
+  Table,
+  Units,
   best_units,
   check_rule,
   make_plan,
+  register,
   squeezes,
   stretches,
 )
@@ -134,6 +151,180 @@ def test_published_tables(name, table):
   )
   expected = (0, *map(int, table.split()))
   assert set(plan.tables.values()) == {expected}
+
+
+CHOICES = st.none() | st.lists(
+  st.integers(0, 999_999), min_size=1, max_size=3
+).map(tuple)
+BEST = st.builds(Best, st.integers(0, 9), st.sampled_from(['density', 'a_b']))
+TIMES = st.none() | st.integers(1, 999)
+NAMED = CHOICES.filter(lambda units: units is not None)
+STEPS = st.one_of(
+  st.builds(Append, CHOICES | BEST, TIMES),
+  st.builds(Interpolate, CHOICES | BEST, TIMES),
+  st.builds(Keep, CHOICES | BEST | st.just(Best(None, 'magnitude'))),
+  st.builds(Drop, NAMED | BEST),
+  st.builds(Reorder, NAMED),
+  st.builds(Units, NAMED),
+  st.sampled_from([Overlap(), Squeeze()]),
+)
+
+
+def goes_on(step):
+  return not isinstance(step, Append | Interpolate) or step.times is not None
+
+
+PARTS = st.builds(
+  lambda before, last: (*before, last),
+  st.lists(STEPS.filter(goes_on), max_size=2),
+  STEPS,
+)
+NUMBERS = st.integers(0, 999_999)
+TABLES = st.builds(
+  Table,
+  st.lists(
+    st.tuples(NUMBERS, st.lists(NUMBERS, min_size=1, max_size=2).map(tuple)),
+    min_size=1,
+    max_size=3,
+  ).map(tuple),
+)
+
+
+@given(
+  st.lists(PARTS, min_size=1, max_size=3)
+  | st.lists(TABLES, min_size=1, max_size=3)
+)
+def test_any_rule_is_read_as_it_is_written(parts):
+  rule = Rule(tuple(parts))
+  assert Rule.parse(str(rule)) == rule
+  assert str(Rule.parse(str(rule))) == str(rule)
+
+
+@pytest.mark.parametrize(
+  ('rule', 'text'),
+  [
+    (Rule.of(Append((1, 2))), 'append 1 2'),
+    (Rule.of(Interpolate(times=2), Append()), 'interpolate x2, append'),
+    (Rule.of(Drop(Best(2, 'density'))), 'drop best 2 by density'),
+    (Rule.of(Keep(Best(None, 'density'))), 'keep best by density'),
+    (
+      Rule.by_stage(Rule.of(Squeeze()), Rule.of(Units((1, 1)))),
+      'squeeze | units 1 1',
+    ),
+    (Rule((Table(((0, (0,)), (1, (1, 2)))),)), '0:0;1:1,2'),
+  ],
+)
+def test_rules_are_made_and_written(rule, text):
+  assert str(rule) == text and Rule.parse(text) == rule
+
+
+def test_a_rule_keeps_its_text():
+  rule = Rule.parse('append  01|keep 2')
+  assert str(rule) == 'append  01|keep 2'
+  assert rule.canonical == 'append 1 | keep 2'
+  assert rule == Rule.parse(rule.canonical)
+  assert hash(rule) == hash(Rule.parse(rule.canonical))
+  assert str(dataclasses.replace(rule, parts=rule.parts[:1])) == 'append 1'
+
+
+def test_a_rule_may_be_given_as_a_value():
+  source, target = architecture('resnet20'), architecture('resnet32')
+  rule = Rule.of(Interpolate())
+  assert plan_between(source, target, rule) == plan_between(
+    source, target, 'interpolate'
+  )
+  assert plan_between(target, source, rule) == plan_between(
+    target, source, 'squeeze'
+  )
+  assert make_plan(rule, {'a': 2}, {'a': 3}).tables == {'a': (0, 1, 1)}
+
+
+def test_the_scores_that_a_rule_needs():
+  rule = Rule.parse('append best 1 by density x2, keep best by magnitude')
+  assert rule.scores == {'density', 'magnitude'}
+  assert Rule.parse('append 1').scores == set()
+  assert Rule.parse('0:0').scores == set()
+
+
+def test_none_of_the_best_may_be_dropped():
+  plan = make_plan(
+    'drop best 0 by density, append',
+    {'stage1': 5},
+    {'stage1': 6},
+    scores=SCORES,
+  )
+  assert plan.tables['stage1'] == (0, 1, 1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+  ('make', 'message'),
+  [
+    (lambda: Append(()), "'append' must name units"),
+    (lambda: Drop(None), "'drop' must name units"),
+    (lambda: Append((-1,)), 'unit -1; units are 0'),
+    (lambda: Append((1.5,)), 'are not whole numbers'),
+    (lambda: Append(times=0), 'x takes a number of 1'),
+    (lambda: Append(Best(None, 'density')), 'say how many'),
+    (lambda: Reorder(Best(2, 'density')), 'name the units, as in reorder'),
+    (lambda: Best(-1, 'density'), 'choose 0 to'),
+    (lambda: Best(1, 'how dense'), 'named by one word'),
+    (lambda: Rule.of(), 'at least one step'),
+    (lambda: Rule.of(Append(), Append()), 'is not last: say how far'),
+    (lambda: Rule((Table(()), (Append(),))), 'all stages have tables, or none'),
+  ],
+)
+def test_values_that_are_no_rules(make, message):
+  with pytest.raises(ValueError, match=message):
+    make()
+
+
+@pytest.fixture
+def rotate():
+  """A user's kind of step, with units."""
+
+  @register
+  @dataclasses.dataclass(frozen=True)
+  class Rotate(Step):
+    """Puts some units last."""
+
+    units: tuple[int, ...]
+    verb = 'rotate'
+
+    def table(self, stage):
+      rest = (n for n in range(stage.have) if n not in self.units)
+      return (*rest, *self.units)
+
+  yield Rotate
+  del RULES['rotate']
+
+
+def test_a_kind_of_step_of_ones_own(rotate):
+  rule = Rule.parse('append x2, rotate 1')
+  assert rule == Rule.of(Append(times=2), rotate((1,)))
+  plan = make_plan(rule, {'a': 3}, {'a': 5})
+  assert plan.tables == {'a': (0, 2, 1, 2, 1)}
+  with pytest.raises(ValueError, match="did you mean 'rotate'"):
+    Rule.parse('rotat 1')
+  with pytest.raises(ValueError, match="'rotate' must name units"):
+    Rule.parse('rotate')
+  with pytest.raises(ValueError, match='name the units'):
+    Rule.parse('rotate best 1 by density')
+  with pytest.raises(ValueError, match="a rule 'rotate' already"):
+    register(rotate)
+
+
+def test_verbs_are_words_that_a_rule_can_be_read_from():
+  class Odd(Step):
+    verb = 'two words'
+
+  with pytest.raises(ValueError, match='lower-case letters'):
+    register(Odd)
+
+
+@pytest.mark.parametrize('verb', RULES)
+def test_every_rule_is_described(verb):
+  page = Path(__file__).parent.parent / 'docs/transformations.md'
+  assert f'`{verb}' in page.read_text('utf-8')
 
 
 def test_kinds_of_rules():

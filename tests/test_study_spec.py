@@ -5,8 +5,12 @@ import pytest
 from ml_collections import ConfigDict
 
 from elth_jax.methods import Pruning, Sparse
+from elth_jax.reading import as_json
+from elth_jax.study.claims import better
 from elth_jax.study.config import base_config
 from elth_jax.study.known_names import check_names
+from elth_jax.study.parallel import Parallel
+from elth_jax.study.published import published
 from elth_jax.study.spec import (
   Analyses,
   Paper,
@@ -30,14 +34,14 @@ def config(**values):
 def test_a_config_becomes_plain_values_and_has_every_knob():
   spec, options = read_config(config(levels=12, parallel='3'))
   assert spec.recipe == CIFAR_RESNET
-  assert (spec.levels, options.parallel) == (12, '3')
+  assert (spec.levels, options.parallel) == (12, Parallel(3))
   fields = {
     field.name
     for cls in (StudySpec, RunOptions)
     for field in dataclasses.fields(cls)
   }
   assert set(config().keys()) == fields | {'published', 'scale', 'scales'}
-  assert StudySpec.from_config(dataclasses.asdict(spec)) == spec
+  assert StudySpec.from_config(as_json(spec)) == spec
 
 
 @pytest.mark.parametrize(
@@ -93,7 +97,7 @@ def test_published_turns_on_all_that_the_published_runs_did():
   values.published = False
   assert read_config(values)[0] == plain
   assert read_config(values, {'published': True})[0] == spec
-  kept = dataclasses.asdict(spec)  # what config.json holds, with no preset
+  kept = as_json(spec)  # what config.json holds, with no preset
   assert 'published' not in kept and StudySpec.from_config(kept) == spec
 
 
@@ -158,6 +162,43 @@ def test_claims_that_cannot_be_read_are_refused(paper, message):
     config(paper=Paper(**paper))
 
 
+def test_a_paper_says_in_values_or_text_what_config_json_has_as_text():
+  text = ' ett[append  2] >  imp at 10'  # spaces as they were written
+  spec, options = read_config(
+    config(
+      paper=Paper(
+        claims=(better('ett', 'snip', at=(2, 10), on='mlp3'), text),
+        published=(published('mlp2', 'dense', 98.0), 'mlp2 imp at 2: 97.50'),
+      ),
+      parallel=Parallel(2),
+    )
+  )
+  assert as_json(spec)['paper'] == {
+    'title': '',
+    'question': '',
+    'claims': ['ett > snip at 2 10 on mlp3', text],
+    'published': ['mlp2 dense: 98.0', 'mlp2 imp at 2: 97.50'],
+    'scale': 'paper',
+  }
+  assert spec.paper.claims[1] == better('ett[append 2]', 'imp', at=10)
+  assert spec.paper.published[1] == published('mlp2', 'imp', 97.5, at=2)
+  assert options.parallel == Parallel(2)
+  assert StudySpec.from_config(as_json(spec)).paper == spec.paper
+
+
+def test_a_person_gives_text_at_any_scale():
+  small = {'paper': {'claims': (better('ett', 'imp'),)}, 'parallel': 'batch'}
+  values = config(scales={'small': small})
+  assert values.parallel == 'auto'
+  assert values.scales.small.paper.claims == ('ett > imp',)
+  values.scale = 'small'
+  spec, options = read_config(values, {'parallel': 'tickets'})
+  assert spec.paper.claims == (better('ett', 'imp'),)
+  assert options.parallel == Parallel(0, share=False)
+  with pytest.raises(ValueError, match=r'^paper\.claims\[0\]: claim'):
+    read_config(values, {'paper.claims': ('ett is best',)})
+
+
 @pytest.mark.parametrize(
   ('cls', 'wrong', 'message'),
   [
@@ -173,7 +214,7 @@ def test_claims_that_cannot_be_read_are_refused(paper, message):
       'analyses.statistics is .*interpolated or r',
     ),
     (Analyses, {'overlap': 1}, "'analyses.overlap': expected bool, got 1"),
-    (Paper, {'claims': 'a > b'}, "'paper.claims': expected a tuple of str"),
+    (Paper, {'claims': 'a > b'}, "'paper.claims': expected a tuple of Claim"),
     (RunOptions, {'profile': 'no'}, "'profile': expected bool, got 'no'"),
   ],
 )
@@ -186,9 +227,9 @@ def test_one_study_has_one_form_however_it_is_made():
   names = {'dataset': 'd', 'sources': ['mlp3'], 'targets': ['mlp2']}
   recipe = {'l2': 0, 'drop_epochs': [1]}
   made = StudySpec(**names, recipe=Recipe(**recipe), prune_fraction=0.5)
-  kept = json.dumps(dataclasses.asdict(made))  # what decides a node's key
+  kept = json.dumps(as_json(made))  # what decides a node's key
   read = StudySpec.from_config({**json.loads(kept), 'recipe': recipe})
-  assert made == read and json.dumps(dataclasses.asdict(read)) == kept
+  assert made == read and json.dumps(as_json(read)) == kept
   assert '"l2": 0.0' in kept
 
 

@@ -1,11 +1,7 @@
 import pytest
 
-from elth_jax.elastic.tables import (
-  format_table,
-  parse_table,
-  squeeze_table,
-  stretch_table,
-)
+from elth_jax.elastic.table_text import format_table, parse_table
+from elth_jax.elastic.tables import squeeze_table, stretch_table
 
 # (units beyond unit 0, wanted, order, replicated units, table): E-LTH's
 # figures 2, 4 and 5 and the commands of its author

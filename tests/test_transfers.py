@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from elth_jax.elastic.plan import Plan
+from elth_jax.elastic.rules import Rule
 from elth_jax.families import Architecture, architecture
 from elth_jax.masks import sparsity
 from elth_jax.methods.lottery import dense_ticket, next_level
@@ -22,7 +23,7 @@ from elth_jax.transfers import (
   transfers_between,
 )
 from elth_jax.transfers.depth import Depth
-from elth_jax.transfers.step import reader_of
+from elth_jax.transfers.step import read_rule
 
 NARROW = architecture('resnet14', (8, 8, 1), 3, 2)
 HERE = Place(NARROW, 'digits', 'sgd')
@@ -169,8 +170,8 @@ def signs(request):
     scale: float = 1.0
 
     @classmethod
-    def reads(cls, rule):
-      return rule == 'signs'
+    def read(cls, text):
+      return text if text == 'signs' else None
 
     @classmethod
     def between(cls, source, target, rules):
@@ -192,7 +193,7 @@ def signs(request):
 
 
 def test_a_kind_of_step_from_outside(signs):
-  assert reader_of('signs') is signs
+  assert read_rule('signs') == (signs, 'signs')
   rules = ('append', 'signs')
   (transfer,) = transfers_between(HERE, at('resnet20'), rules)
   assert [step.kind for step in transfer.steps] == ['depth', 'signs']
@@ -201,7 +202,9 @@ def test_a_kind_of_step_from_outside(signs):
   ticket = ticket_of(NARROW)
   moved = transfer.apply(ticket, 0)
   assert set(np.unique(moved.params['head']['kernel'])) <= {-1.0, 0.0, 1.0}
-  depth_alone = Transfer((Depth('resnet20', 'append'),)).apply(ticket, 0)
+  depth_alone = Transfer((Depth('resnet20', Rule.parse('append')),)).apply(
+    ticket, 0
+  )
   assert sparsity(moved.masks) == sparsity(depth_alone.masks)
   assert (
     'signs' not in transfers_between(HERE, at('resnet20'), ('append',))[0].label

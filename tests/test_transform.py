@@ -408,3 +408,12 @@ def test_tickets_for_other_images_and_widths():
   )
   with pytest.raises(ValueError, match="did you mean 'widen gaussian'"):
     widths.with_width(small, 'widen gauss')
+
+
+def test_a_ticket_says_by_which_plan_it_was_made():
+  network = make_network('mlp2')
+  ticket = dense_ticket(network, **network.init(0))
+  plan = Plan({'stage1': (0, 1, 1)})
+  assert transform.plan_of(ticket.transform('mlp3', plan=plan)) == plan
+  with pytest.raises(ValueError, match='was not transformed'):
+    transform.plan_of(ticket)

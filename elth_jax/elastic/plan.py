@@ -9,13 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from elth_jax.elastic.layout import Layout
+from elth_jax.elastic.table_text import format_table, parse_table
 from elth_jax.elastic.tables import (
   ORDERS,
   Order,
   Units,
-  format_table,
   overlap_table,
-  parse_table,
   reorder_table,
   squeeze_table,
   stretch_table,

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from elth_jax.elastic.rules import Rule
+
 
 @dataclasses.dataclass(frozen=True)
 class Published:
@@ -11,18 +13,18 @@ class Published:
     figure: where it is shown in Chen et al. 2021.
     source: the network whose ticket is transformed.
     target: the network wanted.
-    rule: how, for `rules.make_plan` and `Ticket.transform(order=...)`.
+    rule: how, for `Rule.plan` and `Ticket.transform(order=...)`.
   """
 
   figure: str
   source: str
   target: str
-  rule: str
+  rule: Rule
 
 
 def _in(figure: str, source: str, target: str, **rules: str):
   return {
-    name.replace('_', '-'): Published(figure, source, target, rule)
+    name.replace('_', '-'): Published(figure, source, target, Rule.parse(rule))
     for name, rule in rules.items()
   }
 

@@ -165,9 +165,7 @@ def scale_leaves(
   if isinstance(leaves, str):
     raise ValueError(f'leaves is {leaves!r}; give a list of expressions')
   names = [
-    leaf.name.partition('[')[0]
-    for leaf in layout.leaves(params)
-    if leaf.stage is not None
+    leaf.path for leaf in layout.leaves(params) if leaf.stage is not None
   ]
   for expression in leaves:
     try:
@@ -178,9 +176,8 @@ def scale_leaves(
       raise ValueError(f'no leaf of a unit ends in {expression!r}')
 
   def scaled(leaf: Leaf):
-    name = leaf.name.partition('[')[0]
-    if any(_ends(expression, name) for expression in leaves):
-      return _scaled(name, leaf.value, factor)
+    if any(_ends(expression, leaf.path) for expression in leaves):
+      return _scaled(leaf.path, leaf.value, factor)
     return leaf.value
 
   return map_replicas(scaled, params, plan, layout)
@@ -200,7 +197,7 @@ def reset_statistics(
   """
 
   def fresh(name: str, value):
-    last = re.split(r'[/.]', name.partition('[')[0])[-1]
+    last = re.split(r'[/.]', name)[-1]
     if last not in ('mean', 'var'):
       raise ValueError(f'{name} is neither a mean nor a var')
     return np.full_like(value, last == 'var')
@@ -210,7 +207,7 @@ def reset_statistics(
       lambda name, v: None if v is None else fresh(name, v), batch_stats
     )
   return map_replicas(
-    lambda leaf: fresh(leaf.name, leaf.value), batch_stats, plan, layout
+    lambda leaf: fresh(leaf.path, leaf.value), batch_stats, plan, layout
   )
 
 

@@ -152,10 +152,10 @@ def match_sparsity(
   groups: dict[str | None, dict[str, Count]] = {}
   for leaf in layout.leaves(masks):
     if leaf.value is not None:
-      name = leaf.name.partition('[')[0]  # a stacked leaf comes in parts
       group = groups.setdefault(leaf.stage if scope == 'stage' else None, {})
       count = Count(int(np.count_nonzero(leaf.value)), leaf.value.size)
-      group[name] = group.get(name, Count()) + count
+      # a stacked leaf comes in parts
+      group[leaf.path] = group.get(leaf.path, Count()) + count
   for group in groups.values():
     have = sum(group.values(), Count())
     change = round((1 - sparsity) * have.total) - have.kept

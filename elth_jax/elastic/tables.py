@@ -1,4 +1,4 @@
-"""The table of one stage: the rules that write it, and its published syntax.
+"""The table of one stage, as the rules of the papers make it.
 
 A table is a tuple: target unit t copies source unit table[t]. The first
 `fixed` units of a stage stay where they are: one in the papers, where unit 0
@@ -6,7 +6,6 @@ changes the shape. `plan.Plan` holds one table for each stage.
 """
 
 import operator
-import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
@@ -179,36 +178,3 @@ def _check_units(
       'there to choose from'
     )
   return sorted(numbers)
-
-
-def parse_table(text: str, stage: str) -> tuple[int, ...]:
-  """Reads one stage of the published syntax, `src:dst[,dst...];...`.
-
-  Raises:
-    ValueError: naming the stage, and the target unit that is filled twice or
-      not at all, or the entry that cannot be read.
-  """
-  filled: dict[int, int] = {}
-  for entry in filter(None, re.sub(r'\s', '', text).split(';')):
-    if not re.fullmatch(r'\d{1,6}:\d{1,6}(,\d{1,6})*', entry):
-      raise ValueError(
-        f'{stage}: cannot read {entry!r} in {text!r}; '
-        'write source:target[,target...] with ; between sources'
-      )
-    source, targets = entry.split(':')
-    for target in map(int, targets.split(',')):
-      if target in filled:
-        raise ValueError(f'{stage}: {text!r} fills target unit {target} twice')
-      filled[target] = int(source)
-  for target in range(max(filled, default=0) + 1):
-    if target not in filled:
-      raise ValueError(f'{stage}: {text!r} leaves target unit {target} empty')
-  return tuple(filled[target] for target in range(len(filled)))
-
-
-def format_table(table: Sequence[int]) -> str:
-  """One stage in the published syntax; `parse_table` reads it back."""
-  targets: dict[int, list[str]] = {}
-  for target, source in enumerate(table):
-    targets.setdefault(source, []).append(str(target))
-  return ';'.join(f'{s}:{",".join(t)}' for s, t in sorted(targets.items()))

@@ -19,18 +19,25 @@ class Leaf:
   """One leaf of a tree, and where it stands.
 
   Attributes:
-    name: its name in the tree; with `[n]` behind for a part of a stacked leaf.
+    path: its name in the tree.
     value: the array (for a stacked leaf, that of one layer), or `None`.
     stage: the stage it belongs to, or `None` outside all stages.
     unit: the number of its unit in that stage.
     within: its name within the unit, the same in all units that are alike.
+    layer: which layer of a stacked leaf it is; `None` for a whole leaf.
   """
 
-  name: str
+  path: str
   value: Any
   stage: str | None = None
   unit: int = 0
   within: str = ''
+  layer: int | None = None
+
+  @property
+  def name(self) -> str:
+    """Its path, with `[n]` behind for layer n of a stacked leaf."""
+    return self.path if self.layer is None else f'{self.path}[{self.layer}]'
 
 
 def map_below(layout, function, node, rows, path, outside) -> PyTree:
@@ -79,13 +86,14 @@ def _map_stacked(layout, function, node, rows, series: Series) -> PyTree:
     for number in range(series.length):
       stage, unit, before = layout.place_of(series, number)
       within = '/'.join(filter(None, (before, name)))
-      named = f'{join(series.path, name)}[{number}]'
+      full = join(series.path, name)
       inside = [
         other if other is None else take_layer(other, number, layout.axis)
         for other in rest
       ]
       value = take_layer(leaf, number, layout.axis)
-      mapped.append(function(Leaf(named, value, stage, unit, within), *inside))
+      part = Leaf(full, value, stage, unit, within, number)
+      mapped.append(function(part, *inside))
     return None if mapped[0] is None else stack_layers(mapped, layout.axis)
 
   return map_named(each, node)

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,10 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from elth_jax.elastic.plan import Plan
-from elth_jax.elastic.rules import Scores, make_plan
-from elth_jax.elastic.tables import ORDERS
+from elth_jax.elastic.rules import (
+  Append,
+  Interpolate,
+  Rule,
+  Scores,
+  Squeeze,
+  as_rule,
+)
 from elth_jax.families import trainable
 from elth_jax.families.family import FAMILIES, Family, kept_by_network
+from elth_jax.names import NetworkName
 from elth_jax.nn import conv_backends, layers
 from elth_jax.nn.conv_backends import ConvBackend, default_backend
 from elth_jax.nn.forward_work import Work, forward_work
@@ -30,6 +36,7 @@ from elth_jax.trees import (
 )
 
 LARGEST = 2**20  # pixels a side, classes, channels
+PLAIN_STRETCHES = (Rule.of(Append()), Rule.of(Interpolate()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +218,7 @@ def architecture(
 def plan_between(
   source: Architecture,
   target: Architecture,
-  rule: str = 'append',
+  rule: str | Rule = 'append',
   scores: Scores | None = None,
 ) -> Plan:
   """The plan that takes one network to another's depth, by a rule.
@@ -219,9 +226,10 @@ def plan_between(
   Args:
     source: the network that the ticket was found in.
     target: another of its family.
-    rule: see `elastic.rules`; `append` and `interpolate` squeeze where the
-      target is shallower. Tables (`0:0;1:1,2`) may be written as the family's
-      authors do; see `Family.plan_syntax`.
+    rule: a value, or its text; see `elastic.rules`. `append` and
+      `interpolate` squeeze where the target is shallower. Tables
+      (`0:0;1:1,2`) may be written as the family's authors do; see
+      `Family.plan_syntax`.
     scores: what `best ... by` in a rule may name.
 
   Raises:
@@ -234,11 +242,12 @@ def plan_between(
     if different := have.keys() ^ want.keys():
       raise ValueError(f'only one of them has {", ".join(sorted(different))}')
     shallower = all(want[stage] <= have[stage] for stage in have)
-    if rule in ORDERS and shallower and want != have:
-      rule = 'squeeze'
-    if ':' in rule:
-      return family.plan_syntax.read(rule, have, want)
-    return make_plan(rule, have, want, fixed, scores)
+    asked = as_rule(rule)
+    if asked in PLAIN_STRETCHES and shallower and want != have:
+      asked = Rule.of(Squeeze())
+    if asked.tables:
+      return family.plan_syntax.read(asked, have, want)
+    return asked.plan(have, want, fixed, scores)
   except ValueError as error:
     raise ValueError(f'{source.name} to {target.name}: {error}') from None
 
@@ -268,22 +277,21 @@ def published_plan(
 
 @kept_by_network
 def _split_name(name: str) -> tuple[Family, tuple[int, ...]]:
-  match = re.fullmatch(r'([a-z_]+)(\d{1,4}(?:-\d{1,4})*)', str(name))
   if name in FAMILIES:
     raise ValueError(f'network {name!r} has no depth; write it as in resnet20')
+  parsed = NetworkName.find(name)
   try:
-    family = FAMILIES.find(match[1] if match else name)
+    family = FAMILIES.find(parsed.stem if parsed else name)
   except ValueError as error:
     raise ValueError(
       f'network {name!r}: {error}; write its name and depth, e.g. resnet20'
     ) from None
-  assert match  # or else the name is no family's
-  numbers = tuple(map(int, match[2].split('-')))
-  if len(numbers) > family.numbers:
+  assert parsed  # or else the name is no family's
+  if len(parsed.numbers) > family.numbers:
     raise ValueError(
       f'network {name!r}: {family.name} takes {family.numbers} number(s)'
     )
-  return family, numbers
+  return family, parsed.numbers
 
 
 def _init_variables(

@@ -12,6 +12,7 @@ import flax.linen as nn
 
 from elth_jax.elastic.layout import Layout
 from elth_jax.families.published_plans import PlanSyntax
+from elth_jax.names import NetworkName
 from elth_jax.nn.conv_backends import ConvBackend
 from elth_jax.nn.layers import OPEN_LTH, Initialization, LayerFactory
 from elth_jax.registry import Registry
@@ -111,10 +112,11 @@ def kept_by_network(function: Function) -> Function:
 
 def pretty(network: str) -> str:
   """`resnet20` as `ResNet-20`, `vgg13-3` as `VGG-13-3`."""
-  stem = network.rstrip('-0123456789')
-  if stem not in FAMILIES or not FAMILIES[stem].label:
+  name = NetworkName.find(network)
+  if name is None or name.stem not in FAMILIES:
     return network
-  return f'{FAMILIES[stem].label}-{network[len(stem) :]}'
+  label = FAMILIES[name.stem].label
+  return str(NetworkName(f'{label}-', name.numbers)) if label else network
 
 
 def module_of(

@@ -1,12 +1,11 @@
 """How the authors' code writes plans, which differs by family."""
 
 import dataclasses
-import operator
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from elth_jax.elastic.plan import Plan
-from elth_jax.elastic.tables import format_table, parse_table
+from elth_jax.elastic.rules import Rule, Table
+from elth_jax.elastic.table_text import entries_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,26 +26,26 @@ class PlanSyntax:
   trailing: int = 0
 
   def read(
-    self, text: str, have: Mapping[str, int], want: Mapping[str, int]
+    self, rule: Rule, have: Mapping[str, int], want: Mapping[str, int]
   ) -> Plan:
-    """The plan that a text writes; that of `str(plan)` is read for any family.
+    """The plan that tables write; those of `str(plan)` suit any family.
 
     Args:
-      text: one table, or tables separated by `|`.
+      rule: one table, or one for each stage.
       have: units in each stage of the source.
       want: units in each stage of the target.
 
     Raises:
-      ValueError: naming the stage, if the text cannot be read, copies units
+      ValueError: naming the stage, if a table is not complete, copies units
         that the source lacks, or does not lead to the target's depths.
     """
-    if self._speaks_of_one_stage(text, have):
-      table = parse_table(self._renumbered(text, operator.floordiv), self.stage)
-      plan = Plan({**_unchanged(have), self.stage: table})
+    if self._speaks_of_one_stage(rule, have):
+      table = rule.tables[0].renumbered(lambda number: number // self.step)
+      plan = Plan({**_unchanged(have), self.stage: table.complete(self.stage)})
     else:
-      plan = self._without_trailing(Plan.parse(text, list(have)), have, want)
-    if plan.depths != dict(want):
-      raise ValueError(f'{text!r} makes depths {plan.depths}, not {dict(want)}')
+      plan = rule.published_plan(list(have))
+      plan = self._without_trailing(plan, have, want)
+    rule.check_depths(plan, want)
     plan.check(have)
     return plan
 
@@ -70,16 +69,15 @@ class PlanSyntax:
           f'{stage} changes, but the published syntax speaks of {self.stage} '
           'alone; str(plan) writes any plan'
         )
-    text = format_table(plan.tables[self.stage])
-    return self._renumbered(text, operator.mul)
+    table = Table(entries_of(plan.tables[self.stage]))
+    return str(table.renumbered(lambda number: number * self.step))
 
-  def _speaks_of_one_stage(self, text: str, have: Mapping[str, int]) -> bool:
-    numbers = map(int, re.findall(r'\d+', text))
-    counted = all(number % self.step == 0 for number in numbers)
-    return self.stage in have and '|' not in text and counted
-
-  def _renumbered(self, text: str, change: Callable[[int, int], int]) -> str:
-    return re.sub(r'\d+', lambda n: str(change(int(n[0]), self.step)), text)
+  def _speaks_of_one_stage(self, rule: Rule, have: Mapping[str, int]) -> bool:
+    return (
+      self.stage in have
+      and len(rule.tables) == 1
+      and all(number % self.step == 0 for number in rule.tables[0].numbers)
+    )
 
   def _without_trailing(self, plan: Plan, have, want) -> Plan:
     """Without the layers that the table counts behind the last stage."""

@@ -94,7 +94,5 @@ def _groups(
   names = [name for name, _ in masked_leaves(masks) if not spared(name)]
   if scope == 'leaf':
     return {name: name for name in names}
-  stages = {
-    leaf.name.partition('[')[0]: leaf.stage for leaf in layout.leaves(masks)
-  }
+  stages = {leaf.path: leaf.stage for leaf in layout.leaves(masks)}
   return {name: stages[name] for name in names}

@@ -1,6 +1,5 @@
 """Writes figures/ and the self-contained report.html of a study."""
 
-import dataclasses
 import io
 import json
 import platform
@@ -17,13 +16,13 @@ from elth_jax.families import pretty
 from elth_jax.methods import METHODS
 from elth_jax.process.signals import StudyStopped
 from elth_jax.process.text import counted
+from elth_jax.reading import as_json
 from elth_jax.report import summary
 from elth_jax.report.amortisation import amortise, training_times
 from elth_jax.report.figures import SVG_SETTINGS
 from elth_jax.report.groups import NamedFigure, all_figures
 from elth_jax.report.results import with_seconds
 from elth_jax.report.verdicts import beside, judge_all
-from elth_jax.study.claims import Published
 from elth_jax.study.estimate import duration
 from elth_jax.study.nodes import Connect, Node, Train
 from elth_jax.study.scale import PAPER
@@ -82,7 +81,7 @@ def write_report(
     tables=summary.tables(found),
     claims=summary.claims(found),
     judgements=judge_all(spec.paper, seen),
-    published=beside(map(Published.parse, spec.paper.published), seen),
+    published=beside(spec.paper.published, seen),
     failed=failed,
     notes=notes,
     collapsed=_collapsed(nodes, store, failed),
@@ -94,7 +93,7 @@ def write_report(
     trained=counted(len(rows), 'trained network'),
     replicates=counted(spec.replicates, 'replicate'),
     spread=summary.spread,
-    config=json.dumps(dataclasses.asdict(spec), indent=2),
+    config=json.dumps(as_json(spec), indent=2),
     command=command
     or f"session.run(json.load(open('config.json')), '{store.root}')",
     versions=versions(),

@@ -20,7 +20,6 @@ from elth_jax.report.verdicts import beside, judge_all
 from elth_jax.storage import manifest
 from elth_jax.storage.files import local_path, write_atomically
 from elth_jax.study import data
-from elth_jax.study.claims import Published
 from elth_jax.study.estimate import duration
 from elth_jax.study.graph import build
 from elth_jax.study.spec import StudySpec
@@ -100,12 +99,12 @@ def _claims(paper, found) -> Iterator[str]:
     return
   yield '| claim | pairs | difference, points | verdict |'
   yield '| --- | ---: | ---: | --- |'
-  for text, judged in judge_all(paper, found):
+  for claim, judged in judge_all(paper, found):
     if judged is None:
-      yield f'| `{text}` | 0 | | not tested |'
+      yield f'| `{claim}` | 0 | | not tested |'
     else:
       yield (
-        f'| `{text}` | {len(judged.pairs)} | {judged.difference:+.2f}'
+        f'| `{claim}` | {len(judged.pairs)} | {judged.difference:+.2f}'
         f'{spread(judged.margin)} | **{judged.verdict}** |'
       )
   yield ''
@@ -128,7 +127,7 @@ def _published(paper, found) -> Iterator[str]:
     return
   yield '| | level | published, % | ours at this scale, % |'
   yield '| --- | ---: | ---: | ---: |'
-  for number, cell in beside(map(Published.parse, paper.published), found):
+  for number, cell in beside(paper.published, found):
     origin = number.side.source and f' from {pretty(number.side.source)}'
     yield (
       f'| {pretty(number.target)}, {number.side.way}{origin} | '

@@ -12,7 +12,9 @@ from elth_jax.report.summary import (
   compare,
   interval,
 )
-from elth_jax.study.claims import Claim, Published, Side
+from elth_jax.study.claims import Claim
+from elth_jax.study.published import Published
+from elth_jax.study.sides import Side
 from elth_jax.study.spec import Paper
 
 
@@ -44,9 +46,9 @@ class Judgement:
 
 def judge_all(
   paper: Paper, found: Sequence[Cell]
-) -> list[tuple[str, Judgement | None]]:
+) -> list[tuple[Claim, Judgement | None]]:
   """Every claim of a paper, tested; `None` where no pair was trained."""
-  return [(text, judge(Claim.parse(text), found)) for text in paper.claims]
+  return [(claim, judge(claim, found)) for claim in paper.claims]
 
 
 def judge(claim: Claim, found: Sequence[Cell]) -> Judgement | None:

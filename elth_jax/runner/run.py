@@ -32,7 +32,6 @@ from elth_jax.study.nodes import (
   Train,
   Twin,
 )
-from elth_jax.study.parallel import Parallel
 from elth_jax.study.spec import RunOptions
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.training import checkpoint
@@ -67,7 +66,7 @@ class Runner:
     self.data = data
     self.replicates = 1 + max(node.subject.replicate for node in nodes.values())
     self.options = options
-    self.parallel = Parallel.parse(options.parallel)
+    self.parallel = options.parallel
     self.asked_to_stop = asked_to_stop
     self.recovery = Recovery(nodes, store)
     self.done = self.recovery.done

@@ -1,7 +1,6 @@
 """One start of a study: check, list or run, then write what it found."""
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from elth_jax.process import devices
 from elth_jax.process.phases import peak_memory, phase
 from elth_jax.process.signals import StudyStopped
 from elth_jax.process.text import counted, printable, say
+from elth_jax.reading import as_json
 from elth_jax.report import results, summary, write_report
 from elth_jax.runner import profile
 from elth_jax.runner.run import Runner
@@ -153,7 +153,7 @@ def _accept(
   A change is accepted if every node of the earlier study is still there,
   determined by the same things: then it only adds work.
   """
-  config = _as_json(dataclasses.asdict(spec))
+  config = as_json(spec)
   earlier, notes = outputs.read_config(store, config)
   if earlier == config and not notes:
     return []
@@ -180,12 +180,6 @@ def _accept(
       )
   outputs.write_config(store, config)
   return notes
-
-
-def _as_json(value: Any) -> Any:
-  if isinstance(value, Mapping):
-    return {key: _as_json(item) for key, item in value.items()}
-  return [_as_json(v) for v in value] if isinstance(value, tuple) else value
 
 
 def _differences(old: Mapping, new: Mapping, prefix: str = '') -> str:

@@ -1,13 +1,12 @@
-"""What a paper claims and publishes, as lines of text that a study can test.
+"""What a paper claims, as values that a study can test.
 
-A claim: `ett > snip at 10 13 on resnet32`, or `ett[append] ~ ett[interpolate]
-within 0.5`. `>` is more accurate, `~` is as accurate to so many points. A side
-is a method of results.csv, perhaps with its order in brackets and its source:
-`ett[append] from resnet20`. Without levels or targets, all are meant; `at
-highest` is the last level at which the two were compared.
-
-A published number: `resnet32 ett from resnet20 at 10: 91.38`, test accuracy in
-percent.
+`better('ett', 'snip', at=(10, 13), on='resnet32')` is the claim whose text is
+`ett > snip at 10 13 on resnet32`, and `alike('ett[append]', 'ett[interpolate]',
+within=0.5)` the one of `ett[append] ~ ett[interpolate] within 0.5`. `>` is more
+accurate, `~` is as accurate to so many points. A side is a method of
+results.csv, perhaps with its order in brackets and its source: `ett[append]
+from resnet20`. Without levels or targets, all are meant; `at highest` is the
+last level at which the two were compared.
 
 Levels are those of IMP, from 1; a dense network has none, and stands beside
 every level.
@@ -18,45 +17,26 @@ one elastic ticket, in points; `>` says that it is larger.
 
 import dataclasses
 import re
+from collections.abc import Sequence
+from typing import Literal
 
-SIDE = r'([a-z]\w*)(?:\[([^\]]+)\])?(?: from ([a-z][\w-]*))?'
-LEVELS, TARGETS = r'(?: at ([\d ]+?|highest))?', r'(?: on ([\w\- ]+?))?'
-CLAIM = re.compile(
-  rf'{SIDE} ([>~]) {SIDE}(?: within (\d+(?:\.\d+)?))?{LEVELS}{TARGETS}',
+from elth_jax.study.sides import (
+  HIGHEST_LEVEL,
+  SIDE,
+  Side,
+  as_side,
+  decimal,
+  parts_of,
+)
+
+Levels = int | Sequence[int] | Literal['highest']
+
+_NETWORK = r'[\w\-]+'
+_LEVELS, _TARGETS = r'(?: at ([\d ]+?|highest))?', r'(?: on ([\w\- ]+?))?'
+_CLAIM = re.compile(
+  rf'{SIDE} ([>~]) {SIDE}(?: within (\d+(?:\.\d+)?))?{_LEVELS}{_TARGETS}',
   re.ASCII,
 )
-NUMBER = re.compile(
-  rf'([a-z][\w-]*) {SIDE}(?: at (\d+))?: (\d+(?:\.\d+)?)(?: \((.+)\))?',
-  re.ASCII,
-)
-HIGHEST_LEVEL = 1000  # a higher one is a slip
-
-
-@dataclasses.dataclass(frozen=True)
-class Side:
-  """Which trained networks are meant; an empty field stands for any.
-
-  Attributes:
-    method: as in results.csv.
-    order: the rule by which a ticket was transformed.
-    source: the network that it came from, or the data set.
-  """
-
-  method: str
-  order: str = ''
-  source: str = ''
-
-  @property
-  def way(self) -> str:
-    """The method, with its order where one is meant."""
-    return f'{self.method}[{self.order}]' if self.order else self.method
-
-  def matches(self, method: str, order: str, *sources: str) -> bool:
-    return (
-      self.method == method
-      and self.order in ('', order)
-      and self.source in ('', *sources)
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,22 +44,32 @@ class Claim:
   """That one side is more accurate than another, or as accurate.
 
   Attributes:
-    text: as it was written.
     one: the better side.
     other: the worse one.
     within: for equal sides, how many points they may differ by; else `None`.
     levels: of IMP; empty for all.
     targets: networks; empty for all.
     highest: only the last level at which both were trained.
+    written: the text that it was read from, which makes no difference to
+      whether two claims are equal.
+
+  Raises:
+    ValueError: naming what cannot be meant.
   """
 
-  text: str
   one: Side
   other: Side
   within: float | None = None
   levels: tuple[int, ...] = ()
   targets: tuple[str, ...] = ()
   highest: bool = False
+  written: dataclasses.InitVar[str] = ''
+  text: str = dataclasses.field(init=False, compare=False, repr=False)
+
+  def __post_init__(self, written: str):
+    object.__setattr__(self, 'text', written or self._canonical())
+    if fault := self._fault():
+      raise ValueError(f'claim {self.text!r}: {fault}')
 
   @classmethod
   def parse(cls, text: str) -> 'Claim':
@@ -89,24 +79,35 @@ class Claim:
       ValueError: showing how a line is written, or naming what it says that
         cannot be meant.
     """
-    match = CLAIM.fullmatch(' '.join(text.split()))
+    match = _CLAIM.fullmatch(' '.join(text.split()))
     if not match or (match[4] == '~') != (match[8] is not None):
       raise ValueError(
         f'claim {text!r}; write e.g. `ett > snip at 10 on resnet32` or '
         '`ett[append] ~ ett[interpolate] within 0.5`'
       )
-    claim = cls(
-      text,
-      Side(*(part or '' for part in match.group(1, 2, 3))),
-      Side(*(part or '' for part in match.group(5, 6, 7))),
+    return cls(
+      Side(*parts_of(match, 1)),
+      Side(*parts_of(match, 5)),
       None if match[8] is None else float(match[8]),
       tuple(int(word) for word in (match[9] or '').split() if word.isdecimal()),
       tuple((match[10] or '').split()),
       match[9] == 'highest',
+      text,
     )
-    if fault := claim._fault():
-      raise ValueError(f'claim {text!r}: {fault}')
-    return claim
+
+  def __str__(self) -> str:
+    """As it was written; `Claim.parse` reads it back."""
+    return self.text
+
+  def _canonical(self) -> str:
+    equal = self.within is not None
+    text = f'{self.one} {"~" if equal else ">"} {self.other}'
+    if self.within is not None:
+      text += f' within {decimal(self.within)}'
+    if self.highest or self.levels:
+      levels = 'highest' if self.highest else ' '.join(map(str, self.levels))
+      text += f' at {levels}'
+    return text + (f' on {" ".join(self.targets)}' if self.targets else '')
 
   def _fault(self) -> str:
     """What cannot be meant; empty if nothing."""
@@ -117,55 +118,71 @@ class Claim:
         f'within {self.within:g} points; give more than 0, at most 100, since '
         'no two trainings are equal'
       )
+    if self.highest and self.levels:
+      return 'give levels, or highest'
     if wrong := [n for n in self.levels if not 1 <= n <= HIGHEST_LEVEL]:
       return (
         f'at {wrong[0]}; levels are 1 to {HIGHEST_LEVEL}, and dense networks '
         'stand beside every level'
       )
+    if odd := [t for t in self.targets if not re.fullmatch(_NETWORK, t)]:
+      return f'target {odd[0]!r} is no name of a network'
     for what, values in (('level', self.levels), ('target', self.targets)):
       if again := [v for v in values if values.count(v) > 1]:
         return f'{what} {again[0]} is named twice'
     return ''
 
 
-@dataclasses.dataclass(frozen=True)
-class Published:
-  """One number of a paper.
+def better(
+  one: Side | str,
+  other: Side | str,
+  at: Levels = (),
+  on: str | Sequence[str] = (),
+) -> Claim:
+  """The claim that one side is more accurate than another.
 
-  Attributes:
-    target: the network trained.
-    side: how its ticket was made.
-    level: of IMP; 0 for dense networks.
-    accuracy: test accuracy in percent.
-    where: table or figure, if it is said.
+  Args:
+    one: the better side, e.g. `ett[append] from resnet20`.
+    other: the worse one.
+    at: levels of IMP; empty for all.
+    on: target networks; empty for all.
+
+  Raises:
+    ValueError: showing how a side is written, or naming what cannot be meant.
   """
+  return _claim(one, other, None, at, on)
 
-  target: str
-  side: Side
-  level: int
-  accuracy: float
-  where: str = ''
 
-  @classmethod
-  def parse(cls, text: str) -> 'Published':
-    """Reads a line.
+def alike(
+  one: Side | str,
+  other: Side | str,
+  within: float,
+  at: Levels = (),
+  on: str | Sequence[str] = (),
+) -> Claim:
+  """The claim that two sides differ by at most `within` points.
 
-    Raises:
-      ValueError: showing how a line is written, or naming what it says that
-        cannot be meant.
-    """
-    match = NUMBER.fullmatch(' '.join(text.split()))
-    if not match:
-      raise ValueError(
-        f'published {text!r}; write e.g. `resnet32 imp at 10: 92.22`'
-      )
-    if float(match[6]) > 100:
-      raise ValueError(f'published {text!r}: {match[6]} is more than 100%')
-    side = Side(*(part or '' for part in match.group(2, 3, 4)))
-    level = int(match[5] or 0)
-    if (side.method == 'dense') != (level == 0) or level > HIGHEST_LEVEL:
-      raise ValueError(
-        f'published {text!r}: dense networks have no level, and all others one '
-        f'of 1 to {HIGHEST_LEVEL}, as in `resnet32 imp at 10: 92.22`'
-      )
-    return cls(match[1], side, level, float(match[6]), match[7] or '')
+  Args:
+    one: a side, e.g. `ett[append] from resnet20`.
+    other: another one.
+    within: points of test accuracy.
+    at: levels of IMP; empty for all.
+    on: target networks; empty for all.
+
+  Raises:
+    ValueError: showing how a side is written, or naming what cannot be meant.
+  """
+  return _claim(one, other, within, at, on)
+
+
+def _claim(one, other, within, at: Levels, on) -> Claim:
+  if isinstance(at, str) and at != 'highest':
+    raise ValueError(f'at is {at!r}; give levels of IMP, or highest')
+  return Claim(
+    as_side(one),
+    as_side(other),
+    within,
+    () if at == 'highest' else (at,) if isinstance(at, int) else tuple(at),
+    (on,) if isinstance(on, str) else tuple(on),
+    at == 'highest',
+  )

@@ -4,14 +4,14 @@ A config may come in several scales: `scale='paper'` is the config as it is
 written, any other one changes the fields that `scales` has under its name.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from elth_jax.names import unknown
-from elth_jax.reading import defaults
+from elth_jax.reading import defaults, plain
+from elth_jax.study.claims import better
 from elth_jax.study.scale import PAPER
 from elth_jax.study.spec import (
   Paper,
@@ -117,9 +117,9 @@ def oneticket_transfer(network: str, dataset: str, figure: int) -> ConfigDict:
       title=f'OneTicket, figure {figure}, {title}',
       question='Do winning tickets transfer across data sets?',
       claims=(
-        'ett > reinit_global at highest',
+        better('ett', 'reinit_global', at='highest'),
         *(  # larger data makes better tickets
-          f'ett from {one} > ett from fashion_mnist at highest'
+          better(f'ett from {one}', 'ett from fashion_mnist', at='highest')
           for one in LARGE
           if one != dataset and dataset != 'fashion_mnist'
         ),
@@ -175,11 +175,8 @@ def base_config(
   """
   config: dict[str, Any] = {'recipe': recipe}
   config |= {**defaults(StudySpec), **defaults(RunOptions), **values}
-  for name, value in config.items():
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-      config[name] = dataclasses.asdict(value)
-  config = {'published': False, **config}
-  config |= {'scale': PAPER, 'scales': dict(scales or {})}
+  config = {'published': False, **plain(config)}
+  config |= {'scale': PAPER, 'scales': plain(scales or {})}
   for scale in (PAPER, *config['scales']):
     read_config({**config, 'scale': scale})
   return ConfigDict(config)

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from elth_jax.reading import is_text_value
 from elth_jax.study.nodes import Make, Node
 
 
@@ -74,6 +75,8 @@ def _plain(value: Any, undone: Sequence[Mended]) -> Any:
   Raises:
     TypeError: naming the value, if it is of no kind that keys can have.
   """
+  if is_text_value(type(value)):
+    return str(value)
   if isinstance(value, Mapping):
     return {name: _plain(item, undone) for name, item in value.items()}
   if isinstance(value, list | tuple):

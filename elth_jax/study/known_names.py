@@ -6,7 +6,7 @@ Apart from `spec`, since it loads every method, data set and kind of step.
 from elth_jax import datasets
 from elth_jax.methods import METHODS
 from elth_jax.study.spec import StudySpec
-from elth_jax.transfers.step import reader_of
+from elth_jax.transfers.step import read_rule
 
 
 def check_names(spec: StudySpec) -> None:
@@ -18,7 +18,7 @@ def check_names(spec: StudySpec) -> None:
   for name in (*spec.methods, *spec.analyses.connectivity):
     METHODS.find(name)
   for rule in spec.orders:
-    reader_of(rule)
+    read_rule(rule)
   for name in spec.recipe_on:
     try:
       datasets.find(name)

@@ -12,6 +12,14 @@ MOST_TICKETS = 4096  # at once; more is a slip
 MOST_TICKETS_PER_DEVICE = 8  # on accelerators; a CPU device takes one
 SHARE_OF_MEMORY = 0.5
 FLOATS_PER_OUTPUT = 4  # a layer's output, normalised, its gradient, and slack
+WORDS: dict[str, tuple[int, bool | None]] = {  # word -> tickets, share
+  'auto': (0, None),
+  'tickets': (0, False),
+  'batch': (1, True),
+}
+REMEDY = (
+  f'give auto, tickets, batch or a number of tickets, at most {MOST_TICKETS}'
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +30,21 @@ class Parallel:
     tickets: how many at once; 0 for as many as suit.
     share: whether devices may share a ticket's batches; `None` if steps are
       long enough.
+
+  Raises:
+    ValueError: if no text of the option says so; see `parse`.
   """
 
   tickets: int = 0
   share: bool | None = None
+
+  def __post_init__(self):
+    if (self.tickets, self.share) in WORDS.values():
+      return
+    if self.share is not None or not 0 < self.tickets <= MOST_TICKETS:
+      raise ValueError(
+        f'parallel: {self.tickets} tickets, share {self.share}; {REMEDY}'
+      )
 
   @classmethod
   def parse(cls, text: str) -> 'Parallel':
@@ -40,15 +59,16 @@ class Parallel:
     Raises:
       ValueError: if it is none of these.
     """
-    known = {'auto': cls(), 'tickets': cls(0, False), 'batch': cls(1, True)}
-    if text in known:
-      return known[text]
+    if text in WORDS:
+      return cls(*WORDS[text])
     if text.isdecimal() and 0 < int(text) <= MOST_TICKETS:
       return cls(int(text))
-    raise ValueError(
-      f'parallel is {text!r}; give auto, tickets, batch or a number of '
-      f'tickets, at most {MOST_TICKETS}'
-    )
+    raise ValueError(f'parallel is {text!r}; {REMEDY}')
+
+  def __str__(self) -> str:
+    """The option; `Parallel.parse` reads it back."""
+    words = {value: word for word, value in WORDS.items()}
+    return words.get((self.tickets, self.share), str(self.tickets))
 
   def lanes(self, network: 'Architecture', batch_size: int) -> int:
     """How many tickets of a network are trained at once."""

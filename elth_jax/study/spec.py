@@ -15,9 +15,10 @@ from elth_jax.limits import (
 )
 from elth_jax.pruners.options import Pruning
 from elth_jax.reading import build_from, check_types
-from elth_jax.study.claims import Claim, Published
+from elth_jax.study.claims import Claim
 from elth_jax.study.parallel import Parallel
 from elth_jax.study.presets import apply_preset
+from elth_jax.study.published import Published
 from elth_jax.study.scale import scaled
 from elth_jax.training.recipe import Optimizer, Recipe
 
@@ -56,23 +57,19 @@ class Paper:
   Attributes:
     title: the paper, and its table or figure; empty if it reproduces none.
     question: what it asks, in a sentence.
-    claims: what the paper claims, as `claims.Claim` reads it.
-    published: the paper's numbers, as `claims.Published` reads them.
+    claims: what the paper claims.
+    published: the paper's numbers.
     scale: at which of the config's scales it is run.
   """
 
   title: str = ''
   question: str = ''
-  claims: tuple[str, ...] = ()
-  published: tuple[str, ...] = ()
+  claims: tuple[Claim, ...] = ()
+  published: tuple[Published, ...] = ()
   scale: str = 'paper'
 
   def __post_init__(self):
     check_types(self, 'paper.')
-    for text in self.claims:
-      Claim.parse(text)
-    for text in self.published:
-      Published.parse(text)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +217,7 @@ class RunOptions:
     read_processes: that decode beside this one; 0 to decode here.
   """
 
-  parallel: str = 'auto'
+  parallel: Parallel = Parallel()
   checkpoint_seconds: float = 300.0
   dry_run: bool = False
   profile: bool = False
@@ -230,7 +227,6 @@ class RunOptions:
 
   def __post_init__(self):
     check_types(self)
-    Parallel.parse(self.parallel)
     check_numbers(
       self,
       checkpoint_seconds=ABOVE_0,

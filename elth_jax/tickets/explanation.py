@@ -8,6 +8,7 @@ from typing import Any
 
 from elth_jax.elastic.layout import Layout
 from elth_jax.elastic.plan import Plan
+from elth_jax.elastic.rules import Rule
 from elth_jax.elastic.sparsity import Count, predict
 from elth_jax.families import Architecture, architecture, plan_between
 from elth_jax.tickets import transform
@@ -150,7 +151,7 @@ class Explanation:
 def explain(
   source: Ticket | Architecture | str,
   target: str,
-  order: str = 'append',
+  order: str | Rule = 'append',
   *,
   plan: Plan | None = None,
   **choice: Any,
@@ -269,8 +270,8 @@ def _before_and_after(units: list[int], table) -> tuple[int, int]:
 
 def _work(leaf: Any, multiply_adds: Mapping[str, int], have) -> int:
   """A leaf's multiply-adds; those of a stacked leaf are all its layers'."""
-  name, _, number = leaf.name.partition('[')
-  return multiply_adds.get(name, 0) // (have[leaf.stage] if number else 1)
+  layers = 1 if leaf.layer is None else have[leaf.stage]
+  return multiply_adds.get(leaf.path, 0) // layers
 
 
 def _size(value: Any) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from elth_jax.elastic.plan import Plan
+from elth_jax.elastic.rules import Rule
 from elth_jax.elastic.tables import Units
 from elth_jax.storage.files import local_path, write_atomically
 from elth_jax.tickets import file as ticket_file
@@ -88,7 +89,7 @@ class Ticket(SparseNetwork):
     self,
     target: str,
     *,
-    order: str = 'append',
+    order: str | Rule = 'append',
     units: Units | Mapping[str, Units] | None = None,
     keep: Units | Mapping[str, Units] | None = None,
     drop: Units | Mapping[str, Units] | None = None,
@@ -100,7 +101,7 @@ class Ticket(SparseNetwork):
       target: the network wanted, e.g. `resnet32`; width, input and classes
         stay.
       order: how replicas are arranged when stretching, `append` or
-        `interpolate`, or any rule of `elastic.rules`.
+        `interpolate`, or any rule of `elastic.rules`, a value or its text.
       units: the units to replicate when stretching.
       keep: the units to keep when squeezing; see `squeeze_tree`.
       drop: the units to drop when squeezing.

@@ -16,6 +16,7 @@ from elth_jax.elastic import (
   sparsity,
 )
 from elth_jax.elastic.plan import Plan
+from elth_jax.elastic.rules import Rule, as_rule
 from elth_jax.elastic.tables import Units
 from elth_jax.families import Architecture, plan_between
 from elth_jax.masks import apply_masks, magnitude
@@ -29,7 +30,7 @@ UnitChoice = Units | Mapping[str, Units] | None
 def plan_for(
   ticket: Network,
   target: str,
-  order: str = 'append',
+  order: str | Rule = 'append',
   units: UnitChoice = None,
   keep: UnitChoice = None,
   drop: UnitChoice = None,
@@ -44,8 +45,9 @@ def plan_for(
   wanted = source.with_name(target)
   have, want = source.depths, wanted.depths
   if keep is None and drop is None and units is None:
-    scores = unit_scores(ticket) if ' by ' in order else None
-    return plan_between(source, wanted, order, scores)
+    rule = as_rule(order)
+    scores = unit_scores(ticket) if rule.scores else None
+    return plan_between(source, wanted, rule, scores)
   fixed = {stage: source.family.layout.fixed_units(stage) for stage in have}
   try:
     if any(want.get(stage, 0) < have[stage] for stage in have):
@@ -54,7 +56,7 @@ def plan_for(
       return Plan.squeeze(have, want, keep, drop, fixed)
     if units is None:
       raise ValueError('keep and drop are for squeezing; stretch by units')
-    return Plan.stretch(have, want, order, units, fixed)  # pyrefly: ignore
+    return Plan.stretch(have, want, str(order), units, fixed)  # pyrefly: ignore
   except ValueError as error:
     raise ValueError(f'{source.name} to {target}: {error}') from None
 
@@ -130,6 +132,18 @@ def transform(ticket: Network, target: str, plan: Plan) -> Network:
     },
   )
   return checked(new, wanted)
+
+
+def plan_of(ticket: Network) -> Plan:
+  """The plan by which `transform` made a ticket, from its provenance.
+
+  Raises:
+    ValueError: if the ticket was not made so, or its plan cannot be read.
+  """
+  if 'plan' not in ticket.provenance:
+    raise ValueError('the ticket was made by no plan: it was not transformed')
+  stages = Architecture.from_json(ticket.architecture).depths
+  return Plan.parse(ticket.provenance['plan'], stages=list(stages))
 
 
 def unit_scores(ticket: Network) -> dict[str, dict[str, list[float]]]:

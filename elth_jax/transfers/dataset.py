@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from elth_jax import datasets
 from elth_jax.families import Architecture
@@ -41,7 +41,7 @@ class DataSet(Step):
 
   @classmethod
   def between(
-    cls, source: Place, target: Place, rules: Sequence[str]
+    cls, source: Place, target: Place, rules: Sequence[Any]
   ) -> list[Step]:
     differs = source.dataset != target.dataset
     return [cls(source.dataset, target.dataset)] * differs

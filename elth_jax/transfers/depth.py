@@ -5,17 +5,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from elth_jax.elastic.plan import Plan
-from elth_jax.elastic.rules import Scores, check_rule, squeezes, stretches
+from elth_jax.elastic.rules import Rule, Scores, Squeeze
 from elth_jax.families import Architecture, plan_between, pretty
 from elth_jax.tickets.explanation import explain
 from elth_jax.tickets.ticket import Ticket
-from elth_jax.tickets.transform import plan_for
+from elth_jax.tickets.transform import plan_for, plan_of
 from elth_jax.transfers.step import Place, Step, register
 
 if TYPE_CHECKING:
   from matplotlib.figure import Figure
 
-UNCHANGED = 'squeeze'  # by nothing
+SQUEEZED = Rule.of(Squeeze())
+UNCHANGED = str(SQUEEZED)  # by nothing
 
 
 @register
@@ -25,7 +26,7 @@ class Depth(Step):
 
   Attributes:
     network: name of the network wanted.
-    rule: of `elastic.rules`; empty where no depth changes.
+    rule: for units; `None` where no depth changes.
     plan: which unit copies which, once the ticket decided that.
 
   References:
@@ -36,17 +37,16 @@ class Depth(Step):
   order: ClassVar[int] = 50
 
   network: str
-  rule: str = ''
+  rule: Rule | None = None
   plan: Plan | None = None
 
   @classmethod
-  def reads(cls, rule: str) -> bool:
-    check_rule(rule)
-    return True
+  def read(cls, text: str) -> Rule:
+    return Rule.parse(text)
 
   @classmethod
   def between(
-    cls, source: Place, target: Place, rules: Sequence[str]
+    cls, source: Place, target: Place, rules: Sequence[Rule]
   ) -> list[Step]:
     """One step for each rule that leads there; one where depths are equal.
 
@@ -58,20 +58,20 @@ class Depth(Step):
     if have == want:
       return [cls(name)]
     shrinks = any(want.get(stage, 0) < n for stage, n in have.items())
-    refused = stretches if shrinks else squeezes
-    fitting = [rule for rule in rules if not refused(rule)]
+    refused = 'stretch' if shrinks else 'squeeze'
+    fitting = [rule for rule in rules if rule.resizes != refused]
     if shrinks and not fitting:
-      return [cls(name, 'squeeze')]
+      return [cls(name, SQUEEZED)]
     if not fitting:
       raise ValueError(
-        f'orders {tuple(rules)} has no rule that leads from '
+        f'orders {tuple(map(str, rules))} has no rule that leads from '
         f'{source.network.name} to {name}'
       )
     return [cls(name, rule) for rule in fitting]
 
   @property
   def label(self) -> str:
-    return self.rule
+    return str(self.rule) if self.rule else ''
 
   def predict(self, network: Architecture) -> Architecture:
     return network.with_name(self.network)
@@ -93,7 +93,7 @@ class Depth(Step):
   def explain(self, network: Architecture) -> str:
     if not self.rule:
       return f'depth of {network.name}: every unit stays'
-    if self.plan is None and ' by ' in self.rule:
+    if self.plan is None and self.rule.scores:
       return (
         f'{network.name} -> {self.network}: {self.rule} (known when the ticket '
         'is)'
@@ -105,8 +105,7 @@ class Depth(Step):
   ) -> 'tuple[Figure, str]':
     from elth_jax.tickets.drawing import transformation  # loads matplotlib
 
-    stages = list(network.depths)
-    plan = Plan.parse(ticket.provenance['plan'], stages=stages)
+    plan = plan_of(ticket)
     caption = (
       f'{pretty(network.name)} to {pretty(self.network)}, {self._rule}: '
       'the target unit copies the source unit of its number; grey, the first '
@@ -116,8 +115,8 @@ class Depth(Step):
     return drawn, caption
 
   @property
-  def _rule(self) -> str:
-    return self.rule or UNCHANGED
+  def _rule(self) -> Rule:
+    return self.rule or SQUEEZED
 
 
 def _equal_scores(network: Architecture) -> Scores:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from elth_jax.families import Architecture
 from elth_jax.tickets.ticket import Ticket
@@ -30,7 +30,7 @@ class Head(Step):
 
   @classmethod
   def between(
-    cls, source: Place, target: Place, rules: Sequence[str]
+    cls, source: Place, target: Place, rules: Sequence[Any]
   ) -> list[Step]:
     have, want = source.network.classes, target.network.classes
     return [] if have == want else [cls(want)]

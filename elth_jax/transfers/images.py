@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 
@@ -28,7 +28,7 @@ class ImageShape(Step):
 
   @classmethod
   def between(
-    cls, source: Place, target: Place, rules: Sequence[str]
+    cls, source: Place, target: Place, rules: Sequence[Any]
   ) -> list[Step]:
     have, want = source.network.input_shape, target.network.input_shape
     return [] if have == want else [cls(want)]

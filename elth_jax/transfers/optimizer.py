@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from elth_jax.families import Architecture
 from elth_jax.tickets.ticket import Ticket
@@ -36,7 +36,7 @@ class Optimizer(Step):
 
   @classmethod
   def between(
-    cls, source: Place, target: Place, rules: Sequence[str]
+    cls, source: Place, target: Place, rules: Sequence[Any]
   ) -> list[Step]:
     differs = source.optimizer != target.optimizer
     return [cls(source.optimizer, target.optimizer)] * differs

@@ -55,14 +55,16 @@ class Step(abc.ABC):
   adds_dense_leaves: ClassVar[bool] = False
 
   @classmethod
-  def reads(cls, rule: str) -> bool:
-    """Whether a rule, as `orders` of a config has it, asks for this kind.
+  def read(cls, text: str) -> Any:
+    """What a rule, as `orders` of a config has it, asks of this kind of step.
+
+    Returns:
+      The rule as a value; `None` if it asks for something else.
 
     Raises:
-      ValueError: if it does, and cannot be read.
+      ValueError: if it may ask for this kind, and cannot be read.
     """
-    del rule
-    return False
+    del text
 
   @classmethod
   def origin(cls, source: Place, target: Place) -> Any:
@@ -78,14 +80,14 @@ class Step(abc.ABC):
   @classmethod
   @abc.abstractmethod
   def between(
-    cls, source: Place, target: Place, rules: Sequence[str]
+    cls, source: Place, target: Place, rules: Sequence[Any]
   ) -> list['Step']:
     """The steps of this kind that lead from one place to another.
 
     Args:
       source: where the ticket was found.
       target: where it will be trained.
-      rules: those of a config that this kind reads.
+      rules: what this kind `read` of those in a config.
 
     Returns:
       One step for each way; none if the ticket needs no such step.
@@ -159,8 +161,8 @@ def kinds() -> list[type[Step]]:
   return sorted(STEPS.values(), key=lambda cls: cls.order)
 
 
-def reader_of(rule: str) -> type[Step]:
-  """The kind of step that a rule of a config asks for.
+def read_rule(text: str) -> tuple[type[Step], Any]:
+  """The kind of step that a rule of a config asks for, and what it read.
 
   Raises:
     ValueError: if none reads it; with what is wrong, or the nearest known.
@@ -168,8 +170,8 @@ def reader_of(rule: str) -> type[Step]:
   faults: list[ValueError] = []
   for cls in kinds():
     try:
-      if cls.reads(rule):
-        return cls
+      if (rule := cls.read(text)) is not None:
+        return cls, rule
     except ValueError as error:
       faults.append(error)
-  raise faults[0] if faults else ValueError(unknown('rule', rule, STEPS))
+  raise faults[0] if faults else ValueError(unknown('rule', text, STEPS))

@@ -10,7 +10,7 @@ from elth_jax.families import Architecture
 from elth_jax.names import slug
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.transfers.depth import UNCHANGED, Depth
-from elth_jax.transfers.step import Place, Step, kinds, reader_of
+from elth_jax.transfers.step import Place, Step, kinds, read_rule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,9 +114,10 @@ def transfers_between(
     ValueError: naming both networks, if no steps lead there.
   """
   source.network.with_name(target.network.name)  # refuses another family
-  read: dict[type[Step], list[str]] = {}
-  for rule in rules:
-    read.setdefault(reader_of(rule), []).append(rule)
+  read: dict[type[Step], list[Any]] = {}
+  for text in rules:
+    cls, rule = read_rule(text)
+    read.setdefault(cls, []).append(rule)
   ways = [cls.between(source, target, read.get(cls, [])) for cls in kinds()]
   # the rules for units, which come last, vary slowest
   chosen = itertools.product(*reversed([way for way in ways if way]))

@@ -30,8 +30,8 @@ class Width(Step):
   width: int
 
   @classmethod
-  def reads(cls, rule: str) -> bool:
-    return rule in WIDTH_RULES
+  def read(cls, text: str) -> str | None:
+    return text if text in WIDTH_RULES else None
 
   @classmethod
   def origin(cls, source: Place, target: Place) -> int | None:
