@@ -283,9 +283,9 @@ def test_bn_statistics_of_a_stream_are_those_of_its_images(stream):
 @pytest.fixture
 def study(source, monkeypatch):
   """ImageNet to another data set, with fresh heads."""
-  monkeypatch.setitem(
-    datasets.DATASETS, 'imagenet2012', datasets.DatasetEntry(source.load)
-  )
+  entry = datasets.find('imagenet2012')
+  mine = dataclasses.replace(entry, load=source.load)
+  monkeypatch.setitem(datasets.DATASETS, 'imagenet2012', mine)
   tiny = dataclasses.replace(
     make_dataset(size=16, channels=3), name='tiny', classes=7
   )
