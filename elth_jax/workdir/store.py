@@ -111,8 +111,8 @@ class Store:
       raise OutdatedError(product, f'was made before this changed: {reason}')
     if key != node.key:
       raise StoreError(
-        f'{self.root} holds another {node.name}, made from other settings; '
-        'give another --workdir'
+        f'{self.root} holds another {node.name}, made from other settings or '
+        'before keys had their present form; give another --workdir'
       )
     return True
 
