@@ -124,7 +124,7 @@ def test_the_cubic_schedule_is_exact():
 
 
 def test_dpf_keeps_the_largest_of_all_dense_weights():
-  method = dpf({'a': 4, 'b': 2}, start=10, stop=42, interval=16, spared=3)
+  method = dpf({'a': 4, 'b': 2}, start=10, stop=42, interval=16, never_pruned=3)
   state = jax.tree.map(jnp.asarray, method.init(keep=5, seed=0))
   params = {
     'a': jnp.array([4.0, -3, 2, 1]),
@@ -136,7 +136,7 @@ def test_dpf_keeps_the_largest_of_all_dense_weights():
   assert same['a'].all() and same['b'].all()
   final, used = method.masks(
     42, params, masks, state
-  )  # 5 of 9, 3 of them spared
+  )  # 5 of 9, 3 of them never pruned
   np.testing.assert_array_equal(final['a'], [0, 0, 0, 0])
   np.testing.assert_array_equal(final['b'], [1, 1])
   assert used['used'] == {'a': 0, 'b': 1}

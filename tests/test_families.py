@@ -200,7 +200,7 @@ def test_mlp_against_numpy():
   found = net.module().apply(variables, jnp.asarray(images))
   np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
   assert p['neck/kernel'].shape == (9, 3)
-  assert net.family.is_spared('head/kernel')
+  assert net.family.is_never_pruned('head/kernel')
 
 
 def test_init_is_a_function_of_seed_and_network():

@@ -53,7 +53,7 @@ def test_every_layer_can_lose_the_same_share(net, tickets):
       assert sizes[lost].max() <= sizes[mask].min()
 
 
-def test_the_head_of_an_mlp_is_spared():
+def test_the_head_of_an_mlp_is_never_pruned():
   net = architecture('mlp2', (4, 4, 1), 3, 6)
   fresh = net.init(0)
   dense = dense_ticket(net, fresh['params'], fresh['batch_stats'])
@@ -85,7 +85,7 @@ def test_with_masks_keeps_the_kept(tickets):
 
 
 @pytest.mark.parametrize('reference_count', [False, True])
-def test_the_head_of_an_mlp_is_spared_by_layer_too(reference_count):
+def test_the_head_of_an_mlp_is_never_pruned_by_layer_too(reference_count):
   net = architecture('mlp2', (4, 4, 1), 3, 6)
   dense = dense_ticket(net, **net.init(0))
   sparse = next_level(
@@ -95,7 +95,7 @@ def test_the_head_of_an_mlp_is_spared_by_layer_too(reference_count):
   assert sparse.masks['neck']['kernel'].sum() == 6 - reference_count
 
 
-def test_a_level_that_leaves_the_spared_alone_is_refused():
+def test_a_level_that_leaves_only_what_is_never_pruned_is_refused():
   mlp = architecture('mlp2', (4, 4, 1), 3, 6)  # 150 weights, 6 of the head
   assert kept_by_level(mlp, 1, 0.95) == [150, 7]
   with pytest.raises(ValueError, match='keep 6 of 150 weights, 6 of which'):

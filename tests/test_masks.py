@@ -85,7 +85,7 @@ def test_ties_are_broken_by_position():
   np.testing.assert_array_equal(new['head']['kernel'], [0])
 
 
-def test_a_spared_leaf_is_counted_but_never_pruned():
+def test_a_leaf_that_is_never_pruned_is_counted():
   params, masks = make([5.0, 6.0, 7.0, 8.0], head=[0.0, 0.0])
   new = prune_magnitude(params, masks, 0.3, lambda name: name == 'head/kernel')
   assert counts(new) == (4, 6)  # ceil(0.3 * 6) = 2 removed
@@ -165,7 +165,7 @@ def test_layers_without_weights_are_named():
   assert collapsed(tree) == ['a']
 
 
-def test_permuting_globally_moves_weights_between_leaves_but_not_the_spared():
+def test_permuting_globally_moves_weights_between_leaves_that_are_pruned():
   _, masks = make(np.arange(50.0), head=np.arange(40.0))
   masks['stage1']['kernel'][:30] = False
   masks['head']['kernel'][::2] = False
@@ -200,7 +200,7 @@ def test_pruning_seven_of_a_hundred():
   assert not new['stage1']['kernel'][:7].any()
 
 
-def test_the_published_count_never_prunes_the_spared():
+def test_the_published_count_prunes_no_such_leaf():
   params, masks = make([1.0, 2.0, 3.0, 4.0], head=[0.5, 1.0])
   new = prune_magnitude(
     params, masks, 0.2, lambda name: name == 'head/kernel', True

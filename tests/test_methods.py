@@ -237,7 +237,10 @@ def test_grasp_sees_the_masked_weights_alone():
     masks=thin.masks,
   )
   wanted = select(
-    scores, thin.masks, counts(thinner.masks)[0], spared=net.family.is_spared
+    scores,
+    thin.masks,
+    counts(thinner.masks)[0],
+    never_pruned=net.family.is_never_pruned,
   )
   for name, mask in flatten(made.masks).items():
     np.testing.assert_array_equal(mask, flatten(wanted)[name])
@@ -265,7 +268,7 @@ def test_scores_on_other_families(name, method):
   sparse = next_level(dense, dense, dense.params, 0.5)
   made = make(method, dense, sparse)
   assert counts(made.masks) == counts(sparse.masks)
-  for leaf in net.family.spared:
+  for leaf in net.family.never_pruned:
     assert flatten(made.masks)[leaf].all()
 
 

@@ -502,15 +502,15 @@ MASKS = {
   st.integers(0, 9),
 )
 def test_any_selection_is_exact(keep, scope, sparing, seed):
-  def spared(name):
+  def never_pruned(name):
     return sparing and name.startswith('head')
 
   scores = random_scores(MASKS, seed)
   if sparing and keep < 6:
     with pytest.raises(ValueError, match='6 are never pruned'):
-      select(scores, MASKS, keep, scope, spared)
+      select(scores, MASKS, keep, scope, never_pruned)
     return
-  new = select(scores, MASKS, keep, scope, spared)
+  new = select(scores, MASKS, keep, scope, never_pruned)
   assert counts(new)[0] == keep
   if sparing:
     assert new['head']['kernel'].all()
@@ -518,7 +518,7 @@ def test_any_selection_is_exact(keep, scope, sparing, seed):
     for mask in flatten(new).values():
       if mask is not None:
         assert abs(mask.sum() - keep / 42 * mask.size) < 1
-  again = select(scores, new, keep, scope, spared)
+  again = select(scores, new, keep, scope, never_pruned)
   assert flatten(again).keys() == flatten(new).keys()
   for name, mask in flatten(again).items():
     np.testing.assert_array_equal(mask, flatten(new)[name])

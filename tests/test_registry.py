@@ -15,7 +15,7 @@ from elth_jax.methods import METHODS, Setting, Sparse, register
 from elth_jax.methods.dynamic_sparse import register_dynamic
 from elth_jax.methods.styles import SPARE
 from elth_jax.registry import Registry, import_modules
-from elth_jax.report import analyses, figures, summary
+from elth_jax.report import analysis_figures, figures, summary
 from elth_jax.report.summary import Cell
 from elth_jax.training.loop import fit
 from elth_jax.training.trainer import Trainer
@@ -152,7 +152,9 @@ def colours(*methods):
       ['mlp2'], [cell(name, level=n) for name in methods for n in (1, 2)]
     ),
     figures.accuracy(['mlp2'], [cell(name) for name in reversed(methods)]),
-    analyses.connectivity('mlp2', 1, lines, {name: name for name in methods}),
+    analysis_figures.connectivity(
+      'mlp2', 1, lines, {name: name for name in methods}
+    ),
   )
   first, rows, last = (figure.axes[0] for figure in drawn)
   marks = [line for line in rows.lines if line.get_marker() == '.']

@@ -89,7 +89,7 @@ def test_the_smallest_go_and_the_largest_return():
   np.testing.assert_array_equal(more['stage1']['block0'], [1, 1, 0, 1])
 
 
-def test_spared_and_stacked_leaves():
+def test_never_pruned_and_stacked_leaves():
   layout = Layout(stacked='layers', fixed=0)
   masks = {'layers': {'w': np.ones((4, 5), bool)}, 'head': np.ones(5, bool)}
   scores = {'layers': {'w': np.arange(20.0).reshape(4, 5)}, 'head': np.ones(5)}

@@ -4,7 +4,7 @@ import pytest
 
 from elth_jax.study.estimate import describe, duration
 from elth_jax.study.graph import build
-from elth_jax.study.nodes import Make, Run, Train
+from elth_jax.study.nodes import Derive, Run, Train
 from elth_jax.study.spec import StudySpec
 from elth_jax.training.recipe import Recipe
 
@@ -185,7 +185,7 @@ def test_sources_of_another_data_set_are_found_there(dataset):
     'dense',
     'imp',
   }
-  made = [n for n in nodes.values() if isinstance(n, Make)]
+  made = [n for n in nodes.values() if isinstance(n, Derive)]
   etts = [n for n in made if n.method == 'ett']
   assert {n.subject.source for n in etts} == {'mlp2', 'mlp3'}
   for node in etts:

@@ -81,7 +81,7 @@ def test_every_method_at_its_sparsity(finished):
   imp = next(row['sparsity'] for row in rows if row['method'] == 'imp')
   for row in rows:
     method = METHODS[row['method']]
-    if method.pruned_by == 'leaf':  # layers round up, the head is spared
+    if method.pruned_by == 'leaf':  # layers round up, the head is never pruned
       assert float(row['sparsity']) == pytest.approx(float(imp), abs=0.02)
     elif not method.from_source:
       assert float(row['sparsity']) == pytest.approx(float(imp), abs=1e-9)

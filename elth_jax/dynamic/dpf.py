@@ -17,7 +17,7 @@ def dpf(
   start: int,
   stop: int,
   interval: int = 16,
-  spared: int = 0,
+  never_pruned: int = 0,
 ) -> Dynamic:
   """Dynamic pruning with feedback, as an (init, update) pair.
 
@@ -33,7 +33,7 @@ def dpf(
     stop: the step at which the wanted sparsity is reached; the second drop of
       the learning rate in the paper.
     interval: steps between masks.
-    spared: weights that count but are never pruned.
+    never_pruned: weights that count but are never pruned.
 
   References:
     Lin et al., Dynamic Model Pruning with Feedback, 2020, algorithm 1; Zhu and
@@ -49,7 +49,7 @@ def dpf(
   def init(keep: int, seed: int) -> PyTree:
     del seed
     return {
-      'kept': kept_by_update(total, keep - spared, start, stop, interval),
+      'kept': kept_by_update(total, keep - never_pruned, start, stop, interval),
       'used': {name: np.zeros((), np.float32) for name in sizes},
     }
 
@@ -119,5 +119,5 @@ def _dpf(options, training):
     training.start,
     later,
     options['interval'],
-    training.spared,
+    training.never_pruned,
   )

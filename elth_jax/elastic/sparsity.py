@@ -125,7 +125,7 @@ def match_sparsity(
   sparsity: float,
   scope: Literal['global', 'stage'] = 'global',
   layout: Layout = Layout(),
-  spared: Callable[[str], bool] = lambda name: False,
+  never_pruned: Callable[[str], bool] = lambda name: False,
 ) -> PyTree:
   """Masks of exactly the wanted sparsity, by as few changes as possible.
 
@@ -140,10 +140,11 @@ def match_sparsity(
     scope: over all leaves together, or the same sparsity in every stage (and
       in what lies outside stages).
     layout: says what belongs to which stage.
-    spared: names of leaves that are counted but left as they are.
+    never_pruned: names of leaves that are counted but left as they are.
 
   Raises:
-    ValueError: if the figure is out of range or spared leaves forbid it.
+    ValueError: if the figure is out of range, or out of reach while some leaves
+      are never pruned.
   """
   if not 0 <= sparsity <= 1:
     raise ValueError(f'sparsity is {sparsity}; give a share between 0 and 1')
@@ -161,7 +162,7 @@ def match_sparsity(
     change = round((1 - sparsity) * have.total) - have.kept
 
     def left_alone(name, group=group):
-      return name not in group or spared(name)
+      return name not in group or never_pruned(name)
 
     if change < 0:
       present = counts(masks)[0]

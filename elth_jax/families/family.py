@@ -37,7 +37,7 @@ class Family:
     numbers: the most numbers that a name may have, as in `vgg13-3`.
     layout: how trees of this family name stages and units.
     prunable_names: the last part of the names of prunable parameters.
-    spared: names of leaves that are counted as prunable but never pruned.
+    never_pruned: names of leaves that are counted as prunable but never pruned.
     dense: names of leaves that are neither counted nor pruned.
     branch_end: ends of the names of a unit's last leaves; scaled by zero, they
       make the unit pass on what it is given. Empty where nothing does that.
@@ -58,7 +58,7 @@ class Family:
   numbers: int = 1
   layout: Layout = Layout()
   prunable_names: tuple[str, ...] = ('kernel',)
-  spared: tuple[str, ...] = ()
+  never_pruned: tuple[str, ...] = ()
   dense: tuple[str, ...] = ()
   branch_end: tuple[str, ...] = ()
   plan_syntax: PlanSyntax = PlanSyntax()
@@ -70,9 +70,9 @@ class Family:
     named = leaf.rpartition('/')[2] in self.prunable_names
     return named and leaf not in self.dense
 
-  def is_spared(self, leaf: str) -> bool:
+  def is_never_pruned(self, leaf: str) -> bool:
     """Whether a prunable parameter is counted but never pruned."""
-    return leaf in self.spared
+    return leaf in self.never_pruned
 
 
 FAMILIES: Registry[Family] = Registry('family')

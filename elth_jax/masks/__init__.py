@@ -8,7 +8,7 @@ masks that are not bool: as indices, 0 and 1 would stand for two weights.
 """
 
 from elth_jax.masks.counting import (
-  Spared,
+  NeverPruned,
   apply_masks,
   check_bool,
   check_prunable,
@@ -37,7 +37,7 @@ from elth_jax.masks.selection import (
 )
 
 __all__ = [
-  'Spared',
+  'NeverPruned',
   'apply_masks',
   'check_bool',
   'check_prunable',

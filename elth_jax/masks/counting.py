@@ -9,7 +9,9 @@ import numpy as np
 
 from elth_jax.trees import PyTree, flatten, map_named, named_leaves
 
-Spared = Callable[[str], bool]  # name of a leaf -> whether it stays as it is
+NeverPruned = Callable[
+  [str], bool
+]  # name of a leaf -> whether it stays as it is
 
 
 def nothing(name: str) -> bool:

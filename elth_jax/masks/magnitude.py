@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from elth_jax.masks.counting import Spared, check_prunable, counts, nothing
+from elth_jax.masks.counting import NeverPruned, check_prunable, counts, nothing
 from elth_jax.masks.selection import keep_largest
 from elth_jax.trees import PyTree, map_named, zip_named
 
@@ -25,19 +25,19 @@ def prune_magnitude(
   params: PyTree,
   masks: PyTree,
   fraction: float,
-  spared: Spared = nothing,
+  never_pruned: NeverPruned = nothing,
   reference_count: bool = False,
 ) -> PyTree:
   """Prunes `fraction` of the weights left, the smallest, over all leaves.
 
   Removes exactly ceil(fraction * left) weights, ties broken by position; a
-  spared leaf is counted in `left` too.
+  leaf that is never pruned is counted in `left` too.
 
   Args:
     params: trained weights, zero or not where already pruned.
     masks: the masks they were trained with.
     fraction: share of the remaining weights to prune, between 0 and 1.
-    spared: names of leaves that are counted but never pruned.
+    never_pruned: names of leaves that are counted but never pruned.
     reference_count: removes one weight more, if there is one, and with it
       every weight as small as the last one, as the published code does.
 
@@ -59,13 +59,13 @@ def prune_magnitude(
     lambda _, mask, p: None if mask is None else magnitude(p), masks, params
   )
   if not reference_count:
-    return keep_largest(magnitudes, masks, keep, spared)
-  new = keep_largest(magnitudes, masks, max(keep - 1, 0), spared)
-  return _without_ties(masks, new, magnitudes, spared)
+    return keep_largest(magnitudes, masks, keep, never_pruned)
+  new = keep_largest(magnitudes, masks, max(keep - 1, 0), never_pruned)
+  return _without_ties(masks, new, magnitudes, never_pruned)
 
 
 def _without_ties(
-  masks: PyTree, new: PyTree, magnitudes: PyTree, spared: Spared
+  masks: PyTree, new: PyTree, magnitudes: PyTree, never_pruned: NeverPruned
 ) -> PyTree:
   """The masks without any weight as small as the largest one removed."""
   removed = [
@@ -76,7 +76,7 @@ def _without_ties(
   threshold = max((r.max() for r in removed if r.size), default=-np.inf)
   return map_named(
     lambda name, mask, size: (
-      mask if mask is None or spared(name) else mask & (size > threshold)
+      mask if mask is None or never_pruned(name) else mask & (size > threshold)
     ),
     masks,
     magnitudes,
@@ -87,7 +87,7 @@ def prune_by_leaf(
   params: PyTree,
   masks: PyTree,
   fraction: float,
-  spared: Spared = nothing,
+  never_pruned: NeverPruned = nothing,
   reference_count: bool = False,
 ) -> PyTree:
   """Prunes `fraction` of the weights left in each leaf by itself, rounded up.
@@ -96,7 +96,7 @@ def prune_by_leaf(
     params: trained weights, as for `prune_magnitude`.
     masks: the masks they were trained with; bool, of the weights' shapes.
     fraction: share of a leaf's remaining weights to prune, between 0 and 1.
-    spared: names of leaves that are left as they are.
+    never_pruned: names of leaves that are left as they are.
     reference_count: as for `prune_magnitude`, in each leaf.
 
   Returns:
@@ -113,7 +113,7 @@ def prune_by_leaf(
   check_prunable(masks)
 
   def prune(name, mask, weights):
-    if mask is None or spared(name):
+    if mask is None or never_pruned(name):
       return mask
     one, other = {name: weights}, {name: mask}
     return prune_magnitude(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from elth_jax.masks.counting import Spared, check_prunable, nothing
+from elth_jax.masks.counting import NeverPruned, check_prunable, nothing
 from elth_jax.trees import PyTree, map_named, named_leaves, with_leaves
 
 
@@ -21,21 +21,23 @@ def permute_within_leaves(
 
 
 def permute_globally(
-  masks: PyTree, generator: np.random.Generator, spared: Spared = nothing
+  masks: PyTree,
+  generator: np.random.Generator,
+  never_pruned: NeverPruned = nothing,
 ) -> PyTree:
   """Shuffles all masks together; only the overall density is kept.
 
   Args:
     masks: the masks to shuffle.
     generator: draws the permutation.
-    spared: names of leaves that are left as they are.
+    never_pruned: names of leaves that are left as they are.
 
   References:
     Morcos et al. 2019, figure A1.
   """
   check_prunable(masks)
   rows = list(named_leaves(masks))
-  moved = [mask is not None and not spared(name) for name, mask in rows]
+  moved = [mask is not None and not never_pruned(name) for name, mask in rows]
   parts = [
     np.ravel(m) for (_, m), move in zip(rows, moved, strict=True) if move
   ]

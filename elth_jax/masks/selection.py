@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from elth_jax.masks.counting import (
-  Spared,
+  NeverPruned,
   check_prunable,
   counts,
   masked_leaves,
@@ -16,7 +16,7 @@ from elth_jax.trees import PyTree, with_leaves, zip_named
 
 
 def keep_largest(
-  scores: PyTree, masks: PyTree, keep: int, spared: Spared = nothing
+  scores: PyTree, masks: PyTree, keep: int, never_pruned: NeverPruned = nothing
 ) -> PyTree:
   """Keeps exactly `keep` of the weights that `masks` keeps, globally.
 
@@ -24,22 +24,22 @@ def keep_largest(
     scores: a tree of arrays; the largest scores are kept, and of equal ones
       the first by position (leaf order of `masks`, then row-major).
     masks: the present masks; a weight pruned there stays pruned.
-    keep: how many weights the new masks keep, spared ones included.
-    spared: names of leaves that are counted but left as they are.
+    keep: how many weights the new masks keep, never pruned ones included.
+    never_pruned: names of leaves that are counted but left as they are.
 
   Raises:
     ValueError: if `keep` is out of range, or a score is NaN.
   """
   check_prunable(masks)
   sizes = [(name, np.count_nonzero(m)) for name, m in masked_leaves(masks)]
-  fixed = int(sum(size for name, size in sizes if spared(name)))
+  fixed = int(sum(size for name, size in sizes if never_pruned(name)))
   present = counts(masks)[0]
   if not fixed <= keep <= present:
     raise ValueError(
       f'cannot keep {keep} weights: {present} are left, of which {fixed} are '
       'never pruned'
     )
-  groups = {name: 'all' for name, _ in sizes if not spared(name)}
+  groups = {name: 'all' for name, _ in sizes if not never_pruned(name)}
   return keep_largest_by_group(scores, masks, groups, {'all': keep - fixed})
 
 

@@ -42,7 +42,7 @@ def reinit_global(tickets, setting):
   return _reinit_permuted(
     tickets['imp'],
     setting,
-    lambda masks, draw: permute_globally(masks, draw, family.is_spared),
+    lambda masks, draw: permute_globally(masks, draw, family.is_never_pruned),
   )
 
 
@@ -120,7 +120,7 @@ def ett_snip_replicas(tickets, setting):
     snip_of(dense, setting),
     opened,
     counts(moved.masks)[0],
-    spared=lambda name: name not in extra,
+    never_pruned=lambda name: name not in extra,
   )
   return with_masks(dense, masks)
 

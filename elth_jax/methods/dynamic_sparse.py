@@ -54,11 +54,13 @@ def random_weights(tickets: Tickets, setting: Setting) -> Ticket:
     name: masks[name].shape for name in dict.fromkeys([*in_order, *masks])
   }
   keep, _ = counts(tickets['imp'].masks)
-  spared = [name for name in shapes if network.family.is_spared(name)]
+  never_pruned = [
+    name for name in shapes if network.family.is_never_pruned(name)
+  ]
   if setting.sparse.distribution == 'erk':
-    kept = erk_counts(shapes, keep, spared)
+    kept = erk_counts(shapes, keep, never_pruned)
   else:
-    kept = uniform_counts(shapes, keep, [next(iter(shapes)), *spared])
+    kept = uniform_counts(shapes, keep, [next(iter(shapes)), *never_pruned])
   seed = setting.seed_for('rigl')  # all start from the same masks
   return _keeping(
     with_masks(rewind, random_masks(rewind.masks, kept, seed)), keep

@@ -38,15 +38,17 @@ def kept_by_level(
     for name, leaf in flatten(architecture.shapes()['params']).items()
     if family.prunable(name)
   }
-  spared = sum(size for name, size in sizes.items() if family.is_spared(name))
+  never_pruned = sum(
+    size for name, size in sizes.items() if family.is_never_pruned(name)
+  )
   kept = [sum(sizes.values())]
   for level in range(1, levels + 1):
     left = kept[-1] - count_to_prune(kept[-1], fraction)
-    if left <= spared:
+    if left <= never_pruned:
       raise ValueError(
         f'{architecture.name} of width {architecture.width}: level {level} '
-        f'would keep {left} of {kept[0]} weights, {spared} of which are never '
-        'pruned; ask for fewer levels, a smaller prune_fraction or more width'
+        f'would keep {left} of {kept[0]} weights, {never_pruned} of which are '
+        'never pruned; ask for fewer levels, a smaller prune_fraction or more width'
       )
     kept.append(left)
   return kept
@@ -88,10 +90,10 @@ def next_level(
   family = Architecture.from_json(rewind.architecture).family
   if scope == 'global':
     masks = prune_magnitude(
-      trained, previous.masks, fraction, family.is_spared, reference_count
+      trained, previous.masks, fraction, family.is_never_pruned, reference_count
     )
   else:
     masks = prune_by_leaf(
-      trained, previous.masks, fraction, family.is_spared, reference_count
+      trained, previous.masks, fraction, family.is_never_pruned, reference_count
     )
   return with_masks(rewind, masks)

@@ -37,7 +37,7 @@ def selected(tickets: Tickets, setting: Setting, scores: PyTree) -> Ticket:
     rewind.masks,
     keep,
     setting.pruning.scope,
-    family.is_spared,
+    family.is_never_pruned,
     family.layout,
   )
   return with_masks(rewind, masks)

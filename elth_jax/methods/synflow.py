@@ -35,6 +35,6 @@ def synflow(tickets, setting):
     network.input_shape,
     setting.pruning.synflow_rounds,
     setting.pruning.scope,
-    network.family.is_spared,
+    network.family.is_never_pruned,
   )
   return with_masks(rewind, masks)

@@ -7,7 +7,7 @@ import numpy as np
 
 from elth_jax.elastic.layout import Layout
 from elth_jax.masks import (
-  Spared,
+  NeverPruned,
   check_prunable,
   counts,
   keep_largest,
@@ -26,7 +26,7 @@ def select(
   masks: PyTree,
   keep: int,
   scope: Scope | str = 'global',
-  spared: Spared = nothing,
+  never_pruned: NeverPruned = nothing,
   layout: Layout = Layout(),
 ) -> PyTree:
   """Keeps exactly `keep` of the weights that `masks` keeps, largest first.
@@ -35,11 +35,11 @@ def select(
     scores: a number for each weight; of equal ones the first by position
       stays (leaf order, then row-major), so all-equal scores are no error.
     masks: the present masks, `None` where a leaf is unprunable.
-    keep: how many weights stay, spared ones included; `counts(masks)[0]`
+    keep: how many weights stay, never pruned ones included; `counts(masks)[0]`
       leaves all, 0 none.
     scope: `global` ranks all leaves together; `leaf` and `stage` give each
       leaf, or each stage and what lies outside stages, the same density.
-    spared: names of leaves that are counted but left as they are.
+    never_pruned: names of leaves that are counted but left as they are.
     layout: says which leaves make a stage; needed for that scope alone.
 
   Raises:
@@ -49,9 +49,9 @@ def select(
   if scope not in SCOPES:
     raise ValueError(f'scope is {scope!r}; known: {", ".join(SCOPES)}')
   if scope == 'global':
-    return keep_largest(scores, masks, keep, spared)
+    return keep_largest(scores, masks, keep, never_pruned)
   check_prunable(masks)
-  groups = _groups(masks, scope, spared, layout)
+  groups = _groups(masks, scope, never_pruned, layout)
   sizes: dict[str | None, int] = {}
   for name, mask in masked_leaves(masks):
     if name in groups:
@@ -88,10 +88,10 @@ def share_out(total: int, sizes: Sequence[int]) -> list[int]:
 
 
 def _groups(
-  masks: PyTree, scope: str, spared: Spared, layout: Layout
+  masks: PyTree, scope: str, never_pruned: NeverPruned, layout: Layout
 ) -> dict[str, str | None]:
-  """Name of a masked leaf that is not spared -> its stage, or its own name."""
-  names = [name for name, _ in masked_leaves(masks) if not spared(name)]
+  """Name of a masked leaf that may be pruned -> its stage, or its own name."""
+  names = [name for name, _ in masked_leaves(masks) if not never_pruned(name)]
   if scope == 'leaf':
     return {name: name for name in names}
   stages = {leaf.path: leaf.stage for leaf in layout.leaves(masks)}

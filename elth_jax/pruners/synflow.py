@@ -62,7 +62,7 @@ def synflow_masks(
   input_shape: tuple[int, ...],
   rounds: int = 100,
   scope: Scope | str = 'global',
-  spared: Callable[[str], bool] = lambda name: False,
+  never_pruned: Callable[[str], bool] = lambda name: False,
 ) -> PyTree:
   """Masks of exactly `keep` weights, after an exponential schedule of rounds.
 
@@ -74,7 +74,7 @@ def synflow_masks(
     input_shape: of one example.
     rounds: after round k of n the density is (keep / total)^(k / n).
     scope: see `select`.
-    spared: names of leaves that are counted but left as they are.
+    never_pruned: names of leaves that are counted but left as they are.
 
   Raises:
     ValueError: if `rounds` or `keep` is out of range.
@@ -89,7 +89,7 @@ def synflow_masks(
     scores = synflow_scores(apply, {**variables, 'params': params}, input_shape)
     now = round(start * (keep / start) ** (number / rounds))
     now = keep if number == rounds else max(now, keep)
-    masks = select(scores, masks, now, scope, spared)
+    masks = select(scores, masks, now, scope, never_pruned)
   return masks
 
 

@@ -8,8 +8,15 @@ from matplotlib.figure import Figure
 from elth_jax.families import pretty
 from elth_jax.masks import layer_densities
 from elth_jax.names import slug
-from elth_jax.report import analyses, figures, summary
-from elth_jax.study.nodes import Connect, Make, Node, Overlap, Prune, TicketNode
+from elth_jax.report import analysis_figures, figures, summary
+from elth_jax.study.nodes import (
+  Connect,
+  Derive,
+  Node,
+  Overlap,
+  Prune,
+  TicketNode,
+)
 from elth_jax.study.spec import StudySpec
 from elth_jax.tickets import drawing
 from elth_jax.workdir.store import Store
@@ -76,7 +83,7 @@ def _transfer_matrix(spec, found) -> Iterator[NamedFigure]:
     level = next(iter(matrix.values())).better.level
     yield NamedFigure(
       'transfer_matrix',
-      analyses.transfer(matrix),
+      analysis_figures.transfer(matrix),
       'Test accuracy of elastic tickets minus that of the one which IMP found '
       f'in the network itself, in points, at level {level}. '
       + _averaged(
@@ -90,12 +97,12 @@ def _averaged(spec: StudySpec, text: str) -> str:
   return text if spec.replicates > 1 else 'One replicate.'
 
 
-def _transfers(nodes: Mapping[str, Node]) -> list[Make]:
+def _transfers(nodes: Mapping[str, Node]) -> list[Derive]:
   """One ETT ticket a source, target and rule: first replicate, top level."""
   made = [
     node
     for node in nodes.values()
-    if isinstance(node, Make)
+    if isinstance(node, Derive)
     and node.method == 'ett'
     and node.subject.replicate == 0
   ]
@@ -142,7 +149,7 @@ def _connectivity(spec, nodes, store: Store, failed) -> Iterator[NamedFigure]:
   for (target, level), lines in groups.items():
     yield NamedFigure(
       f'connectivity_{target}_level{level:02}',
-      analyses.connectivity(target, level, lines, methods),
+      analysis_figures.connectivity(target, level, lines, methods),
       f'{pretty(target)}: test accuracy on the straight line between two '
       'trainings of one ticket that differ in data order and augmentation '
       f'alone; BN statistics {" and ".join(sorted(ways))}. '
@@ -172,7 +179,7 @@ def _overlaps(spec, nodes, store: Store, failed) -> Iterator[NamedFigure]:
   for target, levels in found.items():
     yield NamedFigure(
       f'overlap_{target}',
-      analyses.overlap(target, levels),
+      analysis_figures.overlap(target, levels),
       f'{pretty(target)}: intersection over union with the masks that IMP '
       'found, corrected for what masks of the same density in every layer '
       'share by chance. ' + _averaged(spec, 'Mean over replicates.'),
@@ -180,7 +187,7 @@ def _overlaps(spec, nodes, store: Store, failed) -> Iterator[NamedFigure]:
     level, units = last[target]
     yield NamedFigure(
       f'units_{target}',
-      analyses.units(target, level, units),
+      analysis_figures.units(target, level, units),
       f'{pretty(target)}: the same overlap between every two units of a stage '
       'within one ticket of IMP.',
     )

@@ -12,7 +12,7 @@ from elth_jax.families import pretty
 from elth_jax.names import slug
 from elth_jax.process import devices
 from elth_jax.process.text import counted
-from elth_jax.report import analyses, figures, summary
+from elth_jax.report import analysis_figures, figures, summary
 from elth_jax.report.amortisation import training_times
 from elth_jax.report.results import COLUMNS, of_targets, with_seconds
 from elth_jax.report.summary import spread
@@ -187,7 +187,9 @@ def _figures(spec, found, into: Path) -> Iterator[str]:
   drawn = {'accuracy against sparsity': figures.accuracy(spec.targets, found)}
   matrix = summary.transfers(found)
   if len(matrix) > 1:
-    drawn['elastic tickets minus IMP, in points'] = analyses.transfer(matrix)
+    drawn['elastic tickets minus IMP, in points'] = analysis_figures.transfer(
+      matrix
+    )
   for number, (title, figure) in enumerate(drawn.items(), 1):
     png = io.BytesIO()
     figure.savefig(png, format='png', dpi=90)

@@ -8,7 +8,7 @@ from typing import Any
 from elth_jax.families import architecture
 from elth_jax.methods import METHODS
 from elth_jax.nn.cost import train_flops
-from elth_jax.study.nodes import Make, Node, Run, Train
+from elth_jax.study.nodes import Derive, Node, Run, Train
 from elth_jax.study.spec import StudySpec
 from elth_jax.workdir.store import Store
 
@@ -122,7 +122,7 @@ def search_of(name: str, nodes: Mapping[str, Node]) -> list[Run]:
 
   def visit(child: Node) -> None:
     free: tuple[str, ...] = ()
-    if isinstance(child, Make):
+    if isinstance(child, Derive):
       free = METHODS[child.method].count_only
     for role, parent in child.parents.items():
       if role not in free and parent not in found:

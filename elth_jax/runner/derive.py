@@ -6,7 +6,7 @@ from typing import Any
 
 from elth_jax.datasets import Dataset, Stream
 from elth_jax.methods import METHODS, Setting, lottery
-from elth_jax.study.nodes import Make, Node, Prune, Rewind, TicketNode
+from elth_jax.study.nodes import Derive, Node, Prune, Rewind, TicketNode
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.versions import versions
 from elth_jax.workdir.store import Store
@@ -28,8 +28,8 @@ def pruned(node: Prune, nodes: Mapping[str, Node], store: Store) -> Ticket:
   )
 
 
-def made(
-  node: Make,
+def derived(
+  node: Derive,
   nodes: Mapping[str, Node],
   store: Store,
   data: Mapping[str, Dataset | Stream],

@@ -15,14 +15,14 @@ from elth_jax.methods import lottery
 from elth_jax.nn.cost import train_flops
 from elth_jax.process.phases import phase
 from elth_jax.process.signals import StudyStopped
-from elth_jax.runner.analyse import compare_masks, connect
+from elth_jax.runner.analysis_results import compare_masks, connect
 from elth_jax.runner.callbacks import BatchCallback
-from elth_jax.runner.derive import made, pruned, sign
+from elth_jax.runner.derive import derived, pruned, sign
 from elth_jax.runner.progress import ProgressDisplay
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import (
   Connect,
-  Make,
+  Derive,
   Node,
   Overlap,
   Prune,
@@ -123,8 +123,8 @@ class Runner:
     """Does what needs no training: makes a ticket, or analyses."""
     if isinstance(node, Prune):
       self._publish_ticket(node, pruned(node, self.nodes, self.store))
-    elif isinstance(node, Make):
-      ticket = made(node, self.nodes, self.store, self.data)
+    elif isinstance(node, Derive):
+      ticket = derived(node, self.nodes, self.store, self.data)
       self._publish_ticket(node, ticket)
     elif isinstance(node, Connect):
       trainer = self._trainer(self._run(node.parents['one']))
@@ -172,7 +172,7 @@ class Runner:
   def _has_more_dense_leaves(self, node: Run) -> bool:
     """Whether a run's masks have another structure than others' have."""
     ticket = self.nodes.get(node.parents.get('ticket', ''))
-    return isinstance(ticket, Make) and ticket.transfer.adds_dense_leaves
+    return isinstance(ticket, Derive) and ticket.transfer.adds_dense_leaves
 
   def _share(self, node: Run) -> int:
     """How many devices share a run.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from elth_jax.methods import METHODS
 from elth_jax.methods.lottery import kept_by_level
 from elth_jax.process.text import counted
-from elth_jax.study.nodes import Make, Node, Run
+from elth_jax.study.nodes import Derive, Node, Run
 from elth_jax.study.spec import StudySpec
 
 # What a ResNet-20 on CIFAR-10 reached of a large matrix product, on CPU
@@ -50,7 +50,7 @@ def _plans(nodes: Mapping[str, Node]) -> list[str]:
   found = {
     (nodes[node.parents['source']].architecture, node.transfer): node.subject
     for node in nodes.values()
-    if isinstance(node, Make) and node.method == 'ett'
+    if isinstance(node, Derive) and node.method == 'ett'
   }
   return [
     f'{about.source} -> {about.target}: {about.order}\n'

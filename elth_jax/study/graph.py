@@ -10,11 +10,11 @@ from typing import TypeVar
 from elth_jax.datasets import Images
 from elth_jax.methods import METHODS, Method, lottery
 from elth_jax.names import slug
-from elth_jax.study import analyses
+from elth_jax.study import analysis_nodes
 from elth_jax.study.keys import with_keys
 from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import (
-  Make,
+  Derive,
   Node,
   Prune,
   Rewind,
@@ -90,7 +90,7 @@ class _Builder:
       for target in spec.targets:
         for level in spec.compare_levels:
           self._compare(target, replicate, level)
-    analyses.add(spec.analyses, self.runs, self._add)
+    analysis_nodes.add(spec.analyses, self.runs, self._add)
     return self.nodes
 
   def _levels(self, network: str) -> dict[TrainingSetting, int]:
@@ -215,7 +215,7 @@ class _Builder:
     for use in method.uses:
       used |= options[use]
     ticket = self._add(
-      Make(
+      Derive(
         name=f'{run}-ticket',
         architecture=self.home.networks[target],
         parents={role: places[role] for role in method.needs},

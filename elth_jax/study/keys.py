@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from elth_jax.reading import is_text_value
-from elth_jax.study.nodes import Make, Node
+from elth_jax.study.nodes import Derive, Node
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _key(
   node: Node, parents: Mapping[str, str], undone: Sequence[Mended]
 ) -> str:
   """A node's key, or the one that it had before some changes."""
-  if isinstance(node, Make):
+  if isinstance(node, Derive):
     version = _version(node.method, node.method_version, undone)
     node = dataclasses.replace(node, method_version=version)
   determined_by = {

@@ -181,7 +181,7 @@ class Prune(TicketNode):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Make(TicketNode):
+class Derive(TicketNode):
   """A method's ticket, from those of its parents, by the roles it needs.
 
   Attributes:
@@ -196,7 +196,7 @@ class Make(TicketNode):
     sparse: options of changing masks, likewise.
   """
 
-  kind: ClassVar[str] = 'make'
+  kind: ClassVar[str] = 'derive'
 
   method: str
   method_version: int = 1

@@ -199,7 +199,7 @@ def match_sparsity(
     wanted,
     scope,
     network.family.layout,
-    network.family.is_spared,
+    network.family.is_never_pruned,
   )
 
   def grown(name, new, old, own, value):

@@ -194,12 +194,12 @@ def _training(
     for name, size in architecture.parameters().items()
     if family.prunable(name)
   }
-  spared = {name for name in sizes if family.is_spared(name)}
+  never_pruned = {name for name in sizes if family.is_never_pruned(name)}
   return Training(
     start=recipe.rewind_point(examples),
     steps=recipe.total_steps(examples),
     drops=tuple(epoch * an_epoch for epoch in recipe.drop_epochs),
     optimizer=optimizer,
-    sizes={name: n for name, n in sizes.items() if name not in spared},
-    spared=sum(sizes[name] for name in spared),
+    sizes={name: n for name, n in sizes.items() if name not in never_pruned},
+    never_pruned=sum(sizes[name] for name in never_pruned),
   )
