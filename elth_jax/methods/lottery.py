@@ -48,7 +48,8 @@ def kept_by_level(
       raise ValueError(
         f'{architecture.name} of width {architecture.width}: level {level} '
         f'would keep {left} of {kept[0]} weights, {never_pruned} of which are '
-        'never pruned; ask for fewer levels, a smaller prune_fraction or more width'
+        'never pruned; ask for fewer levels, a smaller prune_fraction or more '
+        'width'
       )
     kept.append(left)
   return kept
