@@ -42,10 +42,12 @@ _PACKAGES = (
   'families',
   'masks',
   'methods',
+  'optim',
   'pruners',
   'study',
   'tickets',
   'training',
+  'transfers',
 )
 
 
