@@ -263,6 +263,7 @@ class Runner:
         self.data[node.spec['dataset']],
         dynamic=node.spec.get('dynamic'),
         deterministic=self.options.deterministic,
+        native=self.options.native,
         **self.parallel.placement(node.architecture, recipe.batch_size),
       )
     return self._trainers[key]
