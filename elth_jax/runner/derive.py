@@ -79,7 +79,7 @@ def sign(
     'node': node.key,
     'parents': {r: nodes[name].key for r, name in node.parents.items()},
     'hashes': store.digests(nodes, node),
-    'versions': versions(),
+    'versions': versions(store.kernels),
   }
   return dataclasses.replace(ticket, provenance=provenance)
 

@@ -279,6 +279,7 @@ class Runner:
         self.data[node.data.dataset],
         dynamic=node.dynamic,
         deterministic=self.options.deterministic,
+        native=self.options.native,
         **self.parallel.placement(node.architecture, node.recipe.batch_size),
       )
     return self._trainers[key]

@@ -14,6 +14,7 @@ from elth_jax.process.text import counted, printable, say
 from elth_jax.reading import as_json
 from elth_jax.report import results, summary, write_report
 from elth_jax.runner import profile
+from elth_jax.runner.kernels import record_kernels
 from elth_jax.runner.run import Runner
 from elth_jax.study import data
 from elth_jax.study.estimate import describe
@@ -73,6 +74,7 @@ def run(
     found = data.load(spec, options)
     check_score_batches(spec, found)
     nodes = build(spec, found)
+    store.kernels = record_kernels(nodes, options)
   except ValueError as error:
     raise ConfigError(str(error)) from error
   _leave_if(asked_to_stop)  # data may have taken long

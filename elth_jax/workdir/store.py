@@ -56,6 +56,9 @@ class Store:
     workdir: the study's folder.
     writable: whether it is made and will be written to.
 
+  Attributes:
+    kernels: what to record of the C++ kernels that compute; '' for none.
+
   Raises:
     StoreError: if the folder is not on this machine, or cannot be made or
       written to.
@@ -66,6 +69,7 @@ class Store:
       self.root = local_path(workdir, 'workdir')
     except ValueError as error:
       raise StoreError(str(error)) from error
+    self.kernels = ''
     if writable:
       self.make()
 
@@ -147,7 +151,7 @@ class Store:
       'spec': {**node.record(), 'about': node.subject.columns()},
       'parents': node.parents,
       'hashes': dict(hashes),
-      'versions': versions(),
+      'versions': versions(self.kernels),
     }
 
     def fill(aside: Path) -> None:
