@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from jax.extend import core
 
-from elth_jax.process.jaxprs import inner_jaxprs
+from elth_jax.process.older_jax import inner_jaxprs
 from elth_jax.trees import PyTree
 
 ACTIVATIONS = 'activations'  # counts products without parameters

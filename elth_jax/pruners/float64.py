@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 from jax.extend import core
 
-from elth_jax.process.jaxprs import inner_jaxprs
+from elth_jax.process.older_jax import inner_jaxprs
 
 # calls, which are evaluated in place: name of the primitive -> its jaxpr
 _CALLS = {
