@@ -26,7 +26,7 @@ from elth_jax.families.from_nnx import checked
 from elth_jax.names import NetworkName
 from elth_jax.nn import conv_backends, layers
 from elth_jax.nn.conv_backends import ConvBackend
-from elth_jax.nn.default_backend import default_backend
+from elth_jax.nn.default_backend import Native, default_backend
 from elth_jax.nn.forward_work import Work, forward_work
 from elth_jax.randomness import generator
 from elth_jax.trees import (
@@ -91,8 +91,18 @@ class Architecture:
 
   def module(self, backend: ConvBackend | None = None) -> nn.Module:
     """The Flax module, with the conv backend that is fastest here."""
-    made = self.family.module(self, backend or default_backend())
+    made = self.family.module(self, backend or self.backend())
     return checked(made, self.family.name)
+
+  def backend(self, tickets: int = 1, native: Native = 'auto') -> ConvBackend:
+    """How this network's convolutions are computed; see `default_backend`.
+
+    C++ kernels are compiled only for a network that has convolutions, made of
+    this library's layers.
+    """
+    kernels = named_leaves(self.shapes()['params']) if self.is_own else []
+    convolves = any(len(leaf.shape) == 4 for _, leaf in kernels)
+    return default_backend(tickets, native if convolves else 'off')
 
   @property
   def is_own(self) -> bool:

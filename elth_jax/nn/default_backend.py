@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import os
 from typing import Literal
 
 import jax
@@ -36,7 +37,7 @@ def default_backend(tickets: int = 1, native: Native = 'auto') -> ConvBackend:
     return NHWC if tickets == 1 else NHWC_PRODUCTS
   if native == 'off':
     return GCHWN
-  found, why = _native()
+  found, why = _native(os.environ.get('CXX'), os.environ.get('PATH'))
   if found is not None and (native == 'on' or not why):
     return found
   if native == 'on':
@@ -53,8 +54,14 @@ def kernels(backend: ConvBackend) -> str:
 
 
 @functools.cache
-def _native() -> tuple[NativeBackend | None, str]:
-  """The backend if it can be had, and why it is not to be used of itself."""
+def _native(
+  compiler: str | None, path: str | None
+) -> tuple[NativeBackend | None, str]:
+  """The backend if it can be had, and why it is not to be used of itself.
+
+  `compiler` and `path` are what the answer depends on in the environment.
+  """
+  del compiler, path
   instructions = library.best_instructions()
   try:
     found = native_backend(library.load(instructions))

@@ -34,6 +34,25 @@ def split_cpu() -> None:
     jax.config.update('jax_num_cpu_devices', suitable_cpu_devices())
 
 
+def unlike_the_command() -> str:
+  """What differs from the devices that the command line would use, in a line.
+
+  Returns:
+    Empty if nothing does; results on other devices differ in rounding.
+  """
+  wanted, there = suitable_cpu_devices(), jax.local_device_count()
+  chosen = os.environ.get('JAX_NUM_CPU_DEVICES') or XLA_FLAG in os.environ.get(
+    'XLA_FLAGS', ''
+  )
+  if jax.default_backend() != 'cpu' or there == wanted or chosen:
+    return ''
+  return (
+    f'JAX was started with {there} CPU device(s); the command line would use '
+    f'{wanted}, which is faster and rounds otherwise. Set '
+    f"jax.config.update('jax_num_cpu_devices', {wanted}) before JAX computes"
+  )
+
+
 def require() -> None:
   """Starts JAX's backend, or says why it cannot be started.
 

@@ -13,6 +13,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from elth_jax.process import memory
 from elth_jax.process.signals import StopRequest
 from elth_jax.storage.files import local_path
 from elth_jax.study.shipped import find_shipped
@@ -94,6 +95,7 @@ def _prepare_devices() -> None:
   """
   if not os.environ.get('JAX_NUM_CPU_DEVICES'):
     os.environ.pop('JAX_NUM_CPU_DEVICES', None)  # JAX cannot read an empty one
+  memory.keep_freed_memory()
   from elth_jax.process import devices
 
   devices.split_cpu()

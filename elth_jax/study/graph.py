@@ -5,7 +5,7 @@ parents come first.
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from elth_jax.datasets import Images
 from elth_jax.methods import METHODS, Method, lottery
@@ -116,63 +116,59 @@ class _Builder:
     method: str = 'imp',
   ) -> None:
     """The dense network and the levels of one kind of IMP on it."""
-    architecture = setting.networks[network]
-    lottery.kept_by_level(architecture, levels, self.spec.prune_fraction)
     stem = f'{network}{setting.suffix}-r{replicate}'
-    rewind = self._rewind(network, replicate, setting)
-    ticket, trained = rewind, None
+    fraction = self.spec.prune_fraction
+    lottery.kept_by_level(setting.networks[network], levels, fraction)
+    compared = setting is self.home and network in self.spec.targets
+    rewind = self._rewind(f'{stem}-rewind', network, replicate, setting)
+    ticket, name = rewind, f'{stem}-dense'
     for level in range(levels + 1):
-      name = f'{stem}-{slug(method)}-level{level:02}' if level else ''
-      if trained is not None:
-        parents = {
-          'rewind': rewind.name,
-          'previous': ticket.name,
-          'trained': trained.name,
-        }
-        ticket = self._add(
-          Prune(
-            name=f'{name}-ticket',
-            architecture=architecture,
-            parents=parents,
-            subject=Subject(
-              target=network,
-              source=network,
-              method=method,
-              level=level,
-              replicate=replicate,
-            ),
-            fraction=self.spec.prune_fraction,
-            reference_count=self.spec.reference_count,
-            scope=METHODS[method].pruned_by or 'global',
-          )
-        )
-      shown = setting is self.home and network in self.spec.targets
-      shown = shown and (not level or method in self.spec.methods)
+      if level:
+        previous, trained = ticket, name
+        name = f'{stem}-{slug(method)}-level{level:02}'
+        subject = _of_network(network, method, level, replicate)
+        ticket = self._prune(name, subject, rewind, previous, trained)
+      shown = compared and (not level or method in self.spec.methods)
       if level < levels or shown:
-        trained = self._train(name or f'{stem}-dense', ticket, setting)
+        run = self._train(name, ticket, setting)
         if shown and level in self.spec.compare_levels:
-          self.runs.append(trained)
+          self.runs.append(run)
 
   def _rewind(
-    self, network: str, replicate: int, setting: TrainingSetting
+    self, name: str, network: str, replicate: int, setting: TrainingSetting
   ) -> Rewind:
     return self._add(
       Rewind(
-        name=f'{network}{setting.suffix}-r{replicate}-rewind',
+        name=name,
         architecture=setting.networks[network],
         parents={},
-        subject=Subject(
-          target=network,
-          source=network,
-          method='dense',
-          level=0,
-          replicate=replicate,
-        ),
+        subject=_of_network(network, 'dense', 0, replicate),
         recipe=setting.recipe,
         data=setting.data,
         seed=self.spec.seed + replicate,
         start=0,
         stop=setting.rewind_point,
+      )
+    )
+
+  def _prune(
+    self,
+    name: str,
+    subject: Subject,
+    rewind: Rewind,
+    previous: TicketNode,
+    trained: str,
+  ) -> Prune:
+    parents = {'previous': previous.name, 'trained': trained}
+    return self._add(
+      Prune(
+        name=f'{name}-ticket',
+        architecture=rewind.architecture,
+        parents={'rewind': rewind.name, **parents},
+        subject=subject,
+        fraction=self.spec.prune_fraction,
+        reference_count=self.spec.reference_count,
+        scope=METHODS[subject.method].pruned_by or 'global',
       )
     )
 
@@ -203,17 +199,6 @@ class _Builder:
       'source': f'{source}{elsewhere}-r{replicate}-imp-level{level:02}-ticket',
       'source_rewind': f'{source}{elsewhere}-r{replicate}-rewind',
     }
-    options = {
-      'data': {
-        'data': self.home.data,
-        'batch_size': self.home.recipe.batch_size,
-      },
-      'pruning': {'pruning': spec.pruning},
-      'sparse': {'sparse': spec.sparse},
-    }
-    used = {}
-    for use in method.uses:
-      used |= options[use]
     ticket = self._add(
       Derive(
         name=f'{run}-ticket',
@@ -233,7 +218,7 @@ class _Builder:
         transfer=planned.transfer,
         level=level,
         seed=spec.seed + replicate,
-        **used,
+        **self._used(method),
       )
     )
     self.runs.append(self._train(run, ticket, self.home, method))
@@ -261,7 +246,32 @@ class _Builder:
       )
     )
 
+  def _used(self, method: Method) -> dict[str, Any]:
+    """The options of a config that a method uses, as fields of `Derive`."""
+    images = {'data': self.home.data, 'batch_size': self.home.recipe.batch_size}
+    options = {
+      'data': images,
+      'pruning': {'pruning': self.spec.pruning},
+      'sparse': {'sparse': self.spec.sparse},
+    }
+    return {
+      name: value for use in method.uses for name, value in options[use].items()
+    }
+
   def _add(self, node: Added) -> Added:
     parents = {role: self.nodes[name] for role, name in node.parents.items()}
     self.nodes[node.name] = keyed = with_keys(node, parents)
     return keyed
+
+
+def _of_network(
+  network: str, method: str, level: int, replicate: int
+) -> Subject:
+  """What nodes of a network are about that need no other one."""
+  return Subject(
+    target=network,
+    source=network,
+    method=method,
+    level=level,
+    replicate=replicate,
+  )

@@ -33,6 +33,7 @@ class CompiledSteps:
 
   Attributes:
     lanes: how many tickets are trained at once; fewer may be given.
+    seconds_per_step: as its user measured it last; `None` before.
   """
 
   def __init__(
@@ -48,6 +49,7 @@ class CompiledSteps:
   ):
     self.lanes = len(devices) // share * per_device
     self.share = share
+    self.seconds_per_step: float | None = None
     mesh = jax.make_mesh(
       (len(devices) // share, share),
       (TICKETS, EXAMPLES),

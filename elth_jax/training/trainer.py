@@ -12,7 +12,7 @@ from elth_jax.datasets import Dataset, Stream
 from elth_jax.dynamic import Training, make_dynamic
 from elth_jax.families import Architecture
 from elth_jax.nn.conv_backends import EXAMPLES, ConvBackend
-from elth_jax.nn.default_backend import default_backend
+from elth_jax.nn.default_backend import Native
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.training.compiled_steps import CompiledSteps
 from elth_jax.training.input_pipeline import make_pipeline
@@ -46,7 +46,9 @@ class Trainer:
     dataset: what it is trained on; kept on every device, or streamed.
     devices: all local devices by default.
     per_device: tickets that share a device.
-    backend: how convolutions are computed; by default as the backend likes it.
+    backend: how convolutions are computed; by default as suits the network
+      and JAX's platform.
+    native: whether C++ kernels may compute them; see `default_backend`.
     dynamic: settings of a method that changes masks while training, for
       `dynamic.make_dynamic`.
     deterministic: refuse kernels whose results vary from run to run (some are
@@ -67,6 +69,7 @@ class Trainer:
     devices: Sequence[jax.Device] | None = None,
     per_device: int = 1,
     backend: ConvBackend | None = None,
+    native: Native = 'auto',
     dynamic: Mapping[str, Any] | None = None,
     share: bool | None = None,
     deterministic: bool = False,
@@ -83,7 +86,7 @@ class Trainer:
     self.lanes = len(self.devices) * per_device
     self.total_steps = recipe.total_steps(examples)
     self.steps_per_epoch = recipe.steps_per_epoch(examples)
-    self._backend = backend or default_backend(per_device)
+    self._backend = backend or architecture.backend(per_device, native)
     self._share = self._worth_sharing() if share is None else share
     self._share = self._share and architecture.is_own and per_device == 1
     self._optimizer = make_optimizer(recipe, recipe.schedule(examples))

@@ -5,6 +5,7 @@ and each one's gradients are the other two; so they can be differentiated any
 number of times, in reverse mode.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -30,25 +31,28 @@ def conv(
   """
   height, width = ((side - 1) // stride + 1 for side in x.shape[2:4])
   shape = (x.shape[0], kernel.shape[3], height, width, x.shape[4])
-  return _call(library, 'forward', shape, x, kernel, stride=np.int64(stride))
+  (y,) = _call(library, 'forward', [shape], x, kernel, stride=np.int64(stride))
+  return y
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 3, 4))
 def _input_gradient(library, dy, kernel, sides, stride):
   """To the input of these sides; `dy` is the gradient to the output."""
   shape = (dy.shape[0], kernel.shape[2], *sides, dy.shape[4])
-  return _call(
-    library, 'input_gradient', shape, dy, kernel, stride=np.int64(stride)
+  (dx,) = _call(
+    library, 'input_gradient', [shape], dy, kernel, stride=np.int64(stride)
   )
+  return dx
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 3, 4))
 def _kernel_gradient(library, x, dy, size, stride):
   """To a kernel of this size; `dy` is the gradient to the output."""
   shape = (size, size, x.shape[1], dy.shape[1])
-  return _call(
-    library, 'kernel_gradient', shape, x, dy, stride=np.int64(stride)
+  (gradient,) = _call(
+    library, 'kernel_gradient', [shape], x, dy, stride=np.int64(stride)
   )
+  return gradient
 
 
 def _conv_forward(library, x, kernel, stride):
@@ -133,17 +137,17 @@ def _norm_forward(
   library, x, scale, bias, weights, residual, relu, epsilon, across
 ):
   channels = x.shape[1]
-  sums = _call(library, 'norm_sums', (2, channels), x, weights)
+  (sums,) = _call(library, 'norm_sums', [(2, channels)], x, weights)
   count = weights.sum() * x.shape[2] * x.shape[3]
   count, (first, second) = _total(across, (count, sums))
   mean = first / count
   variance = jnp.maximum(second / count - mean**2, 0)
   inverse = lax.rsqrt(variance + epsilon)
   factor = scale * inverse
-  z = _call(
+  (z,) = _call(
     library,
     'norm_apply',
-    x.shape,
+    [x.shape],
     x,
     jnp.stack([factor, bias - mean * factor]),
     jnp.zeros((0,), x.dtype) if residual is None else residual,
@@ -157,10 +161,10 @@ def _norm_backward(library, relu, epsilon, across, saved, given):
   del epsilon
   x, z, scale, weights, mean, inverse, count, has_residual = saved
   dz = given[0]
-  own = _call(
+  (own,) = _call(
     library,
     'norm_gradient_sums',
-    (2, x.shape[1]),
+    [(2, x.shape[1])],
     dz,
     x,
     z,
@@ -175,7 +179,7 @@ def _norm_backward(library, relu, epsilon, across, saved, given):
   dx, dresidual = _call(
     library,
     'norm_gradient',
-    (x.shape, x.shape if masked else (0,)),
+    [x.shape, x.shape if masked else (0,)],
     dz,
     x,
     z,
@@ -195,16 +199,12 @@ def _total(across: str | None, tree: Any) -> Any:
   return tree if across is None else lax.psum(tree, across)
 
 
-def _call(library: Library, call: str, shapes, *args, **attributes):
-  """Float32 arrays of a shape, or of several shapes."""
-  single = not shapes or isinstance(shapes[0], int)
-  results = [
-    jax.ShapeDtypeStruct(shape, jnp.float32)
-    for shape in ([shapes] if single else shapes)
-  ]
+def _call(
+  library: Library, call: str, shapes: Sequence[tuple[int, ...]], *args, **also
+) -> Sequence[jax.Array]:
+  """Float32 arrays of these shapes, from one of `library.CALLS`."""
+  results = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
   function = jax.ffi.ffi_call(
-    library.target(call),
-    results[0] if single else results,
-    vmap_method='sequential',
+    library.target(call), results, vmap_method='sequential'
   )
-  return function(*args, **attributes)
+  return function(*args, **also)

@@ -17,7 +17,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import filelock
@@ -55,7 +55,7 @@ SUFFIX = '.so'
 LOCK_SECONDS = 300  # a compilation takes some ten seconds
 
 
-class UnavailableError(RuntimeError):
+class UnavailableError(ValueError):
   """The kernels cannot be had here; says why and what to do."""
 
 
@@ -111,24 +111,66 @@ def best_instructions() -> str:
   )
 
 
-@functools.cache
-def load(instructions: str, compiler: str = '') -> Library:
+def load(instructions: str, compiler: Sequence[str] = ()) -> Library:
   """Kernels for a set of instructions, compiled if they are not kept yet.
 
   Args:
     instructions: a key of `INSTRUCTIONS`.
-    compiler: a command; by default that of CXX, or the first of `COMPILERS`.
+    compiler: a command; by default that of `find_compiler`.
 
   Raises:
     UnavailableError: if there is no compiler, or it fails.
   """
-  command = shlex.split(compiler) or find_compiler()
-  flags = FLAGS + INSTRUCTIONS[instructions].flags
-  name = f'native-{instructions}-{_digest(command, flags)}'
-  loaded = Library(name, INSTRUCTIONS[instructions].lanes)
+  return _load(instructions, tuple(compiler) or tuple(find_compiler()))
+
+
+@functools.cache
+def _load(instructions: str, compiler: tuple[str, ...]) -> Library:
+  loaded = Library(
+    name_of(instructions, compiler), INSTRUCTIONS[instructions].lanes
+  )
   with _folder() as folder:
-    _register(loaded, _kept(folder, name, (*command, *flags)))
+    try:
+      path = build(folder, instructions, compiler)
+    except OSError as error:  # a disk that is full, a lock that stays held
+      raise UnavailableError(
+        f'the kernels cannot be kept in {folder}: {error}; set ELTH_JAX_CACHE'
+      ) from error
+    _register(loaded, path)
   return loaded
+
+
+def name_of(instructions: str, compiler: Sequence[str]) -> str:
+  """What `Library.name` is."""
+  version = _run([*compiler, '--version']).splitlines()[:1]
+  flags = FLAGS + INSTRUCTIONS[instructions].flags
+  digest = hashlib.sha256(
+    '\n'.join([platform.machine(), *version, *flags]).encode()
+  )
+  for path in sources():
+    digest.update(f'\n{path.name}\n'.encode())
+    digest.update(path.read_bytes())
+  return f'native-{instructions}-{digest.hexdigest()[:12]}'
+
+
+def build(folder: Path, instructions: str, compiler: Sequence[str]) -> Path:
+  """The library's file in a folder, whole; compiled if it is not there.
+
+  Of several processes that need it one compiles it, and the others wait.
+
+  Raises:
+    UnavailableError: if the compiler fails.
+  """
+  stem = f'{name_of(instructions, compiler)}-jaxlib{jaxlib.__version__}-'
+  with filelock.FileLock(folder / f'{stem}lock', timeout=LOCK_SECONDS):
+    for left in folder.glob(f'.{stem}*{ASIDE}'):  # of a process that ended
+      left.unlink()
+    for path in folder.glob(f'{stem}*{SUFFIX}'):
+      if path.name == stem + sha256(path) + SUFFIX:
+        return path
+      path.unlink()  # damaged
+    flags = FLAGS + INSTRUCTIONS[instructions].flags
+    return _compile(folder, stem, (*compiler, *flags))
 
 
 def find_compiler() -> list[str]:
@@ -155,17 +197,6 @@ def sources() -> list[Path]:
   return sorted([*SOURCES.glob('*.h'), *SOURCES.glob('*.cc')])
 
 
-def _digest(command: list[str], flags: tuple[str, ...]) -> str:
-  version = _run([*command, '--version']).splitlines()[:1]
-  digest = hashlib.sha256(
-    '\n'.join([platform.machine(), *version, *flags]).encode()
-  )
-  for path in sources():
-    digest.update(f'\n{path.name}\n'.encode())
-    digest.update(path.read_bytes())
-  return digest.hexdigest()[:12]
-
-
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
   """Where libraries are kept; a temporary folder if nothing is to be kept.
@@ -174,27 +205,14 @@ def _folder() -> Iterator[Path]:
   """
   kept = compilation.folder()
   if kept is not None:
-    try:
-      folder = kept / 'native'
+    folder = kept / 'native'
+    with contextlib.suppress(OSError):  # `keep_compiled` warns of it
       folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-      pass  # `keep_compiled` has warned of it, where it was called
-    else:
+    if os.access(folder, os.W_OK):
       yield folder
       return
   with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
     yield Path(folder)
-
-
-def _kept(folder: Path, name: str, command: tuple[str, ...]) -> Path:
-  """The library's file, whole; compiled by one process if it is not there."""
-  stem = f'{name}-jaxlib{jaxlib.__version__}-'
-  with filelock.FileLock(folder / f'{stem}lock', timeout=LOCK_SECONDS):
-    for path in folder.glob(f'{stem}*{SUFFIX}'):
-      if path.name == stem + sha256(path) + SUFFIX:
-        return path
-      path.unlink()  # damaged
-    return _compile(folder, stem, command)
 
 
 def _compile(folder: Path, stem: str, command: tuple[str, ...]) -> Path:
@@ -212,7 +230,7 @@ def _compile(folder: Path, stem: str, command: tuple[str, ...]) -> Path:
   return path
 
 
-def _run(command: list[str]) -> str:
+def _run(command: Sequence[str]) -> str:
   try:
     done = subprocess.run(
       command, capture_output=True, text=True, errors='replace', check=True
