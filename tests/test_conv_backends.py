@@ -5,6 +5,7 @@ import pytest
 from jax import lax
 
 from elth_jax.nn import conv_backends, products
+from elth_jax.process.older_jax import enable_x64
 
 # height, width, channels in and out, kernel size, stride
 CASES = [
@@ -50,7 +51,7 @@ def test_values_and_gradients_equal_xla(
     out = backend.conv(backend.enter(images), kernel, stride)
     return backend.leave(out)
 
-  with jax.enable_x64(True):
+  with enable_x64():
     expected, pull = jax.vjp(
       lambda i, k: oracle(i, k, stride),
       jnp.asarray(images),
@@ -121,7 +122,7 @@ def test_depthwise_against_xla(backend, stride):
   generator = np.random.default_rng(0)
   images = generator.standard_normal((2, 7, 6, 4))
   kernel = generator.standard_normal((3, 3, 1, 4))
-  with jax.enable_x64(True):
+  with enable_x64():
     out = backend.depthwise(
       backend.enter(jnp.asarray(images)), jnp.asarray(kernel), stride
     )

@@ -22,6 +22,7 @@ from elth_jax.elastic.rules import (
 )
 from elth_jax.families import trainable
 from elth_jax.families.family import FAMILIES, Family, kept_by_network
+from elth_jax.families.from_nnx import checked
 from elth_jax.names import NetworkName
 from elth_jax.nn import conv_backends, layers
 from elth_jax.nn.conv_backends import ConvBackend
@@ -90,7 +91,8 @@ class Architecture:
 
   def module(self, backend: ConvBackend | None = None) -> nn.Module:
     """The Flax module, with the conv backend that is fastest here."""
-    return self.family.module(self, backend or self.backend())
+    made = self.family.module(self, backend or self.backend())
+    return checked(made, self.family.name)
 
   def backend(self, tickets: int = 1, native: Native = 'auto') -> ConvBackend:
     """How this network's convolutions are computed; see `default_backend`.
