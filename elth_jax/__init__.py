@@ -36,6 +36,7 @@ __all__ = [
 
 _PACKAGES = (
   'analysis',
+  'aot',
   'datasets',
   'dynamic',
   'elastic',

@@ -8,11 +8,13 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from elth_jax.nn.conv_backends import EXAMPLES
+from elth_jax.process.devices import platform_of
 from elth_jax.training.input_pipeline import InputPipeline, Window
 from elth_jax.training.state import TrainState, stack
 from elth_jax.trees import PyTree
 
 TICKETS = 'tickets'
+PROGRAMS = 'segment', 'evaluation', 'statistics'
 
 
 class CompiledSteps:
@@ -55,7 +57,7 @@ class CompiledSteps:
       devices=devices,
     )
     options = {}
-    if deterministic and jax.default_backend() == 'gpu':
+    if deterministic and platform_of(devices) == 'gpu':
       options['xla_gpu_deterministic_ops'] = True
     jit = functools.partial(jax.jit, compiler_options=options)
     on_mesh = functools.partial(_spread, mesh=mesh, alone=per_device == 1)
@@ -72,8 +74,50 @@ class CompiledSteps:
     self._evaluate = jit(on_mesh(evaluation, 3, (own, own, own, tests, tests)))
     self._statistics = jit(on_mesh(statistics, 3, (own, own, own, shared)))
     self._feed = feed
-    self._resident = feed.resident(devices)
+    self._devices = list(devices)
+    self._shared = NamedSharding(mesh, shared)
     self._kept_tests: list[PyTree] = []
+
+  @functools.cached_property
+  def _resident(self) -> PyTree:
+    """What stays on the devices; only described ones cannot have it."""
+    return self._feed.resident(self._devices)
+
+  def lower(
+    self, state: TrainState, names: Sequence[str] = PROGRAMS
+  ) -> dict[str, jax.stages.Lowered]:
+    """The programs, lowered for the devices, which may only be described.
+
+    Args:
+      state: of one ticket, on the host; its values do not matter.
+      names: of the programs wanted.
+
+    Returns:
+      The programs by name.
+    """
+    come = self._feed.shapes(self.share)
+    lanes = _described(stack([state] * self.lanes), self._own)
+    window = {
+      name: self._window_shape(one) for name, one in come.window.items()
+    }
+    network = lanes.params, lanes.batch_stats, lanes.masks
+    number = jax.ShapeDtypeStruct((), np.int32, sharding=self._shared)
+    stops = jax.ShapeDtypeStruct((self.lanes,), np.int32, sharding=self._own)
+    resident = _described(come.resident, self._shared)
+    tests = _described(come.tests, self._tests)
+    plain = _described(come.plain, self._shared)
+    calls = {
+      'segment': (self._segment, (lanes, stops, window, number, resident)),
+      'evaluation': (self._evaluate, (*network, *tests)),
+      'statistics': (self._statistics, (*network, plain)),
+    }
+    return {name: calls[name][0].lower(*calls[name][1]) for name in names}
+
+  def _window_shape(self, one: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    """As `_stack` makes it: all lanes, the batch a multiple of `share`."""
+    steps, batch, *rest = one.shape
+    shape = self.lanes, steps, batch + -batch % self.share, *rest
+    return jax.ShapeDtypeStruct(shape, one.dtype, sharding=self._parts)
 
   def place(self, states: Sequence[TrainState]) -> TrainState:
     """States on the devices, stacked; spare lanes repeat the last one."""
@@ -174,6 +218,14 @@ def _spread(function, own: int, specs, *, mesh, alone: bool):
     )(*args)
 
   return mapped
+
+
+def _described(tree: PyTree, sharding: NamedSharding) -> PyTree:
+  """Shapes and dtypes of arrays that lie as `sharding` says."""
+  return jax.tree.map(
+    lambda a: jax.ShapeDtypeStruct(np.shape(a), a.dtype, sharding=sharding),
+    tree,
+  )
 
 
 def _put(tree: PyTree, sharding: NamedSharding) -> PyTree:
