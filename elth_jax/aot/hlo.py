@@ -35,7 +35,7 @@ COLLECTIVES = (
   'collective-permute',
   'reduce-scatter',
 )
-HOST = re.compile(r'callback|infeed|outfeed|^send|^recv|host', re.I)
+HOST = re.compile(r'callback|infeed|outfeed|^send|^recv|host', re.IGNORECASE)
 
 _COMPUTATION = re.compile(r'^(ENTRY )?%?([\w.\-]+) \(.*\{$')
 _INSTRUCTION = re.compile(r'^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$')
@@ -201,8 +201,7 @@ class Program:
     return [
       one.name
       for one in self.instructions()
-      if HOST.search(one.opcode)
-      or (target := _target(one)) and HOST.search(target)
+      if HOST.search(f'{one.opcode} {_target(one)}')
     ]
 
   def donated(self) -> int:
@@ -298,7 +297,7 @@ def _instruction(line: str) -> Instruction | None:
     depth += {'(': 1, ')': -1}.get(text[end], 0)
     end += 1
   inner, rest = text[opcode.end() : end - 1], text[end:]
-  if opcode[1] == 'constant':
+  if opcode[1] in ('constant', 'parameter'):  # a value, a place
     rest = inner
   return Instruction(
     name,
@@ -326,7 +325,7 @@ def _taken(inside, place: int, shape: str) -> int:
     (
       name
       for name, one in inside.items()
-      if one.opcode == 'parameter' and one.rest.startswith(f'{place}')
+      if one.opcode == 'parameter' and one.rest == str(place)
     ),
     None,
   )

@@ -77,9 +77,7 @@ def compile_for(
   ticket = lottery.dense_ticket(network, **network.init(0))
   keep = sum(network.parameters().values())
   lowered = trainer.programs(share).lower(trainer.start(ticket, 0, keep), names)
-  return {
-    name: _compiled(name, one, trainer) for name, one in lowered.items()
-  }
+  return {name: _compiled(name, one, trainer) for name, one in lowered.items()}
 
 
 def _compiled(name, lowered: jax.stages.Lowered, trainer) -> CompiledProgram:

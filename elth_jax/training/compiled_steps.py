@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
+from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from elth_jax.nn.conv_backends import EXAMPLES
+from elth_jax.nn.default_backend import in_turn
 from elth_jax.process.devices import platform_of
 from elth_jax.training.input_pipeline import InputPipeline, Window
 from elth_jax.training.state import TrainState, stack
@@ -60,7 +62,9 @@ class CompiledSteps:
     if deterministic and platform_of(devices) == 'gpu':
       options['xla_gpu_deterministic_ops'] = True
     jit = functools.partial(jax.jit, compiler_options=options)
-    on_mesh = functools.partial(_spread, mesh=mesh, alone=per_device == 1)
+    on_mesh = functools.partial(
+      _spread, mesh=mesh, alone=per_device == 1, in_turn=in_turn(devices)
+    )
     own = PartitionSpec(TICKETS)
     parts = PartitionSpec(TICKETS, None, EXAMPLES)
     shared = PartitionSpec()
@@ -193,13 +197,15 @@ class CompiledSteps:
     return stats
 
 
-def _spread(function, own: int, specs, *, mesh, alone: bool):
+def _spread(function, own: int, specs, *, mesh, alone: bool, in_turn: bool):
   """Maps a function of one ticket over devices, and over tickets on each.
 
   The first `own` arguments belong to a ticket; the others are shared.
   """
 
   def on_one_device(*args):
+    if not alone and in_turn:
+      return lax.map(lambda one: function(*one, *args[own:]), args[:own])
     if not alone:
       axes = [0] * own + [None] * (len(args) - own)
       return jax.vmap(function, in_axes=axes)(*args)

@@ -117,7 +117,7 @@ class ResidentPipeline:
     epoch = draw_epoch(self.recipe, examples, 0, 0)
     tests = self._test_shape(share)
     return InputShapes(
-      (_pixels(examples, *data.stored_shape), _labels(examples)),
+      (_pixels(examples, math.prod(data.stored_shape)), _labels(examples)),
       {
         name: jax.ShapeDtypeStruct(rows.shape, rows.dtype)
         for name, rows in epoch.items()
@@ -257,5 +257,6 @@ def _on_devices(
     (len(devices),), ('devices',), (AxisType.Auto,), devices=devices
   )
   everywhere = NamedSharding(mesh, PartitionSpec())
-  arrays = dataset.train_images, dataset.train_labels
+  images = dataset.train_images.reshape(dataset.examples, -1)
+  arrays = images, dataset.train_labels
   return jax.device_put(arrays, (everywhere, everywhere))

@@ -84,9 +84,7 @@ class Trainer:
     self.lanes = len(self.devices) * per_device
     self.total_steps = recipe.total_steps(examples)
     self.steps_per_epoch = recipe.steps_per_epoch(examples)
-    self._backend = backend or default_backend(
-      per_device, devices=self.devices
-    )
+    self._backend = backend or default_backend(per_device, devices=self.devices)
     self._share = self._worth_sharing() if share is None else share
     self._share = self._share and architecture.is_own and per_device == 1
     self._optimizer = make_optimizer(recipe, recipe.schedule(examples))
