@@ -1,9 +1,12 @@
 """Programs compiled ahead of time, for devices that need not be there.
 
-`described_devices('v5e')` describes devices, a `Trainer` is made for them, and
-`compile_for(trainer)` compiles its programs by their real compiler.
+`Case('v5e', 'resnet20', tickets=8).compile()` compiles a published training by
+the device's real compiler, and returns its memory, its cost and what became of
+its convolutions. For anything else, make a `Trainer` for `described_devices`,
+and give it to `compile_for`.
 """
 
+from elth_jax.aot.cases import Case as Case
 from elth_jax.aot.described import TARGETS as TARGETS
 from elth_jax.aot.described import (
   MissingCompilerError as MissingCompilerError,

@@ -6,6 +6,7 @@ the CUDA plugin. The extra `aot` installs both.
 
 import contextlib
 import dataclasses
+import importlib.metadata
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -120,12 +121,23 @@ def described_devices(name: str, count: int = 1) -> list[jax.Device]:
       f'{name} needs {target.package}, which is not installed; '
       "pip install 'elth_jax[aot]'"
     )
+  _check_version(name, target)
   topology = dict(target.topology)
   if target.platform == 'cuda':
     topology['topology'] = f'1x1x{count}'
   with _environment(TPU_ENVIRONMENT if target.platform == 'tpu' else {}):
     found = topologies.get_topology_desc(platform=target.platform, **topology)
   return list(found.devices[:count])
+
+
+def _check_version(name: str, target: Target) -> None:
+  """A CUDA plugin serves the JAX of its own version alone."""
+  found = importlib.metadata.version(target.package.replace('_', '-'))
+  if target.platform == 'cuda' and found != jax.__version__:
+    raise MissingCompilerError(
+      f'{name} needs {target.package} {jax.__version__} as JAX is, found '
+      f"{found}; pip install 'elth_jax[aot]'"
+    )
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import jax
 from elth_jax.aot.described import TARGETS
 from elth_jax.aot.hlo import Cost, Program
 from elth_jax.methods import lottery
+from elth_jax.training.compiled_steps import PROGRAMS
 from elth_jax.training.trainer import Trainer
 
 
@@ -61,7 +62,7 @@ class CompiledProgram:
 def compile_for(
   trainer: Trainer,
   share: int = 1,
-  names: tuple[str, ...] = ('segment', 'evaluation', 'statistics'),
+  names: tuple[str, ...] = PROGRAMS,
 ) -> dict[str, CompiledProgram]:
   """Compiles a trainer's programs for its devices, which may be described.
 
@@ -75,8 +76,9 @@ def compile_for(
   """
   network = trainer.architecture
   ticket = lottery.dense_ticket(network, **network.init(0))
-  keep = sum(network.parameters().values())
-  lowered = trainer.programs(share).lower(trainer.start(ticket, 0, keep), names)
+  lowered = trainer.programs(share).lower(
+    trainer.start(ticket, 0, keep=1), names
+  )
   return {name: _compiled(name, one, trainer) for name, one in lowered.items()}
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import jax
 
-from elth_jax.nn.conv_backends import GCHWN, NHWC, NHWC_PRODUCTS, ConvBackend
+from elth_jax.nn.conv_backends import GCHWN, NHWC, NHWC_EACH, ConvBackend
 from elth_jax.nn.native import library
 from elth_jax.nn.native.backend import NativeBackend, native_backend
 from elth_jax.process.devices import platform_of
@@ -23,7 +23,8 @@ def default_backend(
 ) -> ConvBackend:
   """The backend for some devices and for tickets that share one of them.
 
-  Measured on CPU; elsewhere it is what is known of GPUs' tensor cores.
+  Measured on CPU; for TPU and GPU by their compilers' figures
+  (docs/accelerators.md).
 
   Args:
     tickets: how many share a device.
@@ -43,7 +44,7 @@ def default_backend(
       )
     if tickets == 1 or in_turn(devices):
       return NHWC
-    return NHWC_PRODUCTS
+    return NHWC_EACH
   if native == 'off':
     return GCHWN
   found, why = _native()

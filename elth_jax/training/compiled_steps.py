@@ -11,6 +11,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from elth_jax.nn.conv_backends import EXAMPLES
 from elth_jax.nn.default_backend import in_turn
 from elth_jax.process.devices import platform_of
+from elth_jax.process.precision import Precision, products_in
 from elth_jax.training.input_pipeline import InputPipeline, Window
 from elth_jax.training.state import TrainState, stack
 from elth_jax.trees import PyTree
@@ -34,6 +35,7 @@ class CompiledSteps:
     per_device: tickets on each device; 1 if devices share tickets.
     share: how many devices share a ticket.
     deterministic: refuse kernels whose results vary from run to run.
+    precision: in which products are multiplied.
 
   Attributes:
     lanes: how many tickets are trained at once; fewer may be given.
@@ -49,6 +51,7 @@ class CompiledSteps:
     per_device: int,
     share: int,
     deterministic: bool = False,
+    precision: Precision = 'highest',
   ):
     self.lanes = len(devices) // share * per_device
     self.share = share
@@ -63,7 +66,11 @@ class CompiledSteps:
       options['xla_gpu_deterministic_ops'] = True
     jit = functools.partial(jax.jit, compiler_options=options)
     on_mesh = functools.partial(
-      _spread, mesh=mesh, alone=per_device == 1, in_turn=in_turn(devices)
+      _spread,
+      mesh=mesh,
+      alone=per_device == 1,
+      in_turn=in_turn(devices),
+      products=functools.partial(products_in, precision, devices),
     )
     own = PartitionSpec(TICKETS)
     parts = PartitionSpec(TICKETS, None, EXAMPLES)
@@ -197,7 +204,9 @@ class CompiledSteps:
     return stats
 
 
-def _spread(function, own: int, specs, *, mesh, alone: bool, in_turn: bool):
+def _spread(
+  function, own: int, specs, *, mesh, alone: bool, in_turn: bool, products
+):
   """Maps a function of one ticket over devices, and over tickets on each.
 
   The first `own` arguments belong to a ticket; the others are shared.
@@ -215,13 +224,14 @@ def _spread(function, own: int, specs, *, mesh, alone: bool, in_turn: bool):
 
   @functools.wraps(function)  # its name is the program's
   def mapped(*args):
-    return jax.shard_map(
-      on_one_device,
-      mesh=mesh,
-      in_specs=specs,
-      out_specs=PartitionSpec(TICKETS),
-      check_vma=False,
-    )(*args)
+    with products():
+      return jax.shard_map(
+        on_one_device,
+        mesh=mesh,
+        in_specs=specs,
+        out_specs=PartitionSpec(TICKETS),
+        check_vma=False,
+      )(*args)
 
   return mapped
 

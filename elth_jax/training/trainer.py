@@ -133,6 +133,7 @@ class Trainer:
       self.per_device,
       share,
       self.deterministic,
+      self.recipe.product_precision,
     )
 
   def _worth_sharing(self) -> bool:
