@@ -127,7 +127,8 @@ def _run(
         runner.asked_to_stop,
       )
     outputs.close(store, made, runner.failed)
-  say(summary.to_text(rows, printable))
+  lost = results.without_result(nodes, runner.failed)
+  say(summary.to_text(rows, printable, results.of_targets(lost, spec)))
   say(f'report: {store.root / "report.html"}')
   say(
     'peak memory: '
