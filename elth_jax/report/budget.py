@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from elth_jax.families import pretty
 from elth_jax.report.comparison import contrast
-from elth_jax.report.summary import DOUBLED, Row, cells, spread
+from elth_jax.report.summary import Row, cells, spread
 from elth_jax.statistics import Difference
+from elth_jax.study.analysis_nodes import DOUBLED
 
 MOST = 1.0  # points that doubling the epochs may gain a converged network
 

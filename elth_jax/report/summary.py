@@ -10,10 +10,10 @@ import numpy as np
 from elth_jax import datasets
 from elth_jax.families import pretty
 from elth_jax.methods import METHODS
+from elth_jax.study.analysis_nodes import DOUBLED
 from elth_jax.transfers import in_words
 
 Row = Mapping[str, Any]
-DOUBLED = 'dense_doubled'  # of the budget gate; no method to compare
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +92,8 @@ def label_of(row: Row) -> str:
 
 def cells(rows: Iterable[Row], diverged: Iterable[Row] = ()) -> list[Cell]:
   """One cell for each target, method and level, in the order of the rows.
+
+  Dense networks trained twice as long are for `budget.gate` alone.
 
   Args:
     rows: of results.csv.
