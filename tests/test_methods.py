@@ -26,7 +26,7 @@ from tests.conftest import make_dataset
 DATASET = make_dataset()
 MATCHED = (
   'imp', 'reinit', 'random', 'magnitude', 'snip', 'grasp', 'synflow',
-  'reinit_local', 'reinit_global', 'rigl', 'rigl_x5', 'set', 'ett_matched',
+  'reinit_local', 'reinit_global', 'rigl', 'rigl_x5', 'set',
   'random_longer', 'imp_oneshot', 'imp_from_start',
 )  # fmt: skip
 

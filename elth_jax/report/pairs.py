@@ -112,4 +112,5 @@ def _is_dense(cell: Cell) -> bool:
 
 
 def matches(side: Side, cell: Cell) -> bool:
-  return side.matches(cell.method, cell.order, cell.source, cell.dataset)
+  found_on = cell.dataset or cell.home
+  return side.matches(cell.method, cell.order, cell.source, found_on)

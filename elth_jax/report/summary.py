@@ -31,6 +31,7 @@ class Cell:
     source: the network that the ticket was found in.
     order: the rule by which it was transformed, if it was.
     dataset: the one that it was found in, if that is not the target's.
+    home: the target's own data set.
     diverged: numbers of the replicates without a result.
     ticket: what it has in common with others, beside the replicate: the
       ticket that it goes back to.
@@ -46,6 +47,7 @@ class Cell:
   source: str = ''
   order: str = ''
   dataset: str = ''
+  home: str = ''
   diverged: tuple[int, ...] = ()
   ticket: str = ''
   exact: bool = False
@@ -120,6 +122,7 @@ def _cell(identity: tuple, done: list[Row], failed: list[Row]) -> Cell:
     source=first['source'],
     order=first.get('order', ''),
     dataset=first.get('source_dataset', ''),
+    home=first.get('dataset', ''),
     diverged=tuple(row['replicate'] for row in failed),
     ticket=_ticket_of(first),
   )

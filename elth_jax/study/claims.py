@@ -323,6 +323,16 @@ def _claim(one, other, within, at: At, on, **more) -> Claim:
   )
 
 
+def claim_ids(where: str) -> tuple[int, ...]:
+  """The numbers of `experiments/claims.csv` that `where` names.
+
+  Args:
+    where: of a claim, as in `claims 10 11`.
+  """
+  match = re.fullmatch(r'claims? ([\d ]+)', where)
+  return tuple(map(int, match[1].split())) if match else ()
+
+
 def _has_its_points(relation: str, word: str | None) -> bool:
   """Whether the points given, if any, are those that a relation has."""
   return word in (None, 'by') if relation == '>' else word == 'within'
