@@ -21,7 +21,7 @@ from elth_jax.study.graph import build, check_score_batches
 from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec, read_config
-from elth_jax.workdir import history, outputs
+from elth_jax.workdir import history, outputs, reuse
 from elth_jax.workdir.lock import owned
 from elth_jax.workdir.store import Store, StoreError
 
@@ -63,6 +63,7 @@ def run(
   try:
     spec, options = read_config(config, given)
     check_names(spec)  # before any data is read
+    others = reuse.folders(options.reuse)
     if options.dry_run:
       outlines = data.outline(spec)
       check_score_batches(spec, outlines)
@@ -84,6 +85,7 @@ def run(
     with phase('recovery'):
       store.sweep()
       notes = _accept(store, spec, nodes)
+      notes += reuse.take(store, nodes, others)
       changes = history.note_start(store, command)
       runner = Runner(nodes, store, found, options, asked_to_stop)
       runner.recovery.notes[:0] = notes

@@ -221,6 +221,8 @@ class RunOptions:
     read_threads: that decode images of a streamed data set, in each process;
       0 for one a core.
     read_processes: that decode beside this one; 0 to decode here.
+    reuse: other workdirs, with commas between, whose finished nodes of equal
+      keys are taken; see `workdir.reuse`.
   """
 
   parallel: Parallel = Parallel()
@@ -230,6 +232,7 @@ class RunOptions:
   deterministic: bool = False
   read_threads: int = 0
   read_processes: int = 0
+  reuse: str = ''
 
   def __post_init__(self):
     check_types(self)
