@@ -60,6 +60,7 @@ def write_card(
   text = environment.get_template('card.md').render(
     title=_title(ticket),
     metadata=metadata(ticket, _title(ticket), facts, trained),
+    command=facts.command,
     beside=beside,
     beside_file=beside_file,
     ticket=ticket,

@@ -20,11 +20,13 @@ class CardFacts:
     license: as the hub names it, e.g. `apache-2.0`.
     datasets: as the hub names them; by default, the one on the ticket's record.
     base_model: the repository of the ticket that this one was made from.
+    command: that made it.
   """
 
   license: str = ''
   datasets: tuple[str, ...] = ()
   base_model: str = ''
+  command: str = ''
 
 
 def metadata(

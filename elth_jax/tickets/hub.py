@@ -36,7 +36,7 @@ def save_pretrained(
     folder: where they go; it is made if need be.
     beside: the same network in its other state, to be written too.
     compact: write a bit a weight for masks, and only the kept values.
-    **facts: `license`, `datasets` and `base_model`; see
+    **facts: `license`, `datasets`, `base_model` and `command`; see
       `card_metadata.CardFacts`.
 
   Raises:
