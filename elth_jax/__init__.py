@@ -13,39 +13,51 @@ if TYPE_CHECKING:
   from elth_jax.elastic.layout import Layout
   from elth_jax.elastic.plan import Plan
   from elth_jax.elastic.stretch import squeeze_tree, stretch_tree
+  from elth_jax.runner.session import run
+  from elth_jax.runner.study import Study
   from elth_jax.tickets.explanation import explain
   from elth_jax.tickets.ticket import Ticket
+  from elth_jax.training.single import train
 
 _HOMES = {
   'Layout': 'elth_jax.elastic.layout',
   'Plan': 'elth_jax.elastic.plan',
+  'Study': 'elth_jax.runner.study',
   'Ticket': 'elth_jax.tickets.ticket',
   'explain': 'elth_jax.tickets.explanation',
+  'run': 'elth_jax.runner.session',
   'squeeze_tree': 'elth_jax.elastic.stretch',
   'stretch_tree': 'elth_jax.elastic.stretch',
+  'train': 'elth_jax.training.single',
 }
 __all__ = [
   'Layout',
   'Plan',
+  'Study',
   'Ticket',
   'explain',
+  'run',
   'squeeze_tree',
   'stretch_tree',
+  'train',
 ]
 
 
 _PACKAGES = (
   'analysis',
+  'aot',
   'datasets',
   'dynamic',
   'elastic',
   'families',
   'masks',
   'methods',
+  'optim',
   'pruners',
   'study',
   'tickets',
   'training',
+  'transfers',
 )
 
 

@@ -224,7 +224,8 @@ def test_boxes_are_looked_into():
 def test_params_of_nnx_go_back_into_the_model():
   class Net(nnx.Module):
     def __init__(self, rngs):
-      self.layers = nnx.List(nnx.Linear(4, 4, rngs=rngs) for _ in range(3))
+      as_list = getattr(nnx, 'List', list)  # flax 0.11 takes plain lists
+      self.layers = as_list(nnx.Linear(4, 4, rngs=rngs) for _ in range(3))
 
   net = Net(nnx.Rngs(0))
   params = nnx.state(net, nnx.Param)

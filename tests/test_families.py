@@ -9,6 +9,7 @@ import pytest
 from elth_jax import families
 from elth_jax.families import Architecture, architecture
 from elth_jax.nn import conv_backends
+from elth_jax.process.older_jax import enable_x64
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
 from elth_jax.training.recipe import MLP
@@ -159,7 +160,7 @@ def test_forms_agree_on_every_family(name):
   """Logits and new statistics of a training step, in float64."""
   net = architecture(name, (16, 16, 3), 3, 2)
   images = np.random.default_rng(0).random((4, 16, 16, 3))
-  with jax.enable_x64(True):
+  with enable_x64():
     variables = jax.tree.map(lambda v: jnp.asarray(v, float), net.init(1))
     weights = jnp.array([1.0, 1, 1, 0])
     (one, stats), (other, other_stats) = (

@@ -14,9 +14,9 @@ import pytest
 
 from elth_jax import datasets
 from elth_jax.runner import session
+from elth_jax.runner.study import Study
 from elth_jax.study.config import base_config
 from elth_jax.study.spec import Analyses
-from elth_jax.tickets.ticket import Ticket
 from elth_jax.training.recipe import Recipe
 from elth_jax.workdir.inspection import inspect
 from tests.conftest import make_dataset
@@ -91,7 +91,16 @@ def test_the_study_goes_on(workdir):
   assert inspect(workdir).damaged == []
 
 
-def test_its_tickets_are_tickets(workdir):
-  for path in (workdir / 'tickets').glob('*.safetensors'):
-    ticket = Ticket.load(path)
-    assert ticket.architecture['name'] in ('mlp2', 'mlp3')
+def test_its_tickets_and_trained_networks_are_tickets(workdir):
+  study = Study.open(workdir)
+  data = make_dataset()
+  accuracy = {row['node']: row['test_accuracy'] for row in study.results}
+  assert accuracy.keys() < set(study.runs) and len(study.tickets) == 7
+  for name in study.tickets:
+    assert study.ticket(name).state == 'rewound'
+  for name in study.runs:
+    trained = study.trained(name)
+    assert trained.state == 'trained'
+    if name in accuracy:
+      found = trained.evaluate(data.test_images, data.test_labels)
+      assert found == pytest.approx(accuracy[name])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from elth_jax.families import architecture
 from elth_jax.masks import counts, dense_masks
 from elth_jax.nn import conv_backends
+from elth_jax.process.older_jax import enable_x64
 from elth_jax.pruners import (
   grasp_scores,
   magnitude_scores,
@@ -107,7 +108,7 @@ def test_snip_against_finite_differences(tiny):
     lambda params: mean_loss({**variables, 'params': params}, batches),
     variables['params'],
   )
-  with jax.enable_x64(True):
+  with enable_x64():
     found = snip_scores(Tiny().apply, variables, batches)
   expected = map_named(
     lambda _, w, g: np.abs(w * g), variables['params'], slopes
@@ -140,7 +141,7 @@ def test_grasp_against_finite_differences(tiny, absolute):
   expected = of_kernels(jax.tree.map(np.multiply, variables['params'], product))
   if absolute:
     expected = jax.tree.map(np.abs, expected)
-  with jax.enable_x64(True):
+  with enable_x64():
     found = grasp_scores(
       Tiny().apply, variables, batches, temperature=scale, absolute=absolute
     )
@@ -173,7 +174,7 @@ def test_grasp_against_an_explicit_hessian(tiny, density):
     masks,
     is_leaf=lambda leaf: leaf is None,
   )
-  with jax.enable_x64(True):
+  with enable_x64():
     masked = map_named(
       lambda _, leaf, mask: leaf if mask is None else leaf * mask,
       variables['params'],
@@ -219,7 +220,7 @@ def test_grasp_in_pytorch(tiny):
   slopes = torch.autograd.grad(loss(), kernels, create_graph=True)
   along = sum((f * g).sum() for f, g in zip(fixed, slopes, strict=True))
   products = torch.autograd.grad(along, kernels)
-  with jax.enable_x64(True):
+  with enable_x64():
     found = grasp_scores(Tiny().apply, variables, batches)
   for name, w, h in zip(('one', 'two'), kernels, products, strict=True):
     expected = (w * h).detach().numpy()

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from elth_jax.runner.command_line import with_one_config
+from elth_jax.study.shipped import load_shipped, shipped_names
+
+ROOT = Path(__file__).parent.parent
 
 WAIT = """
 import pathlib, time
@@ -309,3 +312,32 @@ def test_what_fails_after_a_signal_counts_as_stopped(tmp_path):
   assert 'RuntimeError: a worker was lost\n' in errors
   assert errors.endswith('stopped; the same command continues\n')
   assert 'Traceback' not in errors
+
+
+def test_configs_that_come_with_the_package_are_found_by_name(
+  tmp_path, monkeypatch
+):
+  monkeypatch.chdir(tmp_path)
+  for name in ('digits', 'digits.py', 'configs/digits.py'):
+    (found,) = with_one_config([f'--config={name}'])
+    assert found == f'--config={ROOT / "configs" / "digits.py"}'
+  for name in ('elth_table6', 'experiments/elth_table6.py'):
+    (found,) = with_one_config([f'--config={name}:cifar10'])
+    file = ROOT / 'experiments' / 'elth_table6.py'
+    assert found == f'--config={file}:cifar10'
+  Path('digits').touch()  # a file of that name comes first
+  assert with_one_config(['--config=digits']) == ['--config=digits']
+  for wrong in ('digitz', '../configs/digits', 'docs/draw', 'configs/elth_'):
+    with pytest.raises(ValueError, match=r'no file .* unknown config'):
+      with_one_config([f'--config={wrong}'])
+  with pytest.raises(ValueError, match="did you mean 'digits'"):
+    with_one_config(['--config=digit'])
+
+
+def test_a_shipped_config_is_loaded_with_its_choice():
+  assert load_shipped('digits_mlp').sources == ('mlp3',)
+  config = load_shipped('experiments/elth_table6', 'svhn_cropped')
+  assert config.source_datasets == ('cifar10',)
+  assert 'experiments/elth_table6' in shipped_names()
+  with pytest.raises(ValueError, match="unknown data set 'mnist'"):
+    load_shipped('elth_table6', 'mnist')

@@ -8,11 +8,18 @@ from elth_jax.study import keys
 from elth_jax.study.graph import build
 from elth_jax.study.keys import Mended
 from elth_jax.study.spec import StudySpec
+from elth_jax.tickets.ticket import Ticket
 from elth_jax.training.recipe import Recipe
 from elth_jax.workdir.store import OutdatedError, Store, StoreError
 
 RESULT = {'test_accuracy': 0.5, 'diverged_at': None}
-TRAINED = {'params': {'head': {'kernel': np.arange(4.0)}}}
+TRAINED = Ticket(
+  architecture={},
+  params={'head': {'kernel': np.arange(4.0)}},
+  batch_stats={},
+  masks={'head': {'kernel': np.ones(4, bool)}},
+  state='trained',
+)
 
 
 @pytest.fixture
@@ -38,8 +45,8 @@ def test_a_run_is_published_whole(tmp_path, node):
   again = Store(tmp_path)
   assert again.result(node) == RESULT
   np.testing.assert_array_equal(
-    again.trained(node)['params']['head']['kernel'],
-    TRAINED['params']['head']['kernel'],
+    again.trained(node).params['head']['kernel'],
+    TRAINED.params['head']['kernel'],
   )
 
 

@@ -133,7 +133,7 @@ def test_analyses(finished):
     assert result['accuracy'][0] == store.result(run)['test_accuracy']
     assert result['accuracy'][-1] == store.result(twin)['test_accuracy']
     assert len(result['accuracy']) == 5
-    one, other = (store.trained(n)['params'] for n in (run, twin))
+    one, other = (store.trained(n).params for n in (run, twin))
     assert not np.array_equal(one['head']['bias'], other['head']['bias'])
   found = {}
   for node in nodes.values():

@@ -229,10 +229,13 @@ def test_periodic_units():
     stretch_tree(variables, 8, layout=Layout(units=r'layers_(\d+)', fixed=0))
 
 
+nnx_list = getattr(nnx, 'List', list)  # flax 0.11 takes plain lists
+
+
 class NnxStack(nnx.Module):
   def __init__(self, depth: int):
     rngs = nnx.Rngs(0)
-    self.layers = nnx.List([nnx.Linear(4, 4, rngs=rngs) for _ in range(depth)])
+    self.layers = nnx_list([nnx.Linear(4, 4, rngs=rngs) for _ in range(depth)])
     self.head = nnx.Linear(4, 2, rngs=rngs)
 
   def __call__(self, x):

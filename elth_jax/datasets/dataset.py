@@ -4,6 +4,7 @@ import abc
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Sequence
 from typing import Self
 
 import jax
@@ -20,6 +21,24 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 class DatasetError(Exception):
   """Data that cannot be used; says why, and what to do."""
+
+
+def scaled(
+  pixels: jax.Array | np.ndarray, mean: Sequence[float], std: Sequence[float]
+) -> jax.Array:
+  """Pixels of 0 to 255 as numbers of mean 0 and deviation 1 by channel.
+
+  Args:
+    pixels: (..., channels).
+    mean: by channel, of pixels scaled to 0..1.
+    std: likewise.
+
+  Returns:
+    float32.
+  """
+  scale = 1 / (255 * np.asarray(std, np.float32))
+  shift = np.asarray(mean, np.float32) / np.asarray(std, np.float32)
+  return jnp.asarray(pixels, jnp.float32) * scale - shift
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,12 +93,10 @@ class Images(abc.ABC):
     Returns:
       float32 of `image_shape`, of mean 0 and deviation 1 by channel.
     """
-    scale = 1 / (255 * np.asarray(self.std, np.float32))
-    shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
     pixels = jnp.asarray(images, jnp.float32)
     if self.image_shape != self.stored_shape:
       pixels = _reshaped(pixels, self.image_shape)
-    return pixels * scale - shift
+    return scaled(pixels, self.mean, self.std)
 
   def as_published(self) -> Self:
     """The same images, normalised as in the published runs.

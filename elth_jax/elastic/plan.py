@@ -5,6 +5,7 @@ References:
 """
 
 import dataclasses
+import html
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -61,6 +62,25 @@ class Plan:
 
   def __reduce__(self):
     return Plan, (dict(self.tables),)
+
+  def __repr__(self) -> str:
+    stages = (
+      f'{stage}: {" ".join(map(str, table))}'
+      for stage, table in self.tables.items()
+    )
+    return f'Plan({", ".join(stages)})'
+
+  def _repr_html_(self) -> str:
+    """What a notebook shows: source units by stage, replicas in italics."""
+    rows = []
+    for stage, table in self.tables.items():
+      replicas = self.replicas[stage]
+      cells = ''.join(
+        f'<td><i>{unit}</i></td>' if at in replicas else f'<td>{unit}</td>'
+        for at, unit in enumerate(table)
+      )
+      rows.append(f'<tr><th>{html.escape(stage)}</th>{cells}</tr>')
+    return f'<table>{"".join(rows)}</table>'
 
   @property
   def depths(self) -> dict[str, int]:

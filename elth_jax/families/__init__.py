@@ -10,6 +10,7 @@ from elth_jax.families.architecture import (
   published_plan,
 )
 from elth_jax.families.family import FAMILIES, Family, pretty, register
+from elth_jax.families.from_nnx import from_nnx
 from elth_jax.families.published_plans import PlanSyntax
 from elth_jax.registry import import_modules
 
@@ -19,6 +20,7 @@ __all__ = [
   'Family',
   'PlanSyntax',
   'architecture',
+  'from_nnx',
   'plan_between',
   'pretty',
   'published_plan',

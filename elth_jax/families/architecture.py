@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -22,9 +22,11 @@ from elth_jax.elastic.rules import (
 )
 from elth_jax.families import trainable
 from elth_jax.families.family import FAMILIES, Family, kept_by_network
+from elth_jax.families.from_nnx import checked
 from elth_jax.names import NetworkName
 from elth_jax.nn import conv_backends, layers
-from elth_jax.nn.conv_backends import ConvBackend, default_backend
+from elth_jax.nn.conv_backends import ConvBackend
+from elth_jax.nn.default_backend import Native, default_backend
 from elth_jax.nn.forward_work import Work, forward_work
 from elth_jax.randomness import generator
 from elth_jax.trees import (
@@ -89,7 +91,23 @@ class Architecture:
 
   def module(self, backend: ConvBackend | None = None) -> nn.Module:
     """The Flax module, with the conv backend that is fastest here."""
-    return self.family.module(self, backend or default_backend())
+    made = self.family.module(self, backend or self.backend())
+    return checked(made, self.family.name)
+
+  def backend(
+    self,
+    tickets: int = 1,
+    native: Native = 'auto',
+    devices: Sequence[jax.Device] | None = None,
+  ) -> ConvBackend:
+    """How this network's convolutions are computed; see `default_backend`.
+
+    C++ kernels are compiled only for a network that has convolutions, made of
+    this library's layers.
+    """
+    kernels = named_leaves(self.shapes()['params']) if self.is_own else []
+    convolves = any(len(leaf.shape) == 4 for _, leaf in kernels)
+    return default_backend(tickets, native if convolves else 'off', devices)
 
   @property
   def is_own(self) -> bool:

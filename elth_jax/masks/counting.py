@@ -7,7 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elth_jax.trees import PyTree, flatten, map_named, named_leaves
+from elth_jax.trees import (
+  PyTree,
+  flatten,
+  map_named,
+  named_leaves,
+  zip_named,
+)
 
 NeverPruned = Callable[
   [str], bool
@@ -50,6 +56,23 @@ def check_bool(name: str, mask: Any) -> None:
     raise ValueError(
       f'mask {name} is {found}, not bool; give mask.astype(bool)'
     )
+
+
+def check_masks(masks: PyTree, params: PyTree) -> None:
+  """Checks that masks are bool and fit the parameters.
+
+  Raises:
+    ValueError: naming the leaf, if the structures, a shape or a dtype differ.
+  """
+  for name, weight, mask in zip_named(params, masks):
+    if mask is None:
+      continue
+    check_bool(name, mask)
+    if weight is None or np.shape(weight) != np.shape(mask):
+      raise ValueError(
+        f'{name}: mask of shape {np.shape(mask)} for '
+        + ('None' if weight is None else f'a weight of {np.shape(weight)}')
+      )
 
 
 def apply_masks(tree: PyTree, masks: PyTree) -> PyTree:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 from jax.extend import core
 
+from elth_jax.process.older_jax import inner_jaxprs
 from elth_jax.trees import PyTree
 
 ACTIVATIONS = 'activations'  # counts products without parameters
@@ -105,7 +106,7 @@ def _walk(
 
 def _other(equation, origins):
   """An equation of no special kind; inner jaxprs are executed once."""
-  inner = list(core.jaxprs_in_params(equation.params))
+  inner = list(inner_jaxprs(equation.params))
   joined = Origin.of_all(origins)
   everywhere = [joined] * len(equation.outvars)
   if len(inner) == 1 and _is_call(equation, inner[0]):

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -22,6 +23,15 @@ def suitable_cpu_devices() -> int:
   return min(usable_cores(), MOST_CPU_DEVICES)
 
 
+def platform_of(devices: Sequence[jax.Device] | None = None) -> str:
+  """`cpu`, `gpu` or `tpu`: what some devices are; JAX's own by default.
+
+  Devices that are only described (`elth_jax.aot`) are of another platform
+  than JAX's own, so programs are chosen for the devices that they are for.
+  """
+  return devices[0].platform if devices else jax.default_backend()
+
+
 def split_cpu() -> None:
   """Splits the CPU into devices, unless the environment says how many.
 
@@ -32,6 +42,25 @@ def split_cpu() -> None:
   given = os.environ.get('JAX_NUM_CPU_DEVICES')
   if not given and XLA_FLAG not in os.environ.get('XLA_FLAGS', ''):
     jax.config.update('jax_num_cpu_devices', suitable_cpu_devices())
+
+
+def unlike_the_command() -> str:
+  """What differs from the devices that the command line would use, in a line.
+
+  Returns:
+    Empty if nothing does; results on other devices differ in rounding.
+  """
+  wanted, there = suitable_cpu_devices(), jax.local_device_count()
+  chosen = os.environ.get('JAX_NUM_CPU_DEVICES') or XLA_FLAG in os.environ.get(
+    'XLA_FLAGS', ''
+  )
+  if jax.default_backend() != 'cpu' or there == wanted or chosen:
+    return ''
+  return (
+    f'JAX was started with {there} CPU device(s); the command line would use '
+    f'{wanted}, which is faster and rounds otherwise. Set '
+    f"jax.config.update('jax_num_cpu_devices', {wanted}) before JAX computes"
+  )
 
 
 def require() -> None:

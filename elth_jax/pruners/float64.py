@@ -14,6 +14,8 @@ import numpy as np
 from jax import lax
 from jax.extend import core
 
+from elth_jax.process.older_jax import inner_jaxprs
+
 # calls, which are evaluated in place: name of the primitive -> its jaxpr
 _CALLS = {
   'jit': 'jaxpr',
@@ -57,7 +59,7 @@ def _equations(jaxpr: core.Jaxpr) -> Iterator[core.JaxprEqn]:
   """All equations, those of inner jaxprs included."""
   for equation in jaxpr.eqns:
     yield equation
-    for inner in core.jaxprs_in_params(equation.params):
+    for inner in inner_jaxprs(equation.params):
       yield from _equations(inner)
 
 

@@ -12,8 +12,9 @@ from elth_jax.analysis import (
   unit_overlap,
 )
 from elth_jax.masks import layer_densities
-from elth_jax.study.nodes import Connect, Node, Overlap
+from elth_jax.study.nodes import Connect, Node, Overlap, Run
 from elth_jax.training.trainer import Trainer
+from elth_jax.trees import PyTree
 from elth_jax.workdir.store import Store
 
 
@@ -27,7 +28,7 @@ def connect(
     BN statistics in between were got.
   """
   parents = {role: nodes[name] for role, name in node.parents.items()}
-  one, other = (store.trained(parents[role]) for role in ('one', 'other'))
+  one, other = (_variables(store, parents[role]) for role in ('one', 'other'))
   ticket = store.ticket(parents['ticket'])
   shares = np.linspace(0, 1, node.points)
   between = [
@@ -41,6 +42,12 @@ def connect(
     'barrier': barrier(accuracy),
     'statistics': node.statistics,
   }
+
+
+def _variables(store: Store, node: Node) -> dict[str, PyTree]:
+  assert isinstance(node, Run)
+  trained = store.trained(node)
+  return {'params': trained.params, 'batch_stats': trained.batch_stats}
 
 
 def compare_masks(

@@ -74,7 +74,8 @@ class BatchCallback:
     self.store.sync_log()
     for node, state in zip(self.nodes, segment.states(), strict=True):
       if node.name not in self.diverged:
-        checkpoint.save(self.store.partial(node), state, node.key)
+        folder = self.store.partial(node)
+        checkpoint.save(folder, state, node.key, self.store.kernels)
 
   def _log(self, segment: Segment) -> None:
     for i, node in enumerate(self.nodes):

@@ -13,8 +13,10 @@ from typing import NoReturn
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from elth_jax.process import memory
 from elth_jax.process.signals import StopRequest
 from elth_jax.storage.files import local_path
+from elth_jax.study.shipped import find_shipped
 
 # What loads JAX is imported by functions, once the environment is right.
 
@@ -69,13 +71,19 @@ def with_one_config(arguments: Sequence[str]) -> list[str]:
 
 
 def _expanded(path: str) -> str:
-  """The path of a config; what follows its colon is the config's argument."""
+  """The path of a config; what follows its colon is the config's argument.
+
+  Where no file has that name, it is one of those that come with the package.
+  """
   file, colon, choice = path.partition(':')
   if choice.startswith('//'):  # a scheme, as in gs://bucket/config.py
     local_path(path, '--config')
   found = local_path(file, '--config')
   if not found.is_file():
-    raise ValueError(f'--config: there is no file {found}')
+    try:
+      found = find_shipped(file)
+    except ValueError as error:
+      raise ValueError(f'--config: there is no file {found}; {error}') from None
   return f'{found}{colon}{choice}'
 
 
@@ -87,6 +95,7 @@ def _prepare_devices() -> None:
   """
   if not os.environ.get('JAX_NUM_CPU_DEVICES'):
     os.environ.pop('JAX_NUM_CPU_DEVICES', None)  # JAX cannot read an empty one
+  memory.keep_freed_memory()
   from elth_jax.process import devices
 
   devices.split_cpu()

@@ -1,13 +1,16 @@
-"""Makes the tickets of a study that need no training, and signs them."""
+"""Makes and signs the tickets of a study, rewound and trained ones."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from elth_jax.datasets import Dataset, Stream
+from elth_jax.masks import apply_masks
 from elth_jax.methods import METHODS, Setting, lottery
-from elth_jax.study.nodes import Derive, Node, Prune, Rewind, TicketNode
+from elth_jax.study.nodes import Derive, Node, Prune, Rewind, Run, TicketNode
 from elth_jax.tickets.ticket import Ticket
+from elth_jax.training.state import TrainState
 from elth_jax.versions import versions
 from elth_jax.workdir.store import Store
 
@@ -17,11 +20,12 @@ INHERITED = ('dataset', 'examples', 'sha256', 'normalization', 'recipe', 'seed')
 
 def pruned(node: Prune, nodes: Mapping[str, Node], store: Store) -> Ticket:
   """IMP's next ticket; the node's parents are done."""
-  trained = store.trained(nodes[node.parents['trained']])
+  run = nodes[node.parents['trained']]
+  assert isinstance(run, Run)
   return lottery.next_level(
     store.ticket(nodes[node.parents['rewind']]),
     store.ticket(nodes[node.parents['previous']]),
-    trained['params'],
+    store.trained(run).params,
     node.fraction,
     node.reference_count,
     node.scope,
@@ -57,6 +61,39 @@ def derived(
   return METHODS[node.method].make(tickets, setting)
 
 
+def trained(
+  node: Run,
+  state: TrainState,
+  result: Mapping[str, Any],
+  nodes: Mapping[str, Node],
+  store: Store,
+) -> Ticket:
+  """The network at the end of a training run, signed.
+
+  Args:
+    node: the run.
+    state: at its end, on the host.
+    result: what the run reports; its accuracy goes on record.
+    nodes: the study.
+    store: where the run's ticket is, whose provenance it goes on with.
+  """
+  began = store.about(nodes[node.parents['ticket']])
+  del began['sha256']
+  accuracy = result['test_accuracy']
+  return Ticket(
+    architecture=node.architecture.to_json(),
+    params=apply_masks(state.params, state.masks),
+    batch_stats=state.batch_stats,
+    masks=state.masks,
+    provenance={
+      **began,
+      **_signature(node, nodes, store),
+      'test_accuracy': accuracy if math.isfinite(accuracy) else None,
+    },
+    state='trained',
+  )
+
+
 def sign(
   ticket: Ticket, node: TicketNode, nodes: Mapping[str, Node], store: Store
 ) -> Ticket:
@@ -74,14 +111,23 @@ def sign(
     **{name: inherited[name] for name in INHERITED},
     'rewind_step': origin.stop,
     **ticket.provenance,
+    **_signature(node, nodes, store),
+  }
+  return dataclasses.replace(ticket, provenance=provenance)
+
+
+def _signature(
+  node: Node, nodes: Mapping[str, Node], store: Store
+) -> dict[str, Any]:
+  """What a node is about, what determines it, and what it was made from."""
+  return {
     **node.subject.columns(),
     **node.record(),
     'node': node.key,
     'parents': {r: nodes[name].key for r, name in node.parents.items()},
     'hashes': store.digests(nodes, node),
-    'versions': versions(),
+    'versions': versions(store.kernels),
   }
-  return dataclasses.replace(ticket, provenance=provenance)
 
 
 def _origin(node: Node, nodes: Mapping[str, Node]) -> Rewind:

@@ -3,6 +3,7 @@
 import datetime
 import sys
 import time
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -11,10 +12,11 @@ from elth_jax.process.text import counted, printable
 
 BAR = 16  # characters
 QUIET_SECONDS = 20.0  # between lines when nobody watches a terminal
+NOTEBOOK_SECONDS = 0.5  # between changes of a notebook's line
 
 
 class ProgressDisplay:
-  """A live line on a terminal, a plain line now and then elsewhere.
+  """A live line on a terminal or in a notebook, else a line now and then.
 
   Time left is the work left, in FLOPs of dense training, at the pace so far.
   """
@@ -32,6 +34,7 @@ class ProgressDisplay:
       transient=True,
     )
     self.task = self.live.add_task('', total=runs, completed=finished)
+    self.cell = NotebookLine() if self.console.is_jupyter else None
 
   def __enter__(self):
     self.live.start()
@@ -39,6 +42,8 @@ class ProgressDisplay:
 
   def __exit__(self, *exception):
     self.live.stop()
+    if self.cell:
+      self.cell.show(f'{self.finished}/{counted(self.runs, "run")}')
 
   def advance(self, what: str, work: float) -> None:
     """Notes work done, and says what is being done."""
@@ -50,6 +55,10 @@ class ProgressDisplay:
       room = self.console.width - BAR - 2
       text = printable(text, self.console.file)
       self.live.update(self.task, description=text[:room])
+    elif self.cell:
+      if now - self.last_line > NOTEBOOK_SECONDS:
+        self.last_line = now
+        self.cell.show(text)
     elif now - self.last_line > QUIET_SECONDS:
       self.last_line = now
       self.say(text)
@@ -78,3 +87,19 @@ class ProgressDisplay:
     seconds = (now - self.began) * rest
     left = datetime.timedelta(seconds=max(0, round(seconds)))
     return f'{left} left'
+
+
+class NotebookLine:
+  """One line below a notebook's cell, which changes in place."""
+
+  def __init__(self):
+    from IPython.display import display  # there where a notebook runs
+
+    self._output: Any = display(self._text(''), raw=True, display_id=True)
+
+  def show(self, text: str) -> None:
+    """Puts a text in the place of the one before."""
+    self._output.update(self._text(text), raw=True)
+
+  def _text(self, text: str) -> dict[str, str]:
+    return {'text/plain': text}

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 from elth_jax.datasets import Dataset, Stream
 from elth_jax.masks import (
-  apply_masks,
   collapsed,
   layer_densities,
   sparsity,
@@ -17,7 +16,7 @@ from elth_jax.process.phases import phase
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner.analysis_results import compare_masks, connect
 from elth_jax.runner.callbacks import BatchCallback
-from elth_jax.runner.derive import derived, pruned, sign
+from elth_jax.runner.derive import derived, pruned, sign, trained
 from elth_jax.runner.progress import ProgressDisplay
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import (
@@ -141,9 +140,9 @@ class Runner:
     assert isinstance(node, Run)
     return node
 
-  def _publish_run(self, node: Node, result, variables=None) -> None:
+  def _publish_run(self, node: Node, result, ticket=None) -> None:
     hashes = self.store.digests(self.nodes, node)
-    self.store.publish_run(node, result, hashes, variables)
+    self.store.publish_run(node, result, hashes, ticket)
 
   def _publish_ticket(self, node: TicketNode, ticket: Ticket) -> None:
     signed = sign(ticket, node, self.nodes, self.store)
@@ -243,11 +242,8 @@ class Runner:
       'diverged_at': diverged_at,
       'collapsed': collapsed(state.masks),
     }
-    trained = {
-      'params': apply_masks(state.params, state.masks),
-      'batch_stats': state.batch_stats,
-    }
-    self._publish_run(node, result, trained)
+    ticket = trained(node, state, result, self.nodes, self.store)
+    self._publish_run(node, result, ticket)
 
   def _start(self, node: Run, trainer: Trainer) -> TrainState:
     """Where a run starts: its ticket, or its last good checkpoint."""
@@ -279,6 +275,7 @@ class Runner:
         self.data[node.data.dataset],
         dynamic=node.dynamic,
         deterministic=self.options.deterministic,
+        native=self.options.native,
         **self.parallel.placement(node.architecture, node.recipe.batch_size),
       )
     return self._trainers[key]

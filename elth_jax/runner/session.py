@@ -14,7 +14,9 @@ from elth_jax.process.text import counted, printable, say
 from elth_jax.reading import as_json
 from elth_jax.report import results, summary, write_report
 from elth_jax.runner import profile
+from elth_jax.runner.kernels import record_kernels
 from elth_jax.runner.run import Runner
+from elth_jax.runner.study import Study
 from elth_jax.study import data
 from elth_jax.study.estimate import describe
 from elth_jax.study.graph import build, check_score_batches
@@ -36,7 +38,7 @@ def run(
   asked_to_stop: Callable[[], bool] = lambda: False,
   command: str = '',
   given: Mapping[str, Any] | None = None,
-) -> bool:
+) -> Study:
   """Runs a study in `workdir`, or what is left of it, and reports.
 
   Args:
@@ -47,7 +49,8 @@ def run(
     given: what a person set beside the config's file; see `read_config`.
 
   Returns:
-    Whether every run succeeded; those that diverged are named.
+    The study; true if every run succeeded, and those that diverged are in
+    `failed`.
 
   Raises:
     ConfigError: if the config is wrong, before anything runs.
@@ -60,6 +63,8 @@ def run(
   """
   store = Store(workdir, writable=False)
   devices.require()
+  if not command and (note := devices.unlike_the_command()):
+    say(f'NOTE {note}')
   try:
     spec, options = read_config(config, given)
     check_names(spec)  # before any data is read
@@ -70,10 +75,11 @@ def run(
       listed = describe(build(spec, outlines), spec)
       _leave_if(asked_to_stop)
       say(listed)
-      return True
+      return Study(store.root, {})
     found = data.load(spec, options)
     check_score_batches(spec, found)
     nodes = build(spec, found)
+    store.kernels = record_kernels(nodes, options)
   except ValueError as error:
     raise ConfigError(str(error)) from error
   _leave_if(asked_to_stop)  # data may have taken long
@@ -89,13 +95,14 @@ def run(
       changes = history.note_start(store, command)
       runner = Runner(nodes, store, found, options, asked_to_stop)
       runner.recovery.notes[:0] = notes
-    return _run(runner, spec, changes, command)
+    _run(runner, spec, changes, command)
+    return Study(store.root, runner.failed)
 
 
 def _run(
   runner: Runner, spec: StudySpec, changes: list[str], command: str
-) -> bool:
-  """Does what is left, and reports; whether every run succeeded."""
+) -> None:
+  """Does what is left, and reports."""
   nodes, store, recovery = runner.nodes, runner.store, runner.recovery
   are = 'is' if len(nodes) == 1 else 'are'
   say(
@@ -140,7 +147,6 @@ def _run(
     say(f'NOTE {note}')
   for name, why in runner.failed.items():
     say(f'FAILED {name}: {why}')
-  return not runner.failed
 
 
 def _leave_if(asked_to_stop: Callable[[], bool]) -> None:

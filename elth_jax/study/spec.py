@@ -221,6 +221,9 @@ class RunOptions:
     read_threads: that decode images of a streamed data set, in each process;
       0 for one a core.
     read_processes: that decode beside this one; 0 to decode here.
+    native: whether C++ kernels compute convolutions on a CPU: `auto` if they
+      can be compiled and vectors are wide, `on` (an error if they cannot) or
+      `off`. Results differ in rounding, and say which kernels made them.
     reuse: other workdirs, with commas between, whose finished nodes of equal
       keys are taken; see `workdir.reuse`.
   """
@@ -232,6 +235,7 @@ class RunOptions:
   deterministic: bool = False
   read_threads: int = 0
   read_processes: int = 0
+  native: Literal['auto', 'on', 'off'] = 'auto'
   reuse: str = ''
 
   def __post_init__(self):

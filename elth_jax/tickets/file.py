@@ -22,6 +22,7 @@ from elth_jax.storage.tensors import read_object, start_of_data
 
 FORMAT = 'elth_jax.ticket/2'
 FORMAT_WITH_PATHS = 'elth_jax.ticket/3'  # names alone do not bring trees back
+COMPACT_FORMAT = 'elth_jax.ticket/4'  # see `compact`
 METADATA = 'elth_jax'  # the one key of the file's metadata
 
 MAX_BYTES = 2**34  # of a file
@@ -42,8 +43,7 @@ def encode(tensors: Mapping[str, np.ndarray], about: Mapping) -> bytes:
     ValueError: naming the tensor, if its dtype cannot be written; or if
       `about` is no JSON (NaN is none), or is nested too deeply.
   """
-  kind = FORMAT_WITH_PATHS if 'paths' in about else FORMAT
-  about = {'format': kind, **about}
+  about = {'format': _format(about), **about}
   _check_nesting(about)
   try:
     text = json.dumps(about, sort_keys=True, allow_nan=False)
@@ -121,11 +121,18 @@ def _about(header: Mapping[str, Any]) -> dict[str, Any]:
   if not isinstance(metadata[METADATA], str):
     raise ValueError('its metadata is no text')
   about = read_object(metadata[METADATA].encode(), 'the metadata')
-  expected = FORMAT_WITH_PATHS if 'paths' in about else FORMAT
+  expected = _format(about)
   if about.get('format') != expected:
     raise ValueError(f'its format is {about.get("format")!r}, not {expected!r}')
   _check_nesting(about)
   return about
+
+
+def _format(about: Mapping) -> str:
+  """The format that what a file says asks for."""
+  if 'compact' in about:
+    return COMPACT_FORMAT
+  return FORMAT_WITH_PATHS if 'paths' in about else FORMAT
 
 
 def _check_nesting(value: Any, deep: int = 0) -> None:

@@ -1,10 +1,11 @@
-"""Tickets: a network's rewound weights, its masks, and where they came from."""
+"""Tickets: sparse networks, rewound or trained, and where they came from."""
 
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from elth_jax.elastic.plan import Plan
@@ -12,28 +13,46 @@ from elth_jax.elastic.rules import Rule
 from elth_jax.elastic.tables import Units
 from elth_jax.storage.files import local_path, write_atomically
 from elth_jax.tickets import file as ticket_file
-from elth_jax.tickets import hub, transform
+from elth_jax.tickets import hub, inference, shown, transform
 from elth_jax.tickets.arrays import from_arrays, to_arrays
+from elth_jax.tickets.compact import pack, unpacked
 from elth_jax.tickets.value import COLLECTIONS, SparseNetwork
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Ticket(SparseNetwork):
   """A sparse network that is kept in files, shared and transformed.
 
   Its fields are those of `SparseNetwork`.
   """
 
-  def save(self, path: Path | str) -> None:
+  def save(
+    self, path: Path | str, *, compact: bool = False, values: str | None = None
+  ) -> None:
     """Writes the ticket to one safetensors file, whole or not at all.
 
     Keys, their order, shapes and dtypes come back; mappings of any type come
     back as dictionaries.
 
+    Args:
+      path: of the file.
+      compact: write a bit a weight for masks, and only the kept values.
+      values: the dtype of kept values in a compact file, `bfloat16` or
+        `float16`, to which they are rounded; by default their own.
+
     Raises:
       ValueError: before anything is written: if the provenance is no JSON, or
         naming the leaf, if a dtype or a key cannot be written.
     """
+    content = self.to_bytes(compact=compact, values=values)
+    write_atomically(local_path(path, 'the ticket file'), content)
+
+  def to_bytes(
+    self, *, compact: bool = False, values: str | None = None
+  ) -> bytes:
+    """What `save` writes, by the same arguments."""
+    if values is not None and not compact:
+      raise ValueError('values is for compact files; give compact=True too')
     about: dict[str, Any] = {
       'architecture': dict(self.architecture),
       'provenance': dict(self.provenance),
@@ -42,8 +61,11 @@ class Ticket(SparseNetwork):
     arrays, paths = to_arrays(trees, optional='masks')
     if paths is not None:
       about['paths'] = paths
-    content = ticket_file.encode(arrays, about)
-    write_atomically(local_path(path, 'the ticket file'), content)
+    if self.state != 'rewound':
+      about['state'] = self.state
+    if compact:
+      arrays, about['compact'] = pack(arrays, values)
+    return ticket_file.encode(arrays, about)
 
   @classmethod
   def load(cls, path: Path | str):
@@ -59,21 +81,24 @@ class Ticket(SparseNetwork):
     """
     tensors, about = ticket_file.read(path)
     try:
+      if 'compact' in about:
+        tensors = unpacked(tensors, about['compact'])
       return cls._from_tensors(tensors, about)
     except (ValueError, LookupError, TypeError) as error:
       raise ticket_file.unsound(path, error) from error
 
-  def save_pretrained(self, folder: Path | str) -> None:
+  def save_pretrained(self, folder: Path | str, **options: Any) -> None:
     """Writes the ticket and a card into a folder; see `hub`."""
-    hub.save_pretrained(self, folder)
+    hub.save_pretrained(self, folder, **options)
 
   @classmethod
   def from_pretrained(cls, name: Path | str, **options: Any):
-    """The ticket in a folder or in a repository.
+    """A ticket that comes with this library, in a folder or in a repository.
 
     Args:
-      name: a folder that `save_pretrained` wrote, or `user/repository`.
-      **options: `revision`, and others of `hub.find_ticket`.
+      name: `elth_jax:NAME`, a folder that `save_pretrained` wrote, or
+        `user/repository`.
+      **options: `state`, `revision`, and others of `hub.find_ticket`.
 
     Raises:
       FileNotFoundError, ImportError, ValueError: as `hub.find_ticket` and
@@ -115,6 +140,21 @@ class Ticket(SparseNetwork):
       plan = transform.plan_for(self, target, order, units, keep, drop)
     return transform.transform(self, target, plan)
 
+  def apply(self, images: Any) -> jax.Array:
+    """Logits of NHWC images, BN in evaluation mode; see `inference.logits`."""
+    return inference.logits(self, images)
+
+  def evaluate(self, images: Any, labels: Any) -> float:
+    """Accuracy on images, 0 to 1; see `inference.accuracy`."""
+    return inference.accuracy(self, images, labels)
+
+  def __repr__(self) -> str:
+    return f'{type(self).__name__}({shown.summary(self)})'
+
+  def _repr_html_(self) -> str:
+    """What a notebook shows."""
+    return shown.table(self)
+
   @classmethod
   def _from_tensors(cls, tensors: Mapping[str, np.ndarray], about: Any):
     for name in ('architecture', 'provenance'):
@@ -127,4 +167,5 @@ class Ticket(SparseNetwork):
       **trees,
       architecture=about['architecture'],
       provenance=about['provenance'],
+      state=about.get('state', 'rewound'),
     )

@@ -6,7 +6,7 @@
 import copy
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import numpy as np
 
@@ -14,22 +14,25 @@ from elth_jax import masks as masks_lib
 from elth_jax.trees import PyTree, join, map_named, node_of, zip_named
 
 COLLECTIONS = ('params', 'batch_stats', 'masks')
+State = Literal['rewound', 'trained']
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SparseNetwork:
-  """A sparse network at its rewind point, as an immutable value.
+  """A sparse network, rewound or trained, as an immutable value.
 
   Attributes:
     architecture: the network in plain values, as
       `families.Architecture.to_json` writes it.
-    params: parameters at the rewind step, float numpy arrays by stage and
-      block; exactly zero where pruned.
-    batch_stats: BN running statistics at the rewind step; may be empty.
+    params: parameters, float numpy arrays by stage and block; exactly zero
+      where pruned.
+    batch_stats: BN running statistics; may be empty.
     masks: bool numpy arrays, true where kept, with the structure of `params`;
       `None` where a parameter is dense and not counted.
     provenance: where it came from, in plain JSON values (method, level,
       rewind step, dataset, seeds, plan, parents).
+    state: `rewound` for a ticket, whose values are those of its rewind step;
+      `trained` for the network at the end.
 
   Raises:
     ValueError: naming the leaf, if masks and parameters do not agree, or a
@@ -41,8 +44,11 @@ class SparseNetwork:
   batch_stats: PyTree
   masks: PyTree
   provenance: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  state: State = 'rewound'
 
   def __post_init__(self):
+    if self.state not in get_args(State):
+      raise ValueError(f'state is {self.state!r}; give rewound or trained')
     for name in COLLECTIONS:
       tree = getattr(self, name)
       if not isinstance(tree, Mapping):

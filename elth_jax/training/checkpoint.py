@@ -22,13 +22,16 @@ KEPT = 2
 ARRAYS = 'arrays'
 
 
-def save(folder: Path, state: TrainState, of: str = '') -> None:
+def save(
+  folder: Path, state: TrainState, of: str = '', kernels: str = ''
+) -> None:
   """Publishes the state under its step, then removes all but the last two.
 
   Args:
     folder: of the run.
     state: on the host.
     of: identifies the run.
+    kernels: the C++ kernels that it was trained by; '' for none.
 
   Raises:
     OSError: if it could not be written; earlier ones are as they were.
@@ -38,6 +41,8 @@ def save(folder: Path, state: TrainState, of: str = '') -> None:
   if path.is_dir():
     return
   about = {'of': of, 'step': step}
+  if kernels:
+    about['kernels'] = kernels
   manifest.publish(path, about, lambda aside: _write(aside, state))
   for old in steps(folder)[:-KEPT]:
     remove_folder(folder / f'step-{old}')
@@ -49,15 +54,21 @@ def steps(folder: Path) -> list[int]:
   return sorted(int(name) for name in names if name.isdecimal())
 
 
-def check(folder: Path, step: int, of: str = '') -> None:
+def check(folder: Path, step: int, of: str = '') -> str:
   """Compares a checkpoint's files with its manifest, which says `of` which run.
+
+  Returns:
+    The kernels that `save` was told of.
 
   Raises:
     manifest.DamagedError: naming the file.
   """
   path = folder / f'step-{step}'
-  if manifest.check(path)['about'] != {'of': of, 'step': step}:
+  about = dict(manifest.check(path)['about'])
+  kernels = about.pop('kernels', '')
+  if about != {'of': of, 'step': step}:
     raise manifest.DamagedError(path, 'belongs to another run')
+  return kernels
 
 
 def restore(

@@ -75,7 +75,8 @@ def fit(
   count = len(states)
   programs = trainer.programs(share or trainer.share(count))
   state = programs.place(states)
-  limit, an_epoch = 1, trainer.steps_per_epoch
+  an_epoch = trainer.steps_per_epoch
+  limit = _steps_at_once(programs.seconds_per_step)
   alive = np.ones(count, bool)
   windows = trainer.pipeline.windows(seeds, step, stop)
   window = Window(step, step, [])
@@ -92,8 +93,11 @@ def fit(
     seconds = time.perf_counter() - began
     done, step = until - step, until
     alive &= metrics['diverged'] < 0
-    pace = SEGMENT_SECONDS / max(seconds, 1e-6) * done
-    limit = max(1, int(pace)) if limit > 1 or done > 1 else SECOND_SEGMENT
+    if limit > 1 or done > 1:
+      programs.seconds_per_step = seconds / done
+      limit = _steps_at_once(programs.seconds_per_step)
+    else:
+      limit = SECOND_SEGMENT
     after_segment(
       Segment(
         step=step,
@@ -115,3 +119,10 @@ def fit(
     for i in range(count)
   ]
   return unstack(state, count), evaluations
+
+
+def _steps_at_once(seconds_per_step: float | None) -> int:
+  """The steps of a segment; one, if it is not known how long they take."""
+  if seconds_per_step is None:
+    return 1
+  return max(1, int(SEGMENT_SECONDS / max(seconds_per_step, 1e-6)))

@@ -11,7 +11,8 @@ import optax
 from elth_jax.datasets import Dataset, Stream
 from elth_jax.dynamic import Training, make_dynamic
 from elth_jax.families import Architecture
-from elth_jax.nn.conv_backends import EXAMPLES, ConvBackend, default_backend
+from elth_jax.nn.conv_backends import EXAMPLES, ConvBackend
+from elth_jax.nn.default_backend import Native
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.training.compiled_steps import CompiledSteps
 from elth_jax.training.input_pipeline import make_pipeline
@@ -43,9 +44,12 @@ class Trainer:
     architecture: the network.
     recipe: how it is trained.
     dataset: what it is trained on; kept on every device, or streamed.
-    devices: all local devices by default.
+    devices: all local devices by default; described ones (`elth_jax.aot`) can
+      only be compiled for.
     per_device: tickets that share a device.
-    backend: how convolutions are computed; by default as the backend likes it.
+    backend: how convolutions are computed; by default as suits the network
+      and the devices.
+    native: whether C++ kernels may compute them; see `default_backend`.
     dynamic: settings of a method that changes masks while training, for
       `dynamic.make_dynamic`.
     deterministic: refuse kernels whose results vary from run to run (some are
@@ -66,6 +70,7 @@ class Trainer:
     devices: Sequence[jax.Device] | None = None,
     per_device: int = 1,
     backend: ConvBackend | None = None,
+    native: Native = 'auto',
     dynamic: Mapping[str, Any] | None = None,
     share: bool | None = None,
     deterministic: bool = False,
@@ -82,7 +87,9 @@ class Trainer:
     self.lanes = len(self.devices) * per_device
     self.total_steps = recipe.total_steps(examples)
     self.steps_per_epoch = recipe.steps_per_epoch(examples)
-    self._backend = backend or default_backend(per_device)
+    self._backend = backend or architecture.backend(
+      per_device, native, self.devices
+    )
     self._share = self._worth_sharing() if share is None else share
     self._share = self._share and architecture.is_own and per_device == 1
     self._optimizer = make_optimizer(recipe, recipe.schedule(examples))
@@ -92,6 +99,11 @@ class Trainer:
         dynamic, _training(architecture, recipe, examples, self._optimizer)
       )
     self._programs: dict[int, CompiledSteps] = {}
+
+  @property
+  def backend(self) -> ConvBackend:
+    """How convolutions are computed."""
+    return self._backend
 
   def share(self, tickets: int) -> int:
     """How many devices share one of so many tickets."""
@@ -126,6 +138,7 @@ class Trainer:
       self.per_device,
       share,
       self.deterministic,
+      self.recipe.product_precision,
     )
 
   def _worth_sharing(self) -> bool:

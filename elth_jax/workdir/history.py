@@ -33,6 +33,7 @@ def note_start(store: Store, command: str) -> list[str]:
     store.write(NAME, ''.join(map(_line, whole)))
   ground = {
     **versions(),
+    'kernels': store.kernels or "XLA's",
     'code': code(),
     'python': platform.python_version(),
     'devices': f'{jax.device_count()} {jax.default_backend()}',

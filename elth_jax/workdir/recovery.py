@@ -67,7 +67,11 @@ class Recovery:
     )
 
   def step(self, node: Node) -> int | None:
-    """The step of the last good checkpoint of a run, or `None`."""
+    """The step of the last good checkpoint of a run, or `None`.
+
+    Raises:
+      StoreError: if other kernels made it, which round otherwise.
+    """
     if node.name not in self._steps:
       self._steps[node.name] = self._last_good_step(node)
     return self._steps[node.name]
@@ -137,7 +141,8 @@ class Recovery:
     while steps:
       step = steps.pop()
       try:
-        checkpoint.check(folder, step, node.key)
+        made_by = checkpoint.check(folder, step, node.key)
+        self._check_kernels(folder, node, made_by)
         return step
       except DamagedError as error:
         before = (
@@ -147,6 +152,20 @@ class Recovery:
         )
         self._set_aside(folder / f'step-{step}', error, before)
     return None
+
+  def _check_kernels(self, folder: Path, node: Node, made_by: str) -> None:
+    now = self.store.kernels
+    if made_by == now:
+      return
+    if made_by and now:
+      remedy = 'go on with the processor and the compiler that began it'
+    else:
+      remedy = f'go on with --config.native={"on" if made_by else "off"}'
+    raise StoreError(
+      f"{node.name} is half trained, by {made_by or 'XLA'}'s convolutions, and "
+      f"this start would go on by {now or 'XLA'}'s, which round otherwise; "
+      f'{remedy}, or remove {folder} to have it trained from the start'
+    )
 
   def _set_aside(
     self, path: Path, error: DamagedError, then: str, folder: str = 'damaged'

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from elth_jax.storage import manifest
-from elth_jax.storage import tensors as tensors_file
 from elth_jax.storage.files import (
   ASIDE,
   local_path,
@@ -29,13 +28,13 @@ from elth_jax.storage.files import (
 )
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.keys import mended_since
-from elth_jax.study.nodes import Node, TicketNode
+from elth_jax.study.nodes import Node, Run, TicketNode
 from elth_jax.tickets import file as ticket_file
 from elth_jax.tickets.ticket import Ticket
-from elth_jax.trees import PyTree, flatten, unflatten
 from elth_jax.versions import versions
+from elth_jax.workdir.trained import TRAINED, read_trained, ticket_path
 
-RESULT, TRAINED = 'result.json', 'trained.safetensors'
+RESULT = 'result.json'
 
 
 class StoreError(Exception):
@@ -56,6 +55,9 @@ class Store:
     workdir: the study's folder.
     writable: whether it is made and will be written to.
 
+  Attributes:
+    kernels: what to record of the C++ kernels that compute; '' for none.
+
   Raises:
     StoreError: if the folder is not on this machine, or cannot be made or
       written to.
@@ -66,6 +68,7 @@ class Store:
       self.root = local_path(workdir, 'workdir')
     except ValueError as error:
       raise StoreError(str(error)) from error
+    self.kernels = ''
     if writable:
       self.make()
 
@@ -131,7 +134,7 @@ class Store:
     node: Node,
     result: Mapping[str, Any],
     hashes: Mapping[str, str],
-    variables: Mapping[str, PyTree] | None = None,
+    trained: Ticket | None = None,
   ) -> None:
     """Writes the run's folder aside with its manifest, then renames it.
 
@@ -139,7 +142,7 @@ class Store:
       node: what was done.
       result: what it found, as JSON values.
       hashes: role of a parent -> hash of what it made.
-      variables: `params` and `batch_stats` of a trained network.
+      trained: the network at the end of a training run.
     """
     about = {
       'node': node.key,
@@ -147,13 +150,12 @@ class Store:
       'spec': {**node.record(), 'about': node.subject.columns()},
       'parents': node.parents,
       'hashes': dict(hashes),
-      'versions': versions(),
+      'versions': versions(self.kernels),
     }
 
     def fill(aside: Path) -> None:
-      if variables is not None:
-        content = tensors_file.encode(flatten(variables))
-        (aside / TRAINED).write_bytes(content)
+      if trained is not None:
+        (aside / TRAINED).write_bytes(trained.to_bytes())
       (aside / RESULT).write_bytes(utf8(manifest.to_json(result)))
 
     manifest.publish(self._folder(node), about, fill)
@@ -163,10 +165,9 @@ class Store:
     """What a finished run or analysis reported."""
     return json.loads(manifest.read_file(self._folder(node), RESULT))
 
-  def trained(self, node: Node) -> dict[str, PyTree]:
-    """`params` and `batch_stats` at the end of a finished training run."""
-    content = manifest.read_file(self._folder(node), TRAINED)
-    return {'batch_stats': {}, **unflatten(tensors_file.decode(content))}
+  def trained(self, node: Run) -> Ticket:
+    """The network at the end of a finished training run."""
+    return read_trained(self.root, node.name)
 
   def ticket(self, node: Node) -> Ticket:
     path = self.ticket_path(node)
@@ -176,8 +177,7 @@ class Store:
       raise DamagedError(path, f'cannot be used: {_why(error)}') from error
 
   def ticket_path(self, node: Node) -> Path:
-    name = node.name.removesuffix('-ticket')
-    return self.root / 'tickets' / f'{name}.safetensors'
+    return ticket_path(self.root, node.name)
 
   def digests(self, nodes: Mapping[str, Node], node: Node) -> dict[str, str]:
     """Role -> hash of what each parent of a node made."""

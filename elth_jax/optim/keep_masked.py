@@ -1,0 +1,83 @@
+"""Training under masks that stay: exact zeros with any optimiser."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from elth_jax.masks import check_masks
+from elth_jax.optim.state import SparseState
+from elth_jax.trees import PyTree
+
+
+def keep_masked(
+  tx: optax.GradientTransformation, masks: PyTree
+) -> optax.GradientTransformationExtraArgs:
+  """An optimiser whose pruned weights are exactly 0 after every update.
+
+  The update of a pruned weight is minus that weight, so momentum, weight decay
+  and rounding leave nothing there. Weights that are not 0 yet become so at the
+  first update.
+
+  Args:
+    tx: any optax transformation, schedules included.
+    masks: bool arrays with the structure of the parameters, true where a
+      weight is kept; `None` where a parameter is dense.
+
+  Returns:
+    A transformation that needs `params`: `tx.update(grads, state, params)`.
+    Its state is a `SparseState`; further arguments go to `tx`.
+
+  Raises:
+    ValueError: from `init`, naming the leaf, if a mask does not fit.
+  """
+  inner = optax.with_extra_args_support(tx)
+
+  def init(params: PyTree) -> SparseState:
+    check_masks(masks, params)
+    return SparseState(on_device(masks), inner.init(params), jnp.int32(0))
+
+  def update(updates, state, params=None, **extra):
+    params = needed(params)
+    updates, new = inner.update(updates, state.inner, params, **extra)
+    updates = masked_updates(state.masks, updates, params)
+    return updates, SparseState(state.masks, new, state.step + 1)
+
+  return optax.GradientTransformationExtraArgs(init, update)
+
+
+def masked_updates(masks: PyTree, updates: PyTree, params: PyTree) -> PyTree:
+  """Updates that take every weight outside its mask to exactly 0.
+
+  Args:
+    masks: bool arrays, or `None` where a parameter is dense.
+    updates: what an optimiser wants to add.
+    params: to which it is added.
+  """
+
+  def one(mask, update, param):
+    return update if mask is None else jnp.where(mask, update, -param)
+
+  return jax.tree.map(
+    one, masks, updates, params, is_leaf=lambda leaf: leaf is None
+  )
+
+
+def on_device(masks: PyTree) -> PyTree:
+  """The masks as JAX's arrays, of their own memory."""
+  return jax.tree.map(lambda mask: jnp.array(mask, bool), masks)
+
+
+def needed(params: PyTree | None) -> Any:
+  """The parameters that `update` was given.
+
+  Raises:
+    ValueError: if it was given none.
+  """
+  if params is None:
+    raise ValueError(
+      'sparse optimisers need the parameters: '
+      'tx.update(grads, opt_state, params)'
+    )
+  return params

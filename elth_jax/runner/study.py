@@ -1,0 +1,129 @@
+"""A study as a value: what it found, and the tickets that it made."""
+
+import functools
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from elth_jax.names import unknown
+from elth_jax.process.text import counted
+from elth_jax.report.reproduction import read_rows
+from elth_jax.report.summary import to_text
+from elth_jax.storage.files import local_path
+from elth_jax.storage.manifest import DamagedError
+from elth_jax.tickets.ticket import Ticket
+from elth_jax.workdir import outputs
+from elth_jax.workdir.trained import read_trained, ticket_path
+
+
+class Study:
+  """One study in its workdir; of one that goes on, what is there so far.
+
+  Args:
+    root: the workdir.
+    failed: name of a node -> why it failed.
+
+  Attributes:
+    root: the workdir.
+    failed: name of a node -> why it failed, as its last start left it.
+  """
+
+  def __init__(self, root: Path, failed: Mapping[str, str]):
+    self.root = root
+    self.failed = dict(failed)
+
+  @classmethod
+  def open(cls, workdir: Path | str) -> 'Study':
+    """The study in a workdir.
+
+    Raises:
+      FileNotFoundError: if there is none.
+    """
+    root = local_path(workdir, 'workdir')
+    if not (root / outputs.CONFIG).is_file():
+      raise FileNotFoundError(f'{root} holds no study: no {outputs.CONFIG}')
+    return cls(root, outputs.inspect(root).failed)
+
+  @functools.cached_property
+  def results(self) -> list[dict[str, Any]]:
+    """The rows of results.csv: a dict a trained network, numbers as numbers.
+
+    Raises:
+      FileNotFoundError: if no training has finished yet.
+      ValueError: naming the file, if it is damaged.
+    """
+    return read_rows(self.root / 'results.csv')
+
+  def to_pandas(self) -> Any:
+    """`results` as a `pandas.DataFrame`.
+
+    Raises:
+      ImportError: if pandas is not installed.
+    """
+    try:
+      import pandas  # pyrefly: ignore
+    except ImportError as error:
+      raise ImportError('to_pandas needs pandas: pip install pandas') from error
+    return pandas.DataFrame(self.results)
+
+  @property
+  def tickets(self) -> list[str]:
+    """The names that `ticket` takes, sorted."""
+    return sorted(path.stem for path in self.root.glob('tickets/[!.]*'))
+
+  @property
+  def runs(self) -> list[str]:
+    """The names that `trained` takes, as in the column `node` of `results`."""
+    found = self.root.glob('runs/[!.]*/trained.safetensors')
+    return sorted(path.parent.name for path in found)
+
+  def ticket(self, name: str) -> Ticket:
+    """The rewound ticket that a run trained, or that is kept as `name`.
+
+    Args:
+      name: of the run, as in the column `node` of `results`, or of `tickets`.
+
+    Raises:
+      KeyError: if there is none; names the nearest.
+      ValueError: naming the file, if it is damaged.
+    """
+    path = ticket_path(self.root, name)
+    if not path.is_file() and name.endswith('-dense'):
+      path = ticket_path(self.root, f'{name.removesuffix("-dense")}-rewind')
+    if not path.is_file():
+      raise KeyError(unknown('ticket', name, self.tickets))
+    return Ticket.load(path)
+
+  def trained(self, name: str) -> Ticket:
+    """The network at the end of a training run, a ticket of state `trained`.
+
+    Args:
+      name: of the run, as in the column `node` of `results`.
+
+    Raises:
+      KeyError: if there is none; names the nearest.
+      ValueError: naming the file, if it is damaged.
+    """
+    if name not in self.runs:
+      raise KeyError(unknown('run', name, self.runs))
+    try:
+      return read_trained(self.root, name)
+    except DamagedError as error:
+      raise ValueError(str(error)) from error
+
+  def __bool__(self) -> bool:
+    """Whether no run failed."""
+    return not self.failed
+
+  def __repr__(self) -> str:
+    failed = f', {len(self.failed)} failed' if self.failed else ''
+    runs = counted(len(self.runs), 'trained network')
+    return f'Study({self.root}: {runs}{failed})'
+
+  def _repr_html_(self) -> str:
+    """What a notebook shows: the means that the command line prints."""
+    if not (self.root / 'results.csv').is_file():
+      return f'<p>{html.escape(repr(self))}</p>'
+    text = to_text(self.results, str)
+    return f'<p>{html.escape(repr(self))}</p><pre>{html.escape(text)}</pre>'

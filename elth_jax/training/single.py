@@ -1,0 +1,82 @@
+"""Trains one ticket, in one call."""
+
+from elth_jax import datasets
+from elth_jax.datasets import Dataset, Stream
+from elth_jax.families import Architecture
+from elth_jax.reading import as_json
+from elth_jax.tickets.ticket import Ticket
+from elth_jax.training.loop import fit
+from elth_jax.training.recipe import Recipe
+from elth_jax.training.trainer import Trainer
+
+
+def train(
+  ticket: Ticket,
+  dataset: Dataset | Stream | str,
+  recipe: Recipe,
+  *,
+  seed: int = 0,
+) -> Ticket:
+  """Trains a ticket from its rewind step to the end of a recipe.
+
+  Args:
+    ticket: of a family of this library's or a registered one. Pruned weights
+      stay exactly 0.
+    dataset: what it is trained on, or its name.
+    recipe: how; training starts at the recipe's rewind step, where the
+      learning rate goes on, with fresh momentum.
+    seed: of data order and augmentation.
+
+  Returns:
+    The network at the end, a ticket of state `trained`. Its provenance has the
+    test accuracy, 0 to 1, and what it was trained on.
+
+  Raises:
+    ValueError: if images or classes are not those of the network, or the data
+      set is unknown.
+    datasets.DatasetError: if the data is not here; says what to do.
+    FloatingPointError: if the loss was not finite.
+  """
+  data = datasets.load(dataset) if isinstance(dataset, str) else dataset
+  network = Architecture.from_json(ticket.architecture)
+  if (data.image_shape, data.classes) != (network.input_shape, network.classes):
+    raise ValueError(
+      f'{data.name} has images of {data.image_shape} and {data.classes} '
+      f'classes, but {network.name} is for {network.input_shape} and '
+      f'{network.classes}'
+    )
+  start = recipe.rewind_point(data.examples)
+  trainer = Trainer(network, recipe, data)
+  begun = trainer.start(ticket, start, seed=seed)
+  stop = recipe.total_steps(data.examples)
+  diverged: list[int] = []
+
+  def watch(segment) -> None:
+    diverged.extend(int(step) for step in segment.diverged if step >= 0)
+
+  (state,), (evaluation,) = fit(trainer, [begun], [seed], stop, watch)
+  if diverged:
+    raise FloatingPointError(
+      f'training diverged at step {diverged[0]}; a smaller learning rate than '
+      f'{recipe.learning_rate} may help'
+    )
+  provenance = {
+    **ticket.provenance,
+    'dataset': data.name,
+    'examples': data.examples,
+    'sha256': data.sha256,
+    'normalization': [list(data.mean), list(data.std)],
+    'recipe': as_json(recipe),
+    'seed': seed,
+    'start': start,
+    'stop': stop,
+    'test_accuracy': evaluation.accuracy,
+  }
+  return Ticket(
+    architecture=ticket.architecture,
+    params=state.params,
+    batch_stats=state.batch_stats,
+    masks=ticket.masks,
+    provenance=provenance,
+    state='trained',
+  )

@@ -1,0 +1,72 @@
+"""Trained sparse networks in a workdir, as tickets of state `trained`.
+
+Earlier versions wrote parameters and statistics alone. Their masks are those of
+the ticket that was trained, or what a method that changes masks left.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elth_jax.storage import manifest
+from elth_jax.storage import tensors as tensors_file
+from elth_jax.storage.manifest import DamagedError
+from elth_jax.tickets import file as ticket_file
+from elth_jax.tickets.ticket import Ticket
+from elth_jax.trees import map_named, unflatten
+
+TRAINED = 'trained.safetensors'
+
+
+def ticket_path(root: Path, node: str) -> Path:
+  """The file of the ticket that a node made, or that a run trained.
+
+  Args:
+    root: the workdir.
+    node: its name.
+  """
+  name = node.removesuffix('-ticket')
+  return root / 'tickets' / f'{name}.safetensors'
+
+
+def read_trained(root: Path, run: str) -> Ticket:
+  """The network at the end of a training run.
+
+  Args:
+    root: the workdir.
+    run: name of the node.
+
+  Raises:
+    DamagedError: naming the file, if it is missing or not what it was.
+  """
+  folder = root / 'runs' / run
+  content = manifest.read_file(folder, TRAINED)
+  metadata = tensors_file.read_header(content).get('__metadata__', {})
+  try:
+    if ticket_file.METADATA in metadata:
+      return Ticket.load(folder / TRAINED)
+    return _from_weights(root, manifest.read(folder)['about'], content)
+  except (FileNotFoundError, ValueError, LookupError) as error:
+    raise DamagedError(folder / TRAINED, f'cannot be used: {error}') from error
+
+
+def _from_weights(root: Path, about: dict[str, Any], content: bytes) -> Ticket:
+  trees = {'batch_stats': {}, **unflatten(tensors_file.decode(content))}
+  ticket = Ticket.load(ticket_path(root, about['parents']['ticket']))
+  masks = ticket.masks
+  if 'dynamic' in about['spec']:
+    masks = map_named(
+      lambda _, mask, leaf: None if mask is None else np.asarray(leaf != 0),
+      masks,
+      trees['params'],
+    )
+  spec = {k: v for k, v in about['spec'].items() if k != 'about'}
+  return Ticket(
+    architecture=ticket.architecture,
+    params=trees['params'],
+    batch_stats=trees['batch_stats'],
+    masks=masks,
+    provenance={**ticket.provenance, **about['spec']['about'], **spec},
+    state='trained',
+  )

@@ -1,0 +1,138 @@
+"""A study as a value, and its networks in use."""
+
+import re
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import elth_jax
+from elth_jax import datasets
+from elth_jax.families import architecture
+from elth_jax.masks import counts
+from elth_jax.methods.lottery import dense_ticket, next_level
+from elth_jax.study.config import base_config
+from elth_jax.training.recipe import Recipe
+from tests.conftest import make_dataset
+
+RECIPE = Recipe(
+  batch_size=8,
+  epochs=2,
+  drop_epochs=(),
+  rewind_step=1,
+  flip=False,
+  crop_padding=0,
+)
+
+
+@pytest.fixture(scope='module')
+def study(tmp_path_factory):
+  with pytest.MonkeyPatch.context() as patch:
+    entry = datasets.DatasetEntry(make_dataset)
+    patch.setitem(datasets.DATASETS, 'tiny', entry)
+    config = base_config(
+      recipe=RECIPE,
+      dataset='tiny',
+      sources=('mlp2',),
+      targets=('mlp2', 'mlp3'),
+      methods=('imp', 'ett', 'rigl'),
+      width=6,
+      levels=1,
+      compare_levels=(1,),
+      prune_fraction=0.5,
+      replicates=1,
+    )
+    yield elth_jax.run(config, tmp_path_factory.mktemp('study'))
+
+
+def test_a_study_holds_what_it_found(study):
+  assert study and study.failed == {}
+  assert re.fullmatch(r'Study\(.*: 7 trained networks\)', repr(study))
+  assert '<pre>' in study._repr_html_() and 'MLP-3' in study._repr_html_()
+  opened = elth_jax.Study.open(study.root)
+  assert opened.results == study.results and opened
+  assert {row['node'] for row in study.results} == set(study.runs)
+
+
+def test_every_run_has_its_ticket_and_its_trained_network(study):
+  data = make_dataset()
+  for row in study.results:
+    ticket, trained = (
+      get(row['node']) for get in (study.ticket, study.trained)
+    )
+    assert (ticket.state, trained.state) == ('rewound', 'trained')
+    found = trained.evaluate(data.test_images, data.test_labels)
+    assert found == pytest.approx(row['test_accuracy'])
+    assert trained.provenance['test_accuracy'] == pytest.approx(found)
+    assert trained.sparsity == pytest.approx(row['sparsity'])
+    if row['method'] != 'rigl':
+      assert counts(trained.masks) == counts(ticket.masks)
+
+
+def test_names_that_are_not_there(study):
+  with pytest.raises(KeyError, match="did you mean 'mlp3-r0-dense'"):
+    study.trained('mlp3-r0-dens')
+  with pytest.raises(KeyError, match='unknown ticket'):
+    study.ticket('mlp9')
+  with pytest.raises(FileNotFoundError, match='holds no study'):
+    elth_jax.Study.open(study.root / 'runs')
+
+
+def test_short_texts_for_people(study):
+  ticket = study.ticket('mlp3-r0-ett-append-from-mlp2-level01')
+  assert repr(ticket) == (
+    'Ticket(mlp3, tiny, 46.77% sparse, level 1, rewound at step 1)'
+  )
+  trained = study.trained('mlp3-r0-ett-append-from-mlp2-level01')
+  assert re.fullmatch(
+    r'Ticket\(mlp3, tiny, 46\.77% sparse, level 1, trained, '
+    r'test accuracy \d\d?\d?\.\d\d%\)',
+    repr(trained),
+  )
+  shown = trained._repr_html_()
+  assert 'stage1' in shown and 'elsewhere' in shown and '53.23%' in shown
+  plan = elth_jax.Plan.parse('0:0;1:1,2')
+  assert repr(plan) == 'Plan(stage1: 0 1 1)'
+  assert '<i>1</i>' in plan._repr_html_()
+
+
+def test_images_are_normalised_by_the_record(study):
+  data = make_dataset()
+  trained = study.trained('mlp3-r0-dense')
+  bytes_, floats = data.test_images, data.normalize(data.test_images)
+  np.testing.assert_allclose(
+    trained.apply(bytes_), trained.apply(floats), rtol=1e-6
+  )
+  assert trained.apply(bytes_).shape == (9, 3)
+  assert trained.apply(bytes_).dtype == jnp.float32
+  with pytest.raises(
+    ValueError, match=r'the network takes \(images, 4, 4, 1\)'
+  ):
+    trained.apply(bytes_[0])
+  with pytest.raises(ValueError, match='images are int64; give uint8'):
+    trained.apply(bytes_.astype(np.int64))
+  with pytest.raises(ValueError, match='9 images, labels of shape'):
+    trained.evaluate(bytes_, data.test_labels[:4])
+  net = architecture('mlp2', (4, 4, 1), 3, 6)
+  plain = dense_ticket(net, **net.init(0))
+  with pytest.raises(ValueError, match='no normalisation is on record'):
+    plain.apply(bytes_)
+
+
+def test_training_one_ticket():
+  data = make_dataset()
+  net = architecture('mlp2', (4, 4, 1), 3, 12)
+  dense = dense_ticket(net, **net.init(0))
+  ticket = next_level(dense, dense, dense.params, 0.5)
+  trained = elth_jax.train(ticket, data, RECIPE)
+  assert trained.state == 'trained' and ticket.state == 'rewound'
+  assert counts(trained.masks) == counts(ticket.masks)
+  found = trained.evaluate(data.test_images, data.test_labels)
+  assert found == pytest.approx(trained.provenance['test_accuracy'])
+  again = elth_jax.train(ticket, data, RECIPE)
+  assert again.provenance == trained.provenance
+  with pytest.raises(ValueError, match='tiny has images of'):
+    elth_jax.train(ticket, make_dataset(size=5), RECIPE)
+  wild = Recipe(**{**RECIPE.__dict__, 'learning_rate': 1e30})
+  with pytest.raises(FloatingPointError, match='diverged at step'):
+    elth_jax.train(ticket, data, wild)
