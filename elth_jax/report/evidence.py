@@ -218,7 +218,7 @@ def _spec(folder: Path) -> StudySpec:
   return spec
 
 
-def _of_workdir(folder: Path, spec: StudySpec, rows: list[Row]) -> Evidence:
+def _of_workdir(folder: Path, spec: StudySpec, rows: Sequence[Row]) -> Evidence:
   nodes = build(spec, data.outline(spec))
   failed = outputs.inspect(folder).failed
   seconds = machine_seconds(folder / 'metrics.jsonl')
