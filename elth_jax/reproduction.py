@@ -2,9 +2,13 @@
 
   python -m elth_jax.reproduction runs/elth_* --into=docs
 
-Writes docs/reproduction.md, with a figure for each study, from the results,
+Writes docs/reproduction.md, with figures for each study, from the results,
 configs and histories of workdirs whose configs name a paper. Changes nothing in
-them.
+them. What the page was written from is kept in docs/results, in a folder for
+each study, and these folders can be given in place of workdirs:
+
+  python -m elth_jax.reproduction docs/results/* --into=docs \
+    --claims=experiments/claims.csv
 """
 
 import argparse
@@ -20,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
   )
   parser.add_argument('workdirs', nargs='+')
   parser.add_argument('--into', default='docs')
+  parser.add_argument('--claims', help='the list of all claims of the papers')
   options = parser.parse_args(arguments)
   from elth_jax.process.devices import DeviceError
   from elth_jax.process.quiet import absl_logging_at
@@ -29,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
   try:
     with absl_logging_at(logging.ERROR):
-      page = write(options.workdirs, options.into)
+      page = write(options.workdirs, options.into, options.claims)
   except (OSError, ValueError, DamagedError, DeviceError) as error:
     say(f'elth_jax: {error}', sys.stderr)
     return 1

@@ -236,7 +236,8 @@ def test_the_page_of_what_was_reproduced(finished, tmp_path, capsys):
   text = (into / 'reproduction.md').read_text()
   assert '## Somebody, figure 1, scale: paper' in text
   assert re.search(r'\| `ett > random at highest` \| 1 \| [+-]\d', text)
-  assert '| `imp > snip` | 0 | | not tested |' in text
+  untested = 'not tested: no such two sides at this scale'
+  assert f'| `imp > snip` | 0 | | | | {untested} |' in text
   (row,) = [r for r in text.splitlines() if r.startswith('| MLP-3, imp')]
   imp = [c for c in text.splitlines() if c.startswith('| IMP |')]
   cell, time = imp[-2:]
@@ -244,6 +245,15 @@ def test_the_page_of_what_was_reproduced(finished, tmp_path, capsys):
   assert row.split('|')[4].strip() in cell  # ours beside the published one
   for name in re.findall(r'\]\((.+?\.png)\)', text):
     assert (into / name).stat().st_size > 0
+  assert '2 lines of claims' in text and '1 were tested here' in text
+  # all of it can be written again from what is kept, and twice is once
+  kept = into / 'results/somebody-figure-1-paper'
+  assert (kept / 'results.csv').read_bytes() == (
+    workdir / 'results.csv'
+  ).read_bytes()
+  files = {p: p.read_bytes() for p in into.rglob('*') if p.is_file()}
+  assert reproduction.main([str(kept), str(kept), f'--into={into}']) == 0
+  assert files == {p: p.read_bytes() for p in into.rglob('*') if p.is_file()}
   before = text
   capsys.readouterr()
   for wrong, message in (

@@ -1,62 +1,69 @@
 """What was reproduced, claim by claim: a page from finished workdirs."""
 
-import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from elth_jax import datasets
 from elth_jax.families import pretty
-from elth_jax.names import slug
 from elth_jax.process import devices
 from elth_jax.process.text import counted
 from elth_jax.report import (
   analysis_figures,
+  budget,
   comparison,
+  evidence,
   figures,
   measures,
   summary,
 )
 from elth_jax.report.amortisation import training_times
-from elth_jax.report.results import COLUMNS, of_targets, with_seconds
-from elth_jax.report.summary import spread
-from elth_jax.report.verdicts import beside, judge_all
-from elth_jax.storage import manifest
+from elth_jax.report.evidence import Evidence
+from elth_jax.report.overview import Judged, overview, read_list
+from elth_jax.report.results import of_targets
+from elth_jax.report.summary import Cell, Row, spread
+from elth_jax.report.verdicts import Judgement, beside, judge_all
 from elth_jax.storage.files import local_path, write_atomically
-from elth_jax.study import data
+from elth_jax.study import scope
+from elth_jax.study.analysis_nodes import DOUBLED
+from elth_jax.study.claims import Claim
 from elth_jax.study.estimate import duration
-from elth_jax.study.graph import build
-from elth_jax.study.spec import StudySpec
-from elth_jax.workdir import history
-from elth_jax.workdir.outputs import CONFIG
-from elth_jax.workdir.store import RESULT, machine_seconds
 
-PAGE, FIGURES = 'reproduction.md', 'figures/reproduction'
-NUMBERS = {
-  'level': int,
-  'replicate': int,
-  'width': int,
-  'sparsity': float,
-  'test_accuracy': float,
-  'train_flops': float,
-}
+PAGE, FIGURES, KEPT = 'reproduction.md', 'figures/reproduction', 'results'
 HEAD = """# What was reproduced
 
 Written by `python -m elth_jax.reproduction`, from finished studies; nothing
-here is typed by hand. A claim is tested over replicates: for each, the mean
-difference in accuracy over all targets and levels that the claim speaks of,
-then a 95% interval of Student's t. `A > B` is supported if the interval lies
-above 0 and no target and level alone contradicts it, and contradicted if it
-lies below; `A ~ B within d` is supported if it lies within d points, and
-contradicted if it lies outside; all else is undecided. Claims whose sides were
-not trained at a scale are not tested.
+here is typed by hand. What it was written from is in [results](results), and
+`python -m elth_jax.reproduction docs/results/* --into=docs` writes it again,
+with all figures.
+
+`A > B`: A is more accurate, by the mean over all targets and levels that the
+claim speaks of, or in each of them where it says `everywhere`; a two-sided test
+at 5%. It is not supported if one of them alone contradicts it. `A >= B within
+d`: A is behind by no more than d points. `A ~ B within d`: they differ by no
+more, in each of them, by two one-sided tests at 5%. Tests are over replicates:
+Student's t where both sides go back to one ticket, and Welch's elsewhere.
+P-values are corrected for all claims of a study (Holm). Intervals are of 95%,
+for `~` and `>=` of 90%. A diverged network counts as 0% accurate. A number
+behind `at` is a level of IMP, or with a point a sparsity, the share of zeros.
 """
 
 
-def write(workdirs: Sequence[Path | str], into: Path | str) -> Path:
-  """Writes the page and its figures; returns where the page is.
+def write(
+  workdirs: Sequence[Path | str],
+  into: Path | str,
+  claims: Path | str | None = None,
+) -> Path:
+  """Writes the page, its figures and what it was written from.
+
+  Args:
+    workdirs: of finished studies, or folders that an earlier page kept.
+    into: where the page goes.
+    claims: the list of all claims, of which the page shows what became; see
+      `overview.read_list`.
+
+  Returns:
+    Where the page is.
 
   Raises:
     FileNotFoundError: if a workdir has no config or results.
@@ -65,119 +72,200 @@ def write(workdirs: Sequence[Path | str], into: Path | str) -> Path:
     devices.DeviceError: if JAX cannot use the devices it is told to use.
   """
   into = local_path(into, '--into')
-  studies = [local_path(workdir, 'workdir') for workdir in workdirs]
+  folders = [local_path(workdir, 'workdir') for workdir in workdirs]
+  listed = read_list(local_path(claims, '--claims')) if claims else []
   devices.require()  # networks are traced to know what took which time
-  parts = [part for workdir in studies for part in _study(workdir, into)]
-  write_atomically(into / PAGE, '\n'.join([HEAD, *parts]))
+  parts = [evidence.read(folder) for folder in folders]
+  studies = evidence.pooled(parts)
+  judged: list[Judged] = []
+  texts: list[str] = []
+  for study in studies:
+    found = _cells(study)
+    some = judge_all(study.spec.paper, found, study.spec.prune_fraction)
+    judged += some
+    texts += _study(study, found, some, studies, into)
+  for part in parts:
+    evidence.save(part, into / KEPT)
+  page = [HEAD, *overview(judged, listed), *texts]
+  write_atomically(into / PAGE, '\n'.join(page))
   return into / PAGE
 
 
-def _study(workdir: Path, into: Path) -> Iterator[str]:
+def _cells(study: Evidence) -> list[Cell]:
+  """All that claims can speak of."""
+  rows = of_targets(study.rows, study.spec)
+  accuracies = summary.cells(rows, study.diverged)
+  return [
+    *accuracies,
+    *measures.all_measures(accuracies, rows, study.spec, study.timed),
+    *measures.barriers(study.barriers),
+    *measures.layers(study.layers),
+  ]
+
+
+def _study(
+  study: Evidence,
+  found: Sequence[Cell],
+  judged: Sequence[Judged],
+  studies: Sequence[Evidence],
+  into: Path,
+) -> Iterator[str]:
   """One study as Markdown."""
-  spec = _spec(workdir)
-  rows = read_rows(workdir / 'results.csv')
-  found = summary.cells(of_targets(rows, spec))
-  paper = spec.paper
+  paper, rows = study.spec.paper, of_targets(study.rows, study.spec)
+  accuracies = summary.cells(rows, study.diverged)
   yield f'## {paper.title}, scale: {paper.scale}\n'
+  yield _about(study)
+  if gate := budget.gate([*rows, *_doubled(rows, studies)]):
+    yield f'{gate}\n'
+  yield from _claims(judged, found, study.spec.prune_fraction)
+  yield from _tables(accuracies)
+  yield from _published(study, found)
+  yield from _barrier_table(measures.barriers(study.barriers))
+  yield from _times(study)
+  yield from _figures(study, accuracies, into)
+
+
+def _about(study: Evidence) -> str:
+  spec, rows = study.spec, study.rows
   networks = ', '.join(map(pretty, spec.targets))
   on = ', '.join(map(datasets.pretty, spec.source_datasets))
-  yield (
-    f'{paper.question} {networks} on {datasets.pretty(spec.dataset)}'
+  return (
+    f'{spec.paper.question} {networks} on {datasets.pretty(spec.dataset)}'
     + (f', tickets from {on}' if on else '')
     + (f', {spec.train_examples:,} images' if spec.train_examples else '')
+    + (f', {spec.image_size} pixels' if spec.image_size else '')
     + (f', width {spec.width}' if spec.width else '')
     + f'; {counted(spec.recipe.epochs, "epoch")}, '
     f'{counted(spec.replicates, "replicate")}, '
     f'{counted(len(rows), "trained network")}, '
-    f'{sum(row["train_flops"] for row in rows):.1e} FLOPs. {_ground(workdir)}\n'
+    f'{sum(row["train_flops"] for row in rows):.1e} FLOPs. {study.ran}\n'
   )
-  drops = _barriers(workdir)
-  yield from _claims(paper, [*found, *drops])
-  yield from _tables(found)
-  yield from _published(paper, [*found, *drops])
-  yield from _barrier_table(drops)
-  yield from _times(workdir, spec, rows)
-  yield from _figures(spec, found, into)
 
 
-def _claims(paper, found) -> Iterator[str]:
-  if not paper.claims:
+def _doubled(rows: Sequence[Row], studies: Sequence[Evidence]) -> list[Row]:
+  """Longer trainings of the same dense networks, in whichever study they are.
+
+  The same are those of equal keys.
+  """
+  if any(row['method'] == DOUBLED for row in rows):
+    return []
+  own = {r['key']: r['replicate'] for r in rows if r['method'] == 'dense'}
+  found = {}
+  for other in studies:
+    same = {
+      (row['target'], row['replicate']): own[row['key']]
+      for row in other.rows
+      if row['key'] in own
+    }
+    for row in other.rows:
+      place = row['target'], row['replicate']
+      if row['method'] == DOUBLED and place in same:
+        found[row['key']] = {**row, 'replicate': same[place]}
+  return list(found.values())
+
+
+def _claims(
+  judged: Sequence[Judged], found: Sequence[Cell], fraction: float
+) -> Iterator[str]:
+  if not judged:
     return
-  yield '| claim | pairs | difference, points | verdict |'
-  yield '| --- | ---: | ---: | --- |'
-  for claim, judged in judge_all(paper, found):
-    if judged is None:
-      yield f'| `{claim}` | 0 | | not tested |'
+  yield '| claim | pairs | difference | worst pair | sparsity | verdict |'
+  yield '| --- | ---: | ---: | ---: | --- | --- |'
+  for claim, one in judged:
+    if one is None:
+      why = _why_not(claim, found, fraction)
+      yield f'| `{claim}` | 0 | | | | not tested: {why} |'
     else:
       yield (
-        f'| `{claim}` | {len(judged.pairs)} | {judged.difference:+.2f}'
-        f'{spread(judged.margin)} | **{judged.verdict}** |'
+        f'| `{claim}` | {len(one.pairs)} | {one.difference:+.2f}'
+        f'{spread(one.margin)} | {_worst(one)} | {one.sparsity} | '
+        f'{_verdict(one)} |'
       )
   yield ''
 
 
-def _tables(found) -> Iterator[str]:
+def _worst(judged: Judgement) -> str:
+  if len(judged.pairs) == 1:
+    return ''
+  pair = judged.worst
+  return f'{100 * pair.difference:+.2f}, {pretty(pair.better.target)}'
+
+
+def _verdict(judged: Judgement) -> str:
+  """In words."""
+  words = f'**{judged.verdict}**'
+  if judged.verdict != 'undecided':
+    words += f', p {min(judged.p_for, judged.p_against):.2g}'
+  elif judged.test.replicates == 1:
+    words += ', by one replicate'
+  elif judged.needed:
+    words += f'; {judged.needed} replicates would decide'
+  return words + (f'; {judged.mixed}' if judged.mixed else '')
+
+
+def _why_not(claim: Claim, found: Sequence[Cell], fraction: float) -> str:
+  """Why a study cannot test a claim."""
+  targets = {cell.target for cell in found}
+  lacking = [
+    t for t in (*claim.targets, claim.against) if t not in {*targets, ''}
+  ]
+  if lacking:
+    return f'{", ".join(map(pretty, lacking))} not trained at this scale'
+  levels = {cell.level for cell in found}
+  for sparsity in claim.sparsities:
+    if scope.level_at(sparsity, fraction) not in levels:
+      return f'no level of {sparsity:.1%} sparsity at this scale'
+  return 'no such two sides at this scale'
+
+
+def _tables(found: Sequence[Cell]) -> Iterator[str]:
   for target, heads, table in summary.tables(found):
-    yield f'| {pretty(target)}, test accuracy in % | ' + (
+    yield f'| {pretty(target)}, test accuracy in % (sparsity) | ' + (
       ' | '.join(heads) + ' |'
     )
     yield '| --- |' + ' ---: |' * len(heads)
     for label, cells in table:
-      texts = ' | '.join(summary.text(cell) for cell in cells)
+      texts = ' | '.join(summary.text_with_sparsity(cell) for cell in cells)
       yield f'| {label} | {texts} |'
     yield ''
 
 
-def _published(paper, found) -> Iterator[str]:
+def _published(study: Evidence, found: Sequence[Cell]) -> Iterator[str]:
+  paper = study.spec.paper
   if not paper.published:
     return
-  yield '| | level | published, % | ours at this scale, % |'
+  yield '| | level or sparsity | published | ours at this scale |'
   yield '| --- | ---: | ---: | ---: |'
-  for number, cell in beside(paper.published, found):
+  pairs = beside(paper.published, found, study.spec.prune_fraction)
+  for number, cell in pairs:
     origin = number.side.source and f' from {pretty(number.side.source)}'
     yield (
       f'| {pretty(number.target)}, {number.side.way}{origin} | '
-      f'{number.level} | {number.where or f"{number.accuracy:.2f}"} | '
-      f'{summary.text(cell)} |'
+      f'{number.level or number.sparsity or ""} | '
+      f'{number.where or f"{number.accuracy:.2f}"} | '
+      f'{summary.text_with_sparsity(cell)} |'
     )
   yield ''
 
 
-def _barriers(workdir: Path) -> list:
-  """The drops between two trainings of one ticket, where asked for."""
-  return measures.barriers(
-    (
-      manifest.read(folder)['about']['spec']['about'],
-      json.loads(manifest.read_file(folder, RESULT))['barrier'],
-    )
-    for folder in sorted((workdir / 'runs').glob('*-connectivity'))
-  )
-
-
-def _barrier_table(drops) -> Iterator[str]:
+def _barrier_table(drops: Sequence[Cell]) -> Iterator[str]:
   if not drops:
     return
   yield '| two trainings of one ticket | level | largest drop between, points |'
   yield '| --- | ---: | ---: |'
   for cell in drops:
     test = comparison.contrast([(100.0, cell)])
-    mean, margin = test.mean, test.margin()
     yield (
       f'| {pretty(cell.target)}, {cell.label} | {cell.level} | '
-      f'{mean:.2f}{summary.spread(margin)} |'
+      f'{test.mean:.2f}{spread(test.margin())} |'
     )
   yield ''
 
 
-def _times(workdir: Path, spec, rows) -> Iterator[str]:
+def _times(study: Evidence) -> Iterator[str]:
   """How long the machine took, where the study's log says it."""
-  seconds = machine_seconds(workdir / 'metrics.jsonl')
-  if not seconds:
-    return
-  nodes = build(spec, data.outline(spec))
-  timed = with_seconds(of_targets(rows, spec), nodes, seconds)
-  level = max(spec.compare_levels)
-  costs = training_times(timed, level)
+  level = max(study.spec.compare_levels)
+  costs = training_times(study.timed, level)
   if not costs:
     return
   yield f'| time of the machine, level {level} | search | training | in all |'
@@ -188,8 +276,15 @@ def _times(workdir: Path, spec, rows) -> Iterator[str]:
   yield ''
 
 
-def _figures(spec, found, into: Path) -> Iterator[str]:
-  drawn = {'accuracy against sparsity': figures.accuracy(spec.targets, found)}
+def _figures(
+  study: Evidence, found: Sequence[Cell], into: Path
+) -> Iterator[str]:
+  spec = study.spec
+  found = [cell for cell in found if cell.accuracy]  # not all diverged
+  targets = [t for t in spec.targets if any(c.target == t for c in found)]
+  if not targets:
+    return
+  drawn = {'accuracy against sparsity': figures.accuracy(targets, found)}
   matrix = comparison.transfers(found)
   if len(matrix) > 1:
     drawn['elastic tickets minus IMP, in points'] = analysis_figures.transfer(
@@ -198,71 +293,6 @@ def _figures(spec, found, into: Path) -> Iterator[str]:
   for number, (title, figure) in enumerate(drawn.items(), 1):
     png = io.BytesIO()
     figure.savefig(png, format='png', dpi=90)
-    name = f'{slug(spec.paper.title)}-{slug(spec.paper.scale)}-{number}.png'
+    name = f'{study.name}-{number}.png'
     write_atomically(into / FIGURES / name, png.getvalue())
     yield f'![{spec.paper.title}: {title}]({FIGURES}/{name})\n'
-
-
-def _spec(workdir: Path):
-  path = workdir / CONFIG
-  if not path.is_file():
-    raise FileNotFoundError(f'{workdir} is no workdir: it has no {CONFIG}')
-  try:
-    spec = StudySpec.from_config(json.loads(path.read_bytes()))
-  except ValueError as error:
-    raise ValueError(f'{path}: {error}') from error
-  if not spec.paper.title:
-    raise ValueError(f'{path} names no paper; give workdirs of experiments/')
-  return spec
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-  """The rows of a results.csv, with numbers as numbers.
-
-  Raises:
-    FileNotFoundError: if the study has no results yet.
-    ValueError: naming the file, if it is damaged.
-  """
-  try:
-    with path.open(newline='', encoding='utf-8') as file:
-      reader = csv.DictReader(file)
-      missing = set(COLUMNS) - set(reader.fieldnames or ())
-      if missing:
-        raise ValueError(
-          f'it lacks {", ".join(sorted(missing))}; start the study again, '
-          'which writes it anew'
-        )
-      return [
-        {name: NUMBERS.get(name, str)(value) for name, value in row.items()}
-        for row in reader
-      ]
-  except FileNotFoundError:
-    raise FileNotFoundError(f'{path} is missing; run the study first') from None
-  except (ValueError, TypeError) as error:
-    raise ValueError(f'{path} is damaged: {error}') from error
-
-
-def _ground(workdir: Path) -> str:
-  """The command, and with what it ran."""
-  starts = history.starts(workdir / history.NAME)
-  whole = [start for start in starts if start]
-  if not whole:
-    return ''
-  last = whole[-1]
-  ground = last['ground']
-  options = [
-    word
-    for word in last['command'].split()
-    if word.startswith('--config') and 'dry_run' not in word
-  ]
-  command = ' '.join(['python -m elth_jax.main', *options])
-  return (
-    f'`{command}`, {_devices(ground["devices"])}, jax {ground["jax"]}, '
-    f'{counted(len(starts), "start")}.'
-  )
-
-
-def _devices(found: str) -> str:
-  """`2 cpu`, as the history has it, in words: `2 cpu devices`."""
-  count, _, kind = found.partition(' ')
-  return counted(int(count), f'{kind} device')

@@ -8,7 +8,7 @@ from typing import Any
 
 from elth_jax.names import unknown
 from elth_jax.process.text import counted
-from elth_jax.report.reproduction import read_rows
+from elth_jax.report.evidence import read_rows
 from elth_jax.report.summary import to_text
 from elth_jax.storage.files import local_path
 from elth_jax.storage.manifest import DamagedError

@@ -1,0 +1,185 @@
+"""What is measured beside accuracy, the budget gate, and pooled studies."""
+
+import dataclasses
+import math
+
+import pytest
+
+from elth_jax.report import budget, measures, summary
+from elth_jax.report.comparison import compare, sparsity_note
+from elth_jax.report.evidence import Evidence, pooled
+from elth_jax.report.overview import overview, read_list
+from elth_jax.report.verdicts import judge, judge_all
+from elth_jax.study.claims import Claim, better
+from elth_jax.study.spec import Paper, StudySpec
+from elth_jax.training.recipe import Recipe
+
+SPEC = StudySpec(
+  dataset='tiny',
+  sources=('resnet20',),
+  targets=('resnet32', 'resnet44'),
+  recipe=Recipe(),
+  levels=2,
+  compare_levels=(2,),
+)
+
+
+def row(method, replicate, accuracy, target='resnet32', **more):
+  dense = method.startswith('dense')
+  return {
+    'dataset': 'tiny',
+    'target': target,
+    'source': 'resnet20' if method == 'ett' else target,
+    'method': method,
+    'order': 'append' if method == 'ett' else '',
+    'level': 0 if dense else 2,
+    'replicate': replicate,
+    'test_accuracy': accuracy,
+    'sparsity': 0.0 if dense else 0.36,
+    'train_flops': 10.0 if dense else 6.4,
+    'search_flops': 0.0 if dense else 20.0,
+    'node': f'{target}-r{replicate}-{method}',
+    'key': f'{target} {method} {accuracy}',
+    **more,
+  }
+
+
+ROWS = [
+  row('dense', 0, 0.90),
+  row('dense', 1, 0.92),
+  row('imp', 0, 0.91),
+  row('imp', 1, 0.91),
+  row('ett', 0, 0.89, sparsity=0.30),
+  row('ett', 1, 0.88, sparsity=0.31),
+]
+
+
+def of(cells, method):
+  (cell,) = (cell for cell in cells if cell.method == method)
+  return cell
+
+
+def test_drops_are_below_the_dense_network_of_the_replicate():
+  drops = measures.drops(summary.cells(ROWS))
+  assert of(drops, 'drop_imp').accuracy == {
+    0: pytest.approx(-0.01),
+    1: pytest.approx(0.01),
+  }
+  claim = Claim.parse('drop_ett > drop_imp')
+  assert judge(claim, drops).difference == pytest.approx(2.5)
+
+
+def test_sparsities_are_compared_as_accuracies_are():
+  cells = measures.sparsities(ROWS)
+  assert 100 * of(cells, 'sparsity_ett').mean == pytest.approx(30.5)
+  judged = judge(Claim.parse('sparsity_imp > sparsity_ett'), cells)
+  assert judged.difference == pytest.approx(5.5)
+
+
+def test_costs_are_of_all_targets_and_exact():
+  more = [*ROWS, *(row('ett', r, 0.9, 'resnet44') for r in (0, 1))]
+  cells = measures.costs(more, SPEC)
+  # one search for both, in dense trainings of 10
+  assert 100 * of(cells, 'cost_ett').mean == pytest.approx(2 + 2 * 0.64)
+  assert 100 * of(cells, 'cost_imp').mean == pytest.approx(2.64)
+  claim = Claim.parse('cost_ett > cost_imp on all')
+  judged = judge(claim, cells)
+  assert judged.verdict == 'supported' and judged.margin == 0
+
+
+def test_hours_are_of_the_machine():
+  timed = [{**r, 'train_seconds': 3600, 'search_seconds': 7200} for r in ROWS]
+  cells = measures.all_measures([], ROWS, SPEC, timed)
+  assert 100 * of(cells, 'hours_imp').mean == pytest.approx(3)
+  assert 100 * of(cells, 'hours_dense').mean == pytest.approx(1)
+  assert not of(cells, 'hours_imp').exact
+
+
+def test_layers_and_barriers_are_cells():
+  about = {'target': 'vgg13', 'source': 'vgg13', 'method': 'imp', 'level': 2}
+  found = [
+    ({**about, 'replicate': r}, place, value)
+    for r in (0, 1)
+    for place, value in (('first', 0.1), ('last', 0.9))
+  ]
+  cells = measures.layers(found)
+  assert of(cells, 'first_imp').mean == pytest.approx(0.1)
+  assert math.isnan(of(cells, 'last_imp').sparsity)
+  assert judge(Claim.parse('last_imp > first_imp'), cells).difference == 80
+  (barrier,) = measures.barriers([({**about, 'replicate': 0}, 0.2)])
+  assert barrier.method == 'barrier_imp'
+
+
+@pytest.mark.parametrize(
+  ('gain', 'passed', 'words'),
+  [(0.004, True, 'it has converged'), (0.03, False, 'it has not converged')],
+)
+def test_the_budget_gate(gain, passed, words):
+  longer = [
+    {**r, 'method': 'dense_doubled', 'test_accuracy': r['test_accuracy'] + gain}
+    for r in ROWS[:2]
+  ]
+  gate = budget.gate([*ROWS, *longer])
+  assert gate.passed == passed
+  assert words in str(gate) and f'ResNet-32 +{100 * gain:.2f}' in str(gate)
+  assert budget.gate(ROWS) is None
+  # they are no cells of their own
+  assert len(summary.cells([*ROWS, *longer])) == len(summary.cells(ROWS))
+
+
+def test_comparisons_of_elastic_tickets_say_whether_they_are_matched():
+  dense, imp, ett = summary.cells(ROWS)
+  assert sparsity_note([compare(ett, imp)]) == '30.5% against 36.0%'
+  matched = dataclasses.replace(ett, sparsity=imp.sparsity + 1e-5)
+  assert sparsity_note([compare(matched, imp)]) == 'matched'
+  assert sparsity_note([compare(imp, dense)]) == ''
+  assert summary.text_with_sparsity(ett) == '88.50 ± 0.71 (30.5%)'
+
+
+def part(seed, replicates=1):
+  spec = dataclasses.replace(SPEC, seed=seed, replicates=replicates)
+  rows = [
+    {**r, 'key': f'{r["key"]} {seed + r["replicate"]}'}
+    for r in ROWS
+    if r['replicate'] < replicates
+  ]
+  return Evidence(spec, rows, seconds={'resnet32-r0-imp': (1.0, 2.0)})
+
+
+def test_parts_of_one_study_are_pooled_by_seed():
+  (whole,) = pooled([part(0, 2), part(1), part(2)])
+  replicates = {row['replicate'] for row in whole.rows}
+  assert replicates == {0, 1, 2} and whole.spec.replicates == 3
+  dense = [row for row in whole.rows if row['method'] == 'dense']
+  assert [row['replicate'] for row in dense] == [0, 1, 1, 2]
+  imp = [row for row in whole.rows if row['method'] == 'imp']
+  assert [row['replicate'] for row in imp] == [0, 1, 2]  # equal keys count once
+  assert {row['replicate'] for row in whole.timed} == {0, 2}
+  other = dataclasses.replace(part(3).spec, width=4)
+  assert len(pooled([part(0), Evidence(other, ROWS)])) == 2
+
+
+LISTED = 'id,paper,where,kind,says,experiments,flops\n'
+
+
+def test_the_overview_has_a_line_for_each_claim(tmp_path):
+  path = tmp_path / 'claims.csv'
+  path.write_text(
+    f'{LISTED}7,P,figure 1,claim,tickets win,a.py,1e9\n'
+    '8,P,figure 2,claim,nobody asked,b.py,2e19\n'
+    '9,P,table 1,setup,a recipe,a.py,0\n'
+  )
+  paper = Paper(
+    claims=(
+      better('imp', 'ett', where='claim 7'),
+      better('imp', 'snip', where='claims 7 8'),
+    )
+  )
+  judged = judge_all(paper, summary.cells(ROWS))
+  text = '\n'.join(overview(judged, read_list(path)))
+  assert '2 lines of claims' in text and '1 were tested' in text
+  assert '| 7 | P, figure 1 | tickets win | **' in text
+  assert 'not tested: 2e+19 FLOPs, `b.py` |' in text and '| 9 |' not in text
+  path.write_text('id,paper\n')
+  with pytest.raises(ValueError, match='lacks experiments, flops'):
+    read_list(path)
