@@ -4,8 +4,10 @@
 
 Each case trains one epoch (with augmentation, BN, L2, masks, a partial last
 batch) and evaluates; cases take turns, and the table has medians with lowest
-and highest. `--network`, `--size`, `--width` and `--batch` choose the network;
-`--write=FILE` adds the table to a file.
+and highest. PyTorch has a process of its own, since commands of this library
+change how theirs keeps memory. `--network`, `--size`, `--width` and `--batch`
+choose the network, `--native` how convolutions are computed; `--write=FILE`
+adds the table to a file.
 """
 
 import argparse
@@ -21,12 +23,15 @@ from elth_jax.datasets.dataset import Dataset
 from elth_jax.families import Architecture, architecture
 from elth_jax.masks import counts
 from elth_jax.methods import METHODS, Sparse, lottery
+from elth_jax.nn.default_backend import Native
+from elth_jax.process import memory
 from elth_jax.process.devices import suitable_cpu_devices
 from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
 
 TORCH = 'PyTorch, '
+TESTS = 256  # images
 
 
 def main() -> None:
@@ -38,16 +43,18 @@ def main() -> None:
   parser.add_argument('--images', type=int, default=1344)
   parser.add_argument('--rounds', type=int, default=5)
   parser.add_argument('--dynamic', action='store_true', help='RigL, DPF')
+  parser.add_argument('--native', default='auto')
   parser.add_argument('--write', help='a file that gets the table')
   arguments = parser.parse_args()
+  memory.keep_freed_memory()
   jax.config.update('jax_num_cpu_devices', suitable_cpu_devices())
-  dataset = measure.noise(arguments.size, arguments.images, 256)
+  dataset = measure.noise(arguments.size, arguments.images, TESTS)
   recipe = Recipe(rewind_step=0, batch_size=arguments.batch)
   net = architecture(
     arguments.network, dataset.image_shape, 10, arguments.width or None
   )
-  cases = ours(net, recipe, dataset, arguments.dynamic)
-  cases |= pytorch(net, recipe, dataset)
+  cases = ours(net, recipe, dataset, arguments.dynamic, arguments.native)
+  cases |= pytorch(net, recipe.batch_size, arguments.images)
   times = measure.interleaved(cases, arguments.rounds)
   text = report(net, recipe, times, arguments.images)
   print(text)
@@ -57,11 +64,15 @@ def main() -> None:
 
 
 def ours(
-  net: Architecture, recipe: Recipe, dataset: Dataset, dynamic: bool
+  net: Architecture,
+  recipe: Recipe,
+  dataset: Dataset,
+  dynamic: bool,
+  native: Native,
 ) -> dict[str, Callable[[], Any]]:
   dense = lottery.dense_ticket(net, **net.init(0))
   half = lottery.next_level(dense, dense, dense.params, 0.5)
-  trainer = Trainer(net, recipe, dataset)
+  trainer = Trainer(net, recipe, dataset, native=native)
   cases = {
     'one ticket': one_epoch(trainer, half, 1),
     'one ticket, dense': one_epoch(trainer, dense, 1),
@@ -72,7 +83,7 @@ def ours(
     keep, _ = counts(half.masks)
     for name in ('rigl', 'dpf'):
       settings = METHODS[name].dynamic_settings(Sparse())
-      other = Trainer(net, recipe, dataset, dynamic=settings)
+      other = Trainer(net, recipe, dataset, native=native, dynamic=settings)
       label = METHODS[name].label
       cases[f'one ticket, {label}'] = one_epoch(other, half, 1, keep)
   return cases
@@ -90,18 +101,28 @@ def one_epoch(trainer: Trainer, ticket, count: int, keep: int = 0):
   return run
 
 
-def pytorch(net: Architecture, recipe: Recipe, dataset: Dataset):
+def pytorch(net: Architecture, batch_size: int, images: int):
   """Nothing, and a note, where PyTorch is not installed."""
   try:
-    import pytorch as other
+    import torch  # noqa: F401
   except ImportError as error:
     print(f'without PyTorch ({error})')
     return {}
+  size = net.input_shape[0]
+  there = measure.Apart(
+    in_pytorch, net.name, net.width, size, images, batch_size
+  )
+  return {TORCH + name: there.case(name) for name in there.names}
+
+
+def in_pytorch(network: str, width: int, size: int, images: int, batch: int):
+  """An epoch in each form of PyTorch, in this process."""
+  import pytorch as other
+
+  dataset = measure.noise(size, images, TESTS)
   return {
-    TORCH + backend: other.epoch(
-      net.name, net.width, dataset, recipe.batch_size, backend
-    )
-    for backend in other.CONV_BACKENDS
+    form: other.epoch(network, width, dataset, batch, form)
+    for form in other.CONV_BACKENDS
   }
 
 

@@ -1,5 +1,6 @@
 """Times things in interleaved rounds and writes what came out as a table."""
 
+import multiprocessing
 import platform
 import statistics
 import time
@@ -24,6 +25,45 @@ def interleaved(
       if number:
         times[name].append(time.perf_counter() - began)
   return times
+
+
+class Apart:
+  """Things to time in a process of their own, with its own settings.
+
+  Args:
+    make: name -> function; called in that process, so it must be importable.
+    arguments: of `make`.
+
+  Attributes:
+    names: of the functions.
+  """
+
+  def __init__(self, make: Callable, *arguments):
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context('spawn').Process(
+      target=_serve, args=(there, make, arguments), daemon=True
+    )
+    process.start()
+    there.close()
+    self._pipe = here
+    self.names: list[str] = here.recv()
+
+  def case(self, name: str) -> Callable[[], None]:
+    """A function that runs another one there, and returns when it is done."""
+
+    def run() -> None:
+      self._pipe.send(name)
+      self._pipe.recv()
+
+    return run
+
+
+def _serve(pipe, make: Callable, arguments) -> None:
+  cases = make(*arguments)
+  pipe.send(list(cases))
+  while True:
+    cases[pipe.recv()]()
+    pipe.send(None)
 
 
 def spread(values: Sequence[float], digits: int = 0) -> str:

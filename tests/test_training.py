@@ -112,6 +112,21 @@ def test_results_depend_neither_on_company_nor_on_segments(
   assert evaluation == evaluations[1]
 
 
+def test_a_program_whose_pace_is_known_starts_with_a_long_segment(
+  trainer, tickets
+):
+  for _ in range(2):
+    steps = []
+    fit(
+      trainer,
+      [trainer.start(tickets[1], 3)],
+      [0],
+      6,
+      lambda segment, steps=steps: steps.append(segment.step),
+    )
+  assert steps == [6]  # an epoch in one
+
+
 def test_two_tickets_on_one_device_give_the_same_to_rounding(
   net, recipe, dataset, trainer, tickets
 ):

@@ -48,14 +48,17 @@ def default_backend(
     return NHWC_EACH
   if native == 'off':
     return GCHWN
-  found, why = _native(os.environ.get('CXX'), os.environ.get('PATH'))
-  if found is not None and (native == 'on' or not why):
+  if native == 'auto' and library.best_instructions() == 'plain':
+    _notice_once('this processor has neither AVX2 nor AVX-512')
+    return GCHWN
+  found = _native(os.environ.get('CXX'), os.environ.get('PATH'))
+  if isinstance(found, NativeBackend):
     return found
   if native == 'on':
     raise library.UnavailableError(
-      f'{SWITCH}=on: {why}; or set {SWITCH}=auto to go without'
+      f'{SWITCH}=on: {found}; or set {SWITCH}=auto to go without'
     )
-  _notice_once(why)
+  _notice_once(found)
   return GCHWN
 
 
@@ -74,22 +77,16 @@ def kernels(backend: ConvBackend) -> str:
 
 
 @functools.cache
-def _native(
-  compiler: str | None, path: str | None
-) -> tuple[NativeBackend | None, str]:
-  """The backend if it can be had, and why it is not to be used of itself.
+def _native(compiler: str | None, path: str | None) -> NativeBackend | str:
+  """The backend, or why it cannot be had.
 
   `compiler` and `path` are what the answer depends on in the environment.
   """
   del compiler, path
-  instructions = library.best_instructions()
   try:
-    found = native_backend(library.load(instructions))
+    return native_backend(library.load(library.best_instructions()))
   except library.UnavailableError as error:
-    return None, str(error)
-  if instructions == 'plain':
-    return found, 'this processor has neither AVX2 nor AVX-512'
-  return found, ''
+    return str(error)
 
 
 @functools.cache

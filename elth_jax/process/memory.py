@@ -8,6 +8,7 @@ page fault for every 4 KB of them: a tenth of the time of short dispatches.
 import ctypes
 import os
 import platform
+import resource
 
 # numbers of glibc's malloc.h
 M_TRIM_THRESHOLD = -1
@@ -42,7 +43,13 @@ def _reserve(libc: ctypes.CDLL, size: int) -> None:
   """Grows the heap by addresses that will be huge pages once they are used.
 
   Nothing is used here. Where the system has no huge pages this changes nothing.
+  Where addresses are limited they are left to others.
   """
+  limits = resource.RLIMIT_AS, resource.RLIMIT_DATA
+  if any(
+    resource.getrlimit(one)[0] != resource.RLIM_INFINITY for one in limits
+  ):
+    return
   libc.malloc.restype = ctypes.c_void_p
   libc.malloc.argtypes = [ctypes.c_size_t]
   libc.free.argtypes = [ctypes.c_void_p]

@@ -40,7 +40,9 @@ class NativeBackend(ConvBackend):
         x, scale, bias, weights, residual, relu, epsilon
       )
     shape = x.shape[0], x.shape[-1]
-    counted = jnp.ones(shape) if weights is None else weights.reshape(shape)
+    counted = jnp.ones(shape, x.dtype)
+    if weights is not None:
+      counted = weights.reshape(shape).astype(x.dtype)
     z, *statistics = calls.batch_norm(
       self.library,
       x,

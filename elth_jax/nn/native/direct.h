@@ -60,7 +60,9 @@ inline void copy_rows(const float* x, const Shape& shape, int group, int block,
 inline __attribute__((noinline)) void sum_taps(
     const float* from, int in, size_t plane, const std::ptrdiff_t* offsets,
     int taps, const float* weights, size_t step, Vector* out) {
-  Vector sums[kRows][kColumns] = {};
+  Vector sums[kRows][kColumns];  // GCC would clear it by a slow memset
+  for (int i = 0; i < kRows; ++i)
+    for (int k = 0; k < kColumns; ++k) sums[i][k] = Vector{};
   for (int c = 0; c < in; ++c, from += plane)
     for (int t = 0; t < taps; ++t, weights += kRows) {
       const float* at = from + offsets[t];
@@ -236,7 +238,8 @@ inline void direct_input_gradient(const float* dy, const float* kernel,
 inline __attribute__((noinline)) void sum_pixels(
     const float* x, size_t x_plane, size_t x_row, size_t x_step,
     const float* dy, size_t dy_plane, int rows, int columns, float* sums) {
-  Vector found[kRows * kColumns] = {};
+  Vector found[kRows * kColumns];
+  for (Vector& sum : found) sum = Vector{};
   for (int h = 0; h < rows; ++h, x += x_row) {
     const float* at = x;
     for (int w = 0; w < columns; ++w, at += x_step, dy += kLanes)
