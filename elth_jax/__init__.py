@@ -45,6 +45,7 @@ __all__ = [
 
 _PACKAGES = (
   'analysis',
+  'aot',
   'datasets',
   'dynamic',
   'elastic',

@@ -5,53 +5,67 @@
 
 Two trainings of one ticket that differ in data order and augmentation alone:
 IMP on ResNet-32, and tickets stretched from ResNet-20 and ResNet-14. A barrier
-is the largest drop of accuracy on the line between the two.
-`--config.scale=small`: ResNet-14 and 20 to ResNet-20.
+is the largest drop of accuracy on the line between the two; Random and SNIP
+stand for other sparse networks. The paper does not name the figure's sparsity;
+89.26% is that of its tables.
+`--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels, 94.5%
+sparsity; about 30 minutes a replicate on two cores, five replicates. Other
+networks were found to lose tens of points, so these decide.
 """
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import better
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.claims import alike, better
+from elth_jax.study.config import GPU_CIFAR, SMALL_FASHION, base_config
 from elth_jax.study.published import published
 from elth_jax.study.spec import Analyses, Paper
 from elth_jax.training.recipe import CIFAR_RESNET
+
+METHODS = ('imp', 'ett', 'random', 'snip')
 
 
 def get_config() -> ConfigDict:
   return base_config(
     dataset='cifar10',
     levels=10,
-    compare_levels=(10,),  # 89.3% sparsity
+    compare_levels=(10,),  # 89.3% sparsity; the paper names none
     replicates=3,
     imagenet_normalization=True,  # as the published runs did
     sources=('resnet14', 'resnet20'),
     targets=('resnet32',),
-    methods=('imp', 'ett'),
-    analyses=Analyses(connectivity=('imp', 'ett')),
+    methods=METHODS,
+    analyses=Analyses(connectivity=METHODS),
     recipe=CIFAR_RESNET,
     paper=Paper(
       title='E-LTH, figure 8',
       question='Does training an elastic ticket end in one linear basin?',
       claims=(
-        better('barrier_ett', 'barrier_imp', at='highest'),
+        alike('barrier_imp', 0, within=2, at='highest', where='claims 52 53'),
+        better('barrier_ett', 'barrier_imp', at='highest', where='claim 54'),
         better(
           'barrier_ett from resnet14',
           'barrier_ett from resnet20',
           at='highest',
+          where='claim 54',
+        ),
+        *(
+          better(
+            f'barrier_{name}', 'barrier_imp', 'highest', by=5, where='claim 55'
+          )
+          for name in ('random', 'snip')
         ),
       ),
       published=(
-        published('resnet32', 'barrier_imp', 0, at=10, where='about 0'),
-        published('resnet32', 'barrier_ett from resnet20', 8.72, at=10),
-        published('resnet32', 'barrier_ett from resnet14', 69.72, at=10),
-        published('resnet32', 'imp', 92.22, at=10),
-        published('resnet32', 'ett from resnet20', 91.38, at=10),
+        published('resnet32', 'barrier_imp', 0, at=0.8926, where='about 0'),
+        published('resnet32', 'barrier_ett from resnet20', 8.72, at=0.8926),
+        published('resnet32', 'barrier_ett from resnet14', 69.72, at=0.8926),
+        published('resnet32', 'imp', 92.22, at=0.8926),
+        published('resnet32', 'ett from resnet20', 91.38, at=0.8926),
       ),
     ),
     scales={
       'small': {
-        **SMALL_CIFAR,
+        **SMALL_FASHION,
         'sources': ('resnet14',),
         'targets': ('resnet20',),
       },

@@ -4,15 +4,22 @@
     --config=experiments/elth_figures9_13.py:resnet32 --workdir=runs/figure11
 
 The target is named behind the file: resnet14 (figure 9), resnet20, resnet32,
-resnet44 or resnet56 (figure 13). `--config.scale=small`: a quarter as wide, on
-4,000 images; `--config.scale=gpu`: 40 epochs.
+resnet44 or resnet56 (figure 13), and is trained from tickets of all others, by
+append and interpolate. `resnet20-to-resnet56` is one pair with all schemes that
+lead there: fewer unique units, mixtures, and other units kept.
+`--config.scale=small`: two sources, a quarter as wide, on 20,000 images of 16
+pixels; about 40 minutes a replicate on two cores, three replicates;
+`--config.scale=gpu`: 40 epochs.
 """
+
+from itertools import permutations
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import alike, better
+from elth_jax.study.claims import Claim, alike, better
 from elth_jax.study.config import (
   GPU_CIFAR,
+  HIGH,
   PAPER_CIFAR,
   SMALL_CIFAR,
   base_config,
@@ -21,43 +28,93 @@ from elth_jax.study.config import (
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 
-CHOICES = {
-  'resnet14': 9,
-  'resnet20': 10,
-  'resnet32': 11,
-  'resnet44': 12,
-  'resnet56': 13,
+# target -> figure, units beside the first in each stage
+TARGETS = {
+  'resnet14': (9, 1),
+  'resnet20': (10, 2),
+  'resnet32': (11, 4),
+  'resnet44': (12, 6),
+  'resnet56': (13, 8),
 }
-# not for the shallowest, which others are squeezed to
-ORDERED = (alike('ett[append]', 'ett[interpolate]', within=1, at='highest'),)
-OTHERS = ('reinit', 'random', 'magnitude', 'snip', 'grasp')
+PAIRS = {
+  f'{one}-to-{other}': (one, other) for one, other in permutations(TARGETS, 2)
+}
+CHOICES = dict.fromkeys((*TARGETS, *PAIRS))
+ONE_SHOT = ('magnitude', 'snip', 'grasp')
+OTHERS = ('reinit', 'random', *ONE_SHOT)
+PLAIN = ('append', 'interpolate')
 
 
 def get_config(target: str = 'resnet32') -> ConfigDict:
-  number = choice('target', target, CHOICES)
-  sources = tuple(name for name in CHOICES if name != target)
+  choice('target or pair', target, CHOICES)
+  pair = PAIRS.get(target)
+  name = pair[1] if pair else target
+  sources = pair[:1] if pair else tuple(one for one in TARGETS if one != name)
+  orders = schemes(*pair) if pair else PLAIN
   return base_config(
     **PAPER_CIFAR,
     sources=sources,
-    targets=(target,),
-    methods=('imp', 'ett', *OTHERS),
-    orders=('append', 'interpolate'),
+    targets=(name,),
+    methods=('ett',) if pair else ('imp', 'ett', *OTHERS),
+    orders=orders,
     recipe=CIFAR_RESNET,
     paper=Paper(
-      title=f'E-LTH, earlier version, figure {number}',
-      question=f'Which of its family serves {target} best?',
-      claims=(
-        *(better('ett', name, at='highest') for name in OTHERS),
-        *ORDERED[number == 9 :],
-      ),
+      title=f'E-LTH, earlier version, figure {TARGETS[name][0]}'
+      + (f', {target}' if pair else ''),
+      question=f'Which of its family, and which scheme, serves {name} best?',
+      claims=scheme_claims(orders) if pair else claims_of(name),
     ),
     scales={
       'small': {
         **SMALL_CIFAR,
-        'train_examples': 4_000,
+        'train_examples': 20_000,
         'sources': sources[:2],
-        'replicates': 2,
       },
       'gpu': {**GPU_CIFAR, 'sources': sources[:2]},
     },
+  )
+
+
+def schemes(source: str, target: str) -> tuple[str, ...]:
+  """Every scheme of the figures that leads from one network to another."""
+  have, want = TARGETS[source][1], TARGETS[target][1]
+  if have < want:
+    fewer = [n for n in (1, 2) if n < have]
+    firsts = [' '.join(map(str, range(1, n + 1))) for n in fewer]
+    subsets = [f'append {units}' for units in firsts]
+    subsets += [f'interpolate {units}' for units in firsts if ' ' in units]
+    mixed = ['interpolate x2, append'] if have > 1 and want == 4 * have else []
+    return (*PLAIN[: 1 if have == 1 else 2], *subsets, *mixed)
+  units = range(1, have + 1)
+  kept = [units[:want], units[-want:]]  # the first and the last
+  if have == 2 * want:
+    kept += [units[::2], units[1::2]]
+  if want % 2 == 0:  # both ends
+    kept.append((*units[: want // 2], *units[-(want // 2) :]))
+  names = (f'keep {" ".join(map(str, some))}' for some in kept)
+  return tuple(dict.fromkeys(names))
+
+
+def scheme_claims(orders: tuple[str, ...]) -> tuple[Claim, ...]:
+  """That append and interpolate are alike, and early units worth keeping."""
+  if set(PLAIN) <= set(orders):
+    return (
+      alike(
+        'ett[append]', 'ett[interpolate]', 1, at=HIGH, where='claims 28 76'
+      ),
+    )
+  if len(orders) > 1 and orders[0].startswith('keep'):
+    first, last = orders[:2]
+    return (better(f'ett[{first}]', f'ett[{last}]', HIGH, where='claim 76'),)
+  return ()
+
+
+def claims_of(target: str) -> tuple[Claim, ...]:
+  """That elastic tickets win, but those of ResNet-14 on large targets."""
+  large = target in ('resnet44', 'resnet56')
+  good = [s for s in TARGETS if s != target and not (large and s == 'resnet14')]
+  return tuple(
+    better(f'ett from {source}', name, at=HIGH, where='claim 76')
+    for source in good
+    for name in OTHERS
   )

@@ -4,24 +4,31 @@
     --config=experiments/elth_table5_mlp.py --workdir=runs/elth_table5_mlp
 
 The claim: tickets of MLP-2, MLP-3 and MLP-4 on MNIST, transformed to one
-another at 89.26% sparsity, come close to IMP's own. Published: IMP and ETT
-between 97.8% and 98.1% on all three. The recipe is the paper's; three
-replicates. The published code left the last hidden layer of a stretched MLP
-fresh and dense; here every layer is filled (the table is `0:0;1:1,2;2:3`).
-`--config.scale=small`: a third as wide, ten epochs of 20,000 images; ten
-minutes on two cores.
+another at 89.26% sparsity, lose less than 0.21 points against IMP's own in all
+cases. Elastic tickets drift (MLP-2 to 3 stands at 87.08%), so those of matched
+sparsity stand beside. The recipe is the paper's; three replicates. The
+published code left the last hidden layer of a stretched MLP fresh and dense;
+here every layer is filled (the table is `0:0;1:1,2;2:3`).
+`--config.scale=small`: the paper's networks, data and recipe, five levels of
+36% in place of ten, five replicates; 38 minutes a replicate on two cores. That
+decides differences of 0.25 to 0.5 points, not of 0.21.
 """
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import alike, better
+from elth_jax.study.claims import no_worse
 from elth_jax.study.config import base_config
 from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import MLP
 
 LADDER = ('mlp2', 'mlp3', 'mlp4')
-OTHERS = ('reinit', 'random', 'magnitude', 'snip')
+# table 5: source -> accuracy on each target, in %
+PUBLISHED = {
+  'mlp2': (98.06, 97.95, 97.99),
+  'mlp3': (97.91, 97.83, 97.83),
+  'mlp4': (97.88, 97.91, 98.03),
+}
 
 
 def get_config() -> ConfigDict:
@@ -29,28 +36,36 @@ def get_config() -> ConfigDict:
     dataset='mnist',
     sources=LADDER,
     targets=LADDER,
-    methods=('imp', 'ett', *OTHERS),
+    methods=('imp', 'ett', 'ett_matched'),
     levels=10,
-    compare_levels=(6, 10),  # 73.8% and 89.3% sparsity
+    compare_levels=(10,),  # 89.3% sparsity
     replicates=3,
     recipe=MLP,
     paper=Paper(
       title='E-LTH, table 5',
       question='Are fully-connected layers units like any other?',
       claims=(
-        alike('ett', 'imp', within=1, at=10),
-        *(better('ett', name, at=10) for name in OTHERS),
+        no_worse(
+          'ett', 'imp', 0.21, 0.8926, everywhere=True, where='claims 65 66'
+        ),
       ),
       published=tuple(
-        published(name, 'imp', 98.0, at=10, where='97.8 to 98.1')
-        for name in LADDER
+        published(
+          target,
+          'imp' if source == target else f'ett from {source}',
+          number,
+          at=0.8926,
+        )
+        for source, numbers in PUBLISHED.items()
+        for target, number in zip(LADDER, numbers, strict=True)
       ),
     ),
     scales={
       'small': {
-        'width': 100,  # 300 in the paper
-        'train_examples': 20_000,
-        'recipe': {'epochs': 10},
+        'levels': 5,
+        'compare_levels': (5,),
+        'prune_fraction': 0.36,  # two levels of the paper in one
+        'replicates': 5,
       },
       'gpu': {},
     },

@@ -4,14 +4,15 @@
     --config=experiments/elth_table5_vgg.py --workdir=runs/elth_table5_vgg
 
 Tickets of VGG-13-2, VGG-13-3 and VGG-13-5 (one, two and four hidden linear
-layers) on CIFAR-10, transformed to one another at 89.26% sparsity. Published:
-IMP and ETT between 93.4% and 93.6% on all three. `--config.scale=small`: an
-eighth as wide, on 8,000 images.
+layers) on CIFAR-10, transformed to one another at 89.26% sparsity, and those of
+matched sparsity beside. `--config.scale=small`: an eighth as wide, on images of
+16 pixels, 89.26% sparsity; about 60 minutes a replicate on two cores, three
+replicates, which decide differences of about 2 points.
 """
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import alike, better
+from elth_jax.study.claims import no_worse
 from elth_jax.study.config import (
   GPU_CIFAR,
   PAPER_CIFAR,
@@ -23,7 +24,12 @@ from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import VGG
 
 LADDER = ('vgg13-2', 'vgg13-3', 'vgg13-5')
-OTHERS = ('reinit', 'random', 'magnitude', 'snip')
+# table 5: source -> accuracy on each target, in %
+PUBLISHED = {
+  'vgg13-2': (93.50, 93.61, 93.38),
+  'vgg13-3': (93.50, 93.62, 93.59),
+  'vgg13-5': (93.44, 93.59, 93.38),
+}
 
 
 def get_config() -> ConfigDict:
@@ -31,28 +37,34 @@ def get_config() -> ConfigDict:
     **PAPER_CIFAR | {'levels': 10, 'compare_levels': (10,)},  # 89.3% sparsity
     sources=LADDER,
     targets=LADDER,
-    methods=('imp', 'ett', *OTHERS),
+    methods=('imp', 'ett', 'ett_matched'),
     recipe=VGG,
     paper=Paper(
       title='E-LTH, table 5, VGGs',
       question='Are fully-connected layers units, behind convolutions too?',
       claims=(
-        alike('ett', 'imp', within=1, at='highest'),
-        *(better('ett', name, at='highest') for name in OTHERS),
+        no_worse(
+          'ett', 'imp', 0.21, 0.8926, everywhere=True, where='claims 64 66'
+        ),
       ),
       published=tuple(
-        published(name, method, 93.5, at=10, where='93.4 to 93.6')
-        for name in LADDER
-        for method in ('imp', 'ett')
+        published(
+          target,
+          'imp' if source == target else f'ett from {source}',
+          number,
+          at=0.8926,
+        )
+        for source, numbers in PUBLISHED.items()
+        for target, number in zip(LADDER, numbers, strict=True)
       ),
     ),
     scales={
       'small': {
         **SMALL_CIFAR,
         'width': 8,
+        'prune_fraction': 0.525,  # 89.3% sparsity in three levels
         'sources': LADDER[:2],
         'targets': LADDER[:2],
-        'replicates': 2,
       },
       'gpu': {**GPU_CIFAR, 'sources': LADDER[:2], 'targets': LADDER[:2]},
     },

@@ -8,8 +8,9 @@ file (fashion_mnist, svhn_cropped, cifar10, cifar100, imagenet2012 or
 places365_small), and tickets found on all the others are trained there, beside
 IMP's own and random ones. Images keep their size, grey ones are repeated in
 three channels; heads are fresh where classes differ. ImageNet and Places365
-are streamed. `--config.scale=small`: an eighth as wide, on 8,000 images, from
-Fashion-MNIST and SVHN; ImageNet and Places365 at 32 pixels.
+are streamed, and trained from each other's tickets alone, as in the paper.
+`--config.scale=small`: an eighth as wide, at 16 pixels, from Fashion-MNIST and
+SVHN.
 """
 
 from ml_collections import ConfigDict

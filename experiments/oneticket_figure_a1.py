@@ -6,7 +6,8 @@
 VGG19 with a global average pool, CIFAR-10: winning tickets beside new weights
 under the same masks, masks permuted within layers, and masks permuted globally.
 Thirty levels of 20%, compared to the sixth and at every third after it, six
-replicates. `--config.scale=small`: an eighth as wide, on 8,000 images.
+replicates. `--config.scale=small`: an eighth as wide, on images of 16 pixels;
+about 40 minutes a replicate on two cores, four replicates.
 """
 
 from ml_collections import ConfigDict
@@ -30,9 +31,12 @@ def get_config() -> ConfigDict:
       title='OneTicket, figure A1',
       question='Which kind of random mask hurts most?',
       claims=(
-        *(better('imp', name, at='highest') for name in RANDOM),
-        better('reinit', 'reinit_global', at='highest'),
-        better('reinit_local', 'reinit_global', at='highest'),
+        *(better('imp', n, above=0.8, where='claim 99') for n in RANDOM),
+        better('reinit', 'reinit_global', above=0.8, by=1, where='claim 99'),
+        better(
+          'reinit_local', 'reinit_global', above=0.8, by=1, where='claim 99'
+        ),
+        better('reinit', 'reinit_local', above=0.8, where='claim 100'),
       ),
     ),
     scales=ONETICKET_SCALES,

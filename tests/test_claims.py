@@ -8,11 +8,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from elth_jax.report import summary
-from elth_jax.report.verdicts import beside, judge
-from elth_jax.study.claims import Claim, alike, better
+from elth_jax.report import comparison, summary
+from elth_jax.report.verdicts import beside, judge, judge_all
+from elth_jax.study.claims import Claim, alike, better, no_worse
 from elth_jax.study.published import Published, published
+from elth_jax.study.scope import level_at
 from elth_jax.study.sides import Side
+from elth_jax.study.spec import Paper
 
 
 def cells(**accuracies):
@@ -68,6 +70,19 @@ def test_claims_are_read():
       'ett from a > imp at highest on b1 c-d',
     ),
     (alike('ett', 'imp', within=1e-5), 'ett ~ imp within 0.00001'),
+    (
+      no_worse('imp', 'dense', 0.5, at=(0.8926, 0.945), where='claim 15'),
+      'imp >= dense within 0.5 at 0.8926 0.945 (claim 15)',
+    ),
+    (
+      better('a', 'b', by=2, everywhere=True, above=0.5, below=0.9, on='n'),
+      'a > b by 2 everywhere above 0.5 below 0.9 on n',
+    ),
+    (better('a', 'b', growing=True), 'a > b growing'),
+    (
+      alike('barrier_imp', 0, within=2, on='n', against='m'),
+      'barrier_imp ~ 0 within 2 on n against m',
+    ),
   ],
 )
 def test_claims_are_made_and_written(claim, text):
@@ -91,6 +106,11 @@ def test_a_claim_keeps_its_text():
     (lambda: better('ett', 'ett'), "claim 'ett > ett': both sides"),
     (lambda: better('ett', 'imp', at='last'), "at is 'last'; give levels"),
     (lambda: better('ett', 'imp', at=0), 'at 0; levels are'),
+    (lambda: better('ett', 'imp', at=1.5), 'sparsity 1.5; give a share'),
+    (lambda: better('ett', 'imp', at=(3, 0.5)), 'levels, or sparsities'),
+    (lambda: better('ett', 'imp', above=0.5, below=0.5), 'lower one first'),
+    (lambda: better('ett', 'imp', against='a'), 'against needs on'),
+    (lambda: better('ett', 'imp', 'highest', growing=True), 'growing compares'),
     (lambda: better('ett', 'imp', on='a b'), "target 'a b' is no name"),
     (lambda: alike('ett', 'imp', within=float('nan')), 'within nan points'),
     (lambda: Side('ett', 'a]'), r"side 'ett\[a\]\]'"),
@@ -134,15 +154,20 @@ NAMES = st.lists(METHODS, unique=True, max_size=2)
   SIDES,
   SIDES,
   st.none() | st.floats(0, 100, exclude_min=True),
-  st.just('highest') | st.lists(st.integers(1, 1000), unique=True, max_size=3),
+  st.just('highest')
+  | st.lists(st.integers(1, 1000), unique=True, max_size=3)
+  | st.lists(st.floats(0.001, 0.999), unique=True, max_size=2),
   NAMES,
+  st.booleans(),
 )
-def test_any_claim_is_read_as_it_is_written(one, other, within, at, on):
+def test_any_claim_is_read_as_it_is_written(
+  one, other, within, at, on, everywhere
+):
   assume(one != other)
   claim = (
-    better(one, other, at, on)
+    better(one, other, at, on, everywhere=everywhere)
     if within is None
-    else alike(one, other, within, at, on)
+    else alike(one, other, within, at, on, everywhere=everywhere)
   )
   assert Claim.parse(str(claim)) == claim
 
@@ -207,6 +232,7 @@ def test_the_ends_of_what_can_be_meant():
 
 
 def test_one_test_over_replicates_of_the_mean_over_pairs():
+  """Both ETTs go back to one ticket and are paired; SNIP stands alone."""
   found = cells(
     ett__append=[0.90, 0.92, 0.91],
     ett__interpolate=[0.89, 0.93, 0.90],
@@ -214,11 +240,23 @@ def test_one_test_over_replicates_of_the_mean_over_pairs():
   )
   judged = judge(Claim.parse('ett > snip'), found)
   assert len(judged.pairs) == 2
-  means = np.array([0.895, 0.925, 0.905]) - [0.80, 0.86, 0.82]
-  low, high = stats.ttest_1samp(100 * means, 0).confidence_interval()
+  test = stats.ttest_ind([89.5, 92.5, 90.5], [80, 86, 82], equal_var=False)
+  low, high = test.confidence_interval()
   assert judged.difference - judged.margin == pytest.approx(low)
   assert judged.difference + judged.margin == pytest.approx(high)
+  assert judged.p_for == pytest.approx(test.pvalue)
   assert judged.verdict == 'supported'
+
+
+def test_variants_of_one_ticket_are_paired():
+  one, other = [0.90, 0.80, 0.70], [0.89, 0.78, 0.69]
+  found = cells(ett__append=one, ett__interpolate=other, snip=other)
+  paired = judge(Claim.parse('ett[append] > ett[interpolate]'), found)
+  test = stats.ttest_rel(one, other)
+  assert paired.p_for == pytest.approx(test.pvalue)
+  alone = judge(Claim.parse('ett[append] > snip'), found)
+  welch = stats.ttest_ind(one, other, equal_var=False)
+  assert alone.p_for == pytest.approx(welch.pvalue)
 
 
 @pytest.mark.parametrize(
@@ -238,9 +276,10 @@ def test_verdicts(one, other, text, verdict):
   assert judge(Claim.parse(text), found).verdict == verdict
 
 
-def spread(mean, margin):
-  """Three accuracies whose 95% interval is so wide, in points."""
-  quantile = 4.302652729696142  # of Student's t for 2 degrees, in any table
+def spread(mean, margin, confidence=0.95):
+  """Three accuracies whose interval is so wide, in points."""
+  # of Student's t for 2 degrees, in any table
+  quantile = {0.95: 4.302652729696142, 0.9: 2.919985580353726}[confidence]
   step = margin / 100 * np.sqrt(3) / quantile
   return [0.5 + mean / 100 + step * sign for sign in (-1, 0, 1)]
 
@@ -265,18 +304,147 @@ def spread(mean, margin):
   ],
 )
 def test_verdicts_near_their_thresholds(mean, margin, text, verdict):
-  found = cells(ett__append=spread(mean, margin), snip=[0.5] * 3)
+  confidence = 0.95 if '> ' in text else 0.9
+  values = spread(mean, margin, confidence)
+  found = cells(ett__append=values, snip=[0.5] * 3)
   judged = judge(Claim.parse(text), found)
   assert judged.difference == pytest.approx(mean)
   assert judged.margin == pytest.approx(margin)
   assert judged.verdict == verdict
   (pair,) = judged.pairs
-  assert (pair.difference, pair.margin) == (
-    pytest.approx(mean / 100),
-    pytest.approx(margin / 100),
-  )
-  alone = 'supported' if mean > margin else 'undecided'
-  assert pair.verdict == ('contradicted' if -mean > margin else alone)
+  assert pair.difference == pytest.approx(mean / 100)
+  assert pair.test.margin(confidence) == pytest.approx(margin / 100)
+
+
+@pytest.mark.parametrize(
+  ('mean', 'margin', 'verdict'),
+  [
+    (-0.5, 0.45, 'supported'),
+    (-0.5, 0.55, 'undecided'),
+    (5.0, 0.5, 'supported'),
+    (-1.5, 0.45, 'contradicted'),
+  ],
+)
+def test_no_worse_is_one_sided(mean, margin, verdict):
+  found = cells(imp=spread(mean, margin, 0.9), dense=[0.5] * 3)
+  assert judge(no_worse('imp', 'dense', 1), found).verdict == verdict
+
+
+def test_better_by_so_many_points():
+  found = cells(imp=spread(3, 0.5), snip=[0.5] * 3)
+  assert judge(better('imp', 'snip', by=2.4), found).verdict == 'supported'
+  assert judge(better('imp', 'snip', by=2.6), found).verdict == 'undecided'
+  assert judge(better('imp', 'snip', by=3.6), found).verdict == 'contradicted'
+
+
+def on(cell_list, target):
+  return [dataclasses.replace(c, target=target) for c in cell_list]
+
+
+def test_pairs_that_differ_both_ways_are_not_alike():
+  up = cells(ett__append=spread(6, 0.1), imp=[0.5] * 3)
+  down = on(cells(ett__append=spread(-6, 0.1), imp=[0.5] * 3), 'resnet56')
+  judged = judge(alike('ett', 'imp', within=1), [*up, *down])
+  assert judged.difference == pytest.approx(0)
+  assert judged.verdict == 'contradicted'
+
+
+def test_on_average_and_everywhere_are_told_apart():
+  well = cells(ett__append=spread(6, 0.5), imp=[0.5] * 3)
+  barely = on(cells(ett__append=spread(1, 2), imp=[0.5] * 3), 'resnet56')
+  found = [*well, *barely]
+  average = judge(better('ett', 'imp'), found)
+  everywhere = judge(better('ett', 'imp', everywhere=True), found)
+  assert (average.verdict, everywhere.verdict) == ('supported', 'undecided')
+  assert average.worst.better.target == 'resnet56'
+  assert everywhere.needed > 3 and average.needed is None
+
+
+def test_claims_of_one_study_are_corrected_together():
+  names = [f'm{n}' for n in range(6)]
+  others = {name: [0.5] * 3 for name in names}
+  found = cells(imp=spread(1.0, 0.97), **others)
+  paper = Paper(claims=tuple(better('imp', name) for name in names))
+  judged = [one for _, one in judge_all(paper, found)]
+  assert {one.verdict for one in judged} == {'undecided'}
+  alone = judge(better('imp', 'm0'), found)
+  assert alone.verdict == 'supported'
+  assert judged[0].p_for == pytest.approx(6 * alone.p_for)
+  assert judged[0].needed > 3
+
+
+def test_sparsities_find_their_level():
+  assert level_at(0.8926, 0.2) == 10
+  assert level_at(0.90, 0.2) == 10
+  assert level_at(0.92, 0.6) is None  # 93.6% is more than half a level away
+  assert level_at(0.936, 0.6) == 3
+  low = cells(imp=[0.9, 0.91], snip=[0.8, 0.81])
+  high = [dataclasses.replace(cell, level=10) for cell in low]
+  found = [*low, *high]
+  at = judge(better('imp', 'snip', at=0.8926), found, 0.2)
+  assert [pair.better.level for pair in at.pairs] == [10]
+  assert judge(better('imp', 'snip', at=0.8926), found, 0.6) is None
+  above = judge(better('imp', 'snip', above=0.5), found, 0.2)
+  assert [pair.better.level for pair in above.pairs] == [10]
+  below = judge(better('imp', 'snip', below=0.5), found, 0.2)
+  assert [pair.better.level for pair in below.pairs] == [2]
+  (number,) = beside([published('resnet32', 'imp', 92.2, at=0.8926)], found)
+  assert number[1].level == 10
+
+
+def test_a_gap_that_grows_with_sparsity():
+  low = cells(ett__append=[0.51, 0.52, 0.53], snip=[0.5, 0.5, 0.5])
+  high = [
+    dataclasses.replace(c, level=9)
+    for c in cells(ett__append=[0.61, 0.62, 0.63], snip=[0.5, 0.5, 0.5])
+  ]
+  judged = judge(better('ett', 'snip', growing=True), [*low, *high])
+  assert judged.difference == pytest.approx(10)
+  assert judged.verdict == 'supported'
+  steady = [dataclasses.replace(cell, level=9) for cell in low]
+  same = judge(better('ett', 'snip', growing=True), [*low, *steady])
+  assert same.verdict == 'undecided' and same.difference == pytest.approx(0)
+  assert judge(better('ett', 'snip', growing=True), low) is None
+
+
+def test_a_difference_against_that_on_another_network():
+  here = cells(imp=spread(4, 0.1), snip=[0.5] * 3)
+  there = on(cells(imp=spread(3.5, 0.1), snip=[0.5] * 3), 'resnet20')
+  claim = alike('imp', 'snip', within=1, on='resnet32', against='resnet20')
+  judged = judge(claim, [*here, *there])
+  assert judged.difference == pytest.approx(0.5)
+  assert judged.verdict == 'supported'
+
+
+def test_a_side_may_be_a_number():
+  found = cells(imp=spread(0.2, 0.1, 0.9))
+  assert judge(alike('imp', 50, within=0.31), found).verdict == 'supported'
+  assert judge(alike('imp', 50, within=0.29), found).verdict == 'undecided'
+
+
+def test_diverged_networks_are_failures():
+  rows = [
+    {
+      'target': 'resnet32',
+      'source': 'resnet32',
+      'method': method,
+      'order': '',
+      'level': 2,
+      'replicate': replicate,
+      'test_accuracy': value,
+      'sparsity': 0.3,
+    }
+    for method, values in (('imp', [0.9, 0.91, 0.9]), ('snip', [0.8] * 3))
+    for replicate, value in enumerate(values)
+  ]
+  lost = [rows.pop(1)]
+  found = summary.cells(rows, lost)
+  assert summary.text(found[0]) == '90.00 ± 0.00, 1 of 3 diverged'
+  judged = judge(better('imp', 'snip'), found)
+  assert judged.difference == pytest.approx(100 * (0.6 - 0.8))
+  assert judged.verdict == 'undecided'
+  (none,) = summary.cells([], lost)
+  assert summary.text(none) == '1 of 1 diverged'
 
 
 def test_no_claim_is_supported_that_a_pair_contradicts():
@@ -326,8 +494,8 @@ def test_published_numbers_find_ours():
 def test_the_transfer_matrix_is_against_the_targets_own_imp():
   low = cells(imp=[0.9, 0.92], ett__append=[0.88, 0.91], ett__other=[0.5, 0.5])
   high = [dataclasses.replace(cell, level=5) for cell in low]
-  ((pair, found),) = summary.transfers([*low, *high]).items()
+  ((pair, found),) = comparison.transfers([*low, *high]).items()
   assert pair == ('ResNet-20', 'ResNet-32')
   assert (found.better.level, found.better.order) == (5, 'append')
   assert found.difference == pytest.approx(-0.015)
-  assert summary.transfers(cells(ett__append=[0.9])) == {}
+  assert comparison.transfers(cells(ett__append=[0.9])) == {}

@@ -1,5 +1,6 @@
 """Every file in configs/ and experiments/ is a study that could run."""
 
+import csv
 import dataclasses
 import importlib.util
 import re
@@ -10,8 +11,11 @@ import pytest
 from elth_jax import datasets, reproduction
 from elth_jax.runner import session
 from elth_jax.study import data, estimate
+from elth_jax.study.claims import Claim, claim_ids
 from elth_jax.study.graph import build
 from elth_jax.study.nodes import Train
+from elth_jax.study.scope import level_at
+from elth_jax.study.sides import Side
 from elth_jax.study.spec import read_config
 from tests.conftest import make_dataset
 
@@ -64,20 +68,54 @@ def test_configs_build_their_graph_and_say_how_to_run_it(
 
 
 def speaks_of_what_is_trained(spec, nodes):
-  """Every claim has both sides in the study; only `small` may lack some."""
+  """At the paper's scale, every claim has both sides and its levels."""
   runs = [node for node in nodes.values() if isinstance(node, Train)]
   asked = ('method', 'order', 'source', 'source_dataset')
   ways = {tuple(n.subject.columns().get(k, '') for k in asked) for n in runs}
-  ways |= {
-    (f'barrier_{method}', *way)
-    for method, *way in ways
-    if method in spec.analyses.connectivity
-  }
+  ways |= {(*way, spec.dataset) for *way, elsewhere in ways if not elsewhere}
   assert spec.paper.title and spec.paper.question
-  for claim in spec.paper.claims:
+  for claim in spec.paper.claims if spec.paper.scale == 'paper' else ():
     for side in (claim.one, claim.other):
-      known = any(side.matches(*way) for way in ways)
-      assert known or spec.paper.scale != 'paper', (claim, side)
+      if isinstance(side, Side):
+        plain = dataclasses.replace(side, method=side.trained)
+        assert any(plain.matches(*way) for way in ways), (claim, side)
+        if side.measure == 'barrier':
+          assert side.trained in spec.analyses.connectivity
+    levels = {level_at(s, spec.prune_fraction) for s in claim.sparsities}
+    assert levels | {*claim.levels} <= {*spec.compare_levels}, claim
+    on = {*claim.targets, claim.against} - {''}
+    assert on <= {*spec.targets, 'all'}, claim
+
+
+def test_no_claim_of_the_papers_is_lost():
+  """experiments/claims.csv lists them; a claim of a config says which it is."""
+  with (ROOT / 'experiments/claims.csv').open(newline='') as file:
+    listed = list(csv.DictReader(file))
+  assert len({row['id'] for row in listed}) == len(listed) == 98
+  said = {}
+  for path, argument in CONFIGS:
+    for text in config_of(path, argument).paper.claims:
+      for number in claim_ids(Claim.parse(text).where):
+        said.setdefault(str(number), set()).add(path.name)
+  for row in listed:
+    files = set(row['experiments'].split())
+    assert all((ROOT / 'experiments' / name).is_file() for name in files)
+    if row['kind'] == 'claim':
+      assert files <= said.get(row['id'], set()), row
+    else:
+      assert row['kind'] in ('setup', 'number') and row['id'] not in said
+  assert said.keys() <= {row['id'] for row in listed}
+
+
+def test_the_scale_of_the_paper_has_its_numbers():
+  numbers = {}
+  for path, argument in CONFIGS:
+    count = len(config_of(path, argument).paper.published)
+    numbers[path.stem] = numbers.get(path.stem, 0) + count
+  assert numbers['elth_table3'] == 15
+  assert numbers['elth_table5_mlp'] == numbers['elth_table5_vgg'] == 9
+  assert numbers['elth_table1'] == 30 + 2  # and the costs of table 2
+  assert numbers['elth_table6'] == 2 * 5
 
 
 def test_the_ladder_has_every_pair_of_the_paper():

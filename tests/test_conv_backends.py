@@ -136,3 +136,26 @@ def test_depthwise_against_xla(backend, stride):
     )
     found = backend.leave(out)
     np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_tickets_side_by_side_are_convolved_as_alone():
+  """Values and both gradients, with images of each and with shared ones."""
+  generator = np.random.default_rng(0)
+  images = jnp.asarray(generator.standard_normal((3, 2, 5, 6, 4)))
+  kernels = jnp.asarray(generator.standard_normal((3, 3, 3, 4, 5)))
+  cotangents = jnp.asarray(generator.standard_normal((3, 2, 3, 3, 5)))
+
+  def pulled(images, kernel, cotangent):
+    conv = conv_backends.NHWC_EACH.conv
+    out, pull = jax.vjp(lambda i, k: conv(i, k, 2), images, kernel)
+    return out, *pull(cotangent)
+
+  for shared in (False, True):
+    axes = (None if shared else 0, 0, 0)
+    given = images[0] if shared else images
+    found = jax.vmap(pulled, axes)(given, kernels, cotangents)
+    for i in range(3):
+      own = images[0 if shared else i]
+      out, pull = jax.vjp(lambda x, k: oracle(x, k, 2), own, kernels[i])
+      for one, other in zip(found, (out, *pull(cotangents[i])), strict=True):
+        np.testing.assert_allclose(one[i], other, rtol=1e-4, atol=1e-5)

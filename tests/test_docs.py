@@ -43,6 +43,14 @@ def test_safety(tmp_path, monkeypatch):
   assert (tmp_path / 'my-ticket' / 'README.md').is_file()
 
 
+def test_tickets_in_use(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  names = {}
+  for example in examples('docs/tickets.md'):
+    exec(example, names)
+  assert counts(names['masks'])[0] < counts(names['dense'].masks)[0]
+
+
 def test_the_transformations(capsys, dataset, recipe):
   """Also trains the page's own family, which is not built of our layers."""
   value, mirror, explained, doubled, encoder, registered = examples(

@@ -31,7 +31,15 @@ def test_a_folder_holds_the_ticket_and_its_card(ticket, tmp_path):
   ticket.save_pretrained(tmp_path / 'a')
   same(Ticket.from_pretrained(tmp_path / 'a'), ticket)
   names = {path.name for path in (tmp_path / 'a').iterdir()}
-  assert names == {'ticket.safetensors', 'README.md', 'sparsity.png'}
+  assert names == {
+    'ticket.safetensors',
+    'README.md',
+    'sparsity.png',
+    'config.json',
+  }
+  config = json.loads((tmp_path / 'a' / 'config.json').read_text())
+  assert config['architecture'] == {'name': 'resnet8', 'width': 2}
+  assert config['files'] == {'rewound': 'ticket.safetensors'}
   card = (tmp_path / 'a' / 'README.md').read_text()
   assert '# Ticket of resnet8 at 50.' in card
   assert '| `dataset` | `tiny` |' in card and '{"epochs": 3}' in card
@@ -55,6 +63,40 @@ def test_a_card_shows_what_a_ticket_says_as_text(ticket, tmp_path):
   assert [line for line in card.splitlines() if line.startswith('# ')] == [
     rows[0]
   ]
+
+
+def test_rewound_and_trained_stand_side_by_side(ticket, tmp_path):
+  trained = ticket.derive(
+    provenance={**ticket.provenance, 'dataset': 'mnist', 'test_accuracy': 0.91},
+    state='trained',
+  )
+  ticket.save_pretrained(
+    tmp_path, beside=trained, license='apache-2.0', base_model='me/resnet20'
+  )
+  assert Ticket.from_pretrained(tmp_path).state == 'rewound'
+  same(Ticket.from_pretrained(tmp_path, state='trained'), trained)
+  card = hub.ModelCard.load(tmp_path / 'README.md')
+  assert card.data.license == 'apache-2.0'
+  assert card.data.datasets == ['tiny']
+  assert card.data.base_model == 'me/resnet20'
+  (result,) = card.data.eval_results
+  assert (result.metric_value, result.dataset_name) == (0.91, 'MNIST')
+  assert 'network trained is\nin `trained.safetensors`' in card.text
+  with pytest.raises(ValueError, match='both tickets are rewound'):
+    ticket.save_pretrained(tmp_path, beside=ticket)
+  with pytest.raises(TypeError, match='licence'):
+    ticket.save_pretrained(tmp_path, licence='mit')
+  trained.save_pretrained(tmp_path / 'alone')
+  assert Ticket.from_pretrained(tmp_path / 'alone').state == 'trained'
+  with pytest.raises(FileNotFoundError, match='has no ticket'):
+    Ticket.from_pretrained(tmp_path / 'alone', state='rewound')
+
+
+def test_what_a_ticket_says_cannot_change_the_metadata(ticket, tmp_path):
+  evil = 'x\n---\nlicense: mit'
+  ticket.derive(provenance={'dataset': evil}).save_pretrained(tmp_path)
+  card = hub.ModelCard.load(tmp_path / 'README.md')
+  assert card.data.license is None and card.data.datasets == [evil]
 
 
 def test_push_and_pull(ticket, tmp_path, monkeypatch):

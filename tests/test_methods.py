@@ -27,6 +27,7 @@ DATASET = make_dataset()
 MATCHED = (
   'imp', 'reinit', 'random', 'magnitude', 'snip', 'grasp', 'synflow',
   'reinit_local', 'reinit_global', 'rigl', 'rigl_x5', 'set',
+  'random_longer', 'imp_oneshot', 'imp_from_start',
 )  # fmt: skip
 
 

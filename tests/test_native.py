@@ -1,6 +1,7 @@
 """The C++ kernels against float64, and how they are compiled and kept."""
 
 import functools
+import json
 import logging
 import shlex
 import shutil
@@ -14,12 +15,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from elth_jax import Ticket, datasets
 from elth_jax.families import architecture
 from elth_jax.nn import conv_backends
 from elth_jax.nn.default_backend import default_backend, kernels
 from elth_jax.nn.native import calls, library
 from elth_jax.nn.native.backend import native_backend
 from elth_jax.process import processor
+from elth_jax.process.older_jax import enable_x64
+from elth_jax.process.signals import StudyStopped
+from elth_jax.runner import session
+from elth_jax.study.config import base_config
+from elth_jax.training import loop
+from elth_jax.training.recipe import Recipe
+from elth_jax.workdir.store import StoreError
+from tests.conftest import make_dataset
 
 BEST = library.best_instructions()
 OTHERS = [name for name in library.INSTRUCTIONS if name != BEST]
@@ -217,7 +227,7 @@ def check_norm(kernels_, shape, relu, with_residual):
 
     return both(*given)
 
-  with jax.enable_x64(True):
+  with enable_x64():
     expected = run(conv_backends.GCHWN, jnp.float64)
   found = run(native_backend(kernels_), jnp.float32)
   leaves = zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True)
@@ -405,3 +415,43 @@ def test_the_switch_chooses():
   assert kernels(conv_backends.GCHWN) == ''
   mlp = architecture('mlp2', (8, 8, 1), 10, 4)
   assert mlp.backend(native='on') is conv_backends.GCHWN  # it has no use
+
+
+def test_kernels_are_recorded_and_a_run_is_finished_by_those_that_began_it(
+  tmp_path, monkeypatch, capsys
+):
+  monkeypatch.setitem(datasets.DATASETS, 'tiny', make_dataset)
+  monkeypatch.setattr(loop, 'SEGMENT_SECONDS', 0.0)  # many segments
+
+  def start(kernels_, asked_to_stop=lambda: False, **values):
+    monkeypatch.setattr(session, 'record_kernels', lambda *_: kernels_)
+    config = base_config(
+      recipe=Recipe(batch_size=8, epochs=3, drop_epochs=(2,), rewind_step=2),
+      dataset='tiny',
+      sources=('mlp2',),
+      targets=('mlp2',),
+      methods=('imp',),
+      width=4,
+      levels=1,
+      compare_levels=(1,),
+      **{'replicates': 1, 'checkpoint_seconds': 1e-9, **values},
+    )
+    return session.run(config, tmp_path, asked_to_stop)
+
+  with pytest.raises(StudyStopped):
+    start('native-x', lambda: any(tmp_path.glob('partial/*/step-*')))
+  with pytest.raises(StoreError, match=r'half trained.*--config\.native=on'):
+    start('')
+  with pytest.raises(StoreError, match='the compiler that began it'):
+    start('native-y')
+  assert start('native-x')
+  (manifest, *_) = tmp_path.glob('runs/*/manifest.json')
+  ticket = Ticket.load(tmp_path / 'tickets/mlp2-r0-rewind.safetensors')
+  about = json.loads(manifest.read_text())['about']
+  for versions in (about['versions'], ticket.provenance['versions']):
+    assert versions['kernels'] == 'native-x'
+  capsys.readouterr()
+  assert start('', replicates=2)
+  assert "kernels was native-x, now XLA's" in capsys.readouterr().out
+  new = Ticket.load(tmp_path / 'tickets/mlp2-r1-rewind.safetensors')
+  assert 'kernels' not in new.provenance['versions']

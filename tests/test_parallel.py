@@ -28,10 +28,11 @@ def test_ways_to_run_tickets(text, lanes, devices, share):
 
 def test_memory_limits_tickets_on_an_accelerator(monkeypatch):
   class Device:
+    platform = 'gpu'
+
     def memory_stats(self):
       return {'bytes_limit': 2 * 4 * 4 * NET.outputs() * 8 * 3}  # half: three
 
-  monkeypatch.setattr(jax, 'default_backend', lambda: 'gpu')
   monkeypatch.setattr(jax, 'local_devices', lambda: [Device(), Device()])
   assert Parallel.parse('auto').lanes(NET, 8) == 2 * 3
   assert Parallel.parse('auto').lanes(NET, 8000) == 2  # at least one on each

@@ -3,7 +3,12 @@ import numpy as np
 import pytest
 
 from elth_jax.training.recipe import Recipe
-from elth_jax.training.sampling import draw_epoch, load_batch
+from elth_jax.training.sampling import (
+  crop_by_selects,
+  crop_by_slices,
+  draw_epoch,
+  load_batch,
+)
 
 RECIPE = Recipe(batch_size=8, flip=True, crop_padding=2)
 PLAIN = Recipe(batch_size=8, flip=False, crop_padding=0)
@@ -30,7 +35,10 @@ def test_augmentation_is_a_flip_and_a_crop_of_zero_padded_images():
   labels = np.arange(21, dtype=np.int32)
   batch = {k: v[2] for k, v in draw_epoch(RECIPE, 21, 0, 0).items()}
   chosen, truth, weights = load_batch(
-    RECIPE, batch, (jnp.asarray(images), jnp.asarray(labels))
+    RECIPE,
+    batch,
+    (jnp.asarray(images).reshape(21, -1), jnp.asarray(labels)),
+    images.shape[1:],
   )
   assert chosen.dtype == jnp.uint8
   np.testing.assert_array_equal(weights, batch['index'] >= 0)
@@ -45,6 +53,17 @@ def test_augmentation_is_a_flip_and_a_crop_of_zero_padded_images():
     assert truth[i] == batch['index'][i]
 
 
+def test_crops_are_the_same_with_and_without_slices():
+  generator = np.random.default_rng(0)
+  padded = generator.integers(0, 256, (25, 9, 10, 3)).astype(np.uint8)
+  rows, columns = np.divmod(np.arange(25, dtype=np.int32), 5)
+  offsets = np.stack([rows, columns], 1)
+  np.testing.assert_array_equal(
+    crop_by_selects((5, 6, 3), jnp.asarray(padded), jnp.asarray(offsets)),
+    crop_by_slices((5, 6, 3), jnp.asarray(padded), jnp.asarray(offsets)),
+  )
+
+
 def test_offsets_cover_the_whole_margin():
   offsets = draw_epoch(RECIPE, 4000, 0, 0)['offset']
   assert set(np.unique(offsets)) == set(range(5))
@@ -57,12 +76,15 @@ def test_nothing_is_drawn_for_what_a_recipe_does_not_do():
 
 @pytest.mark.parametrize('recipe', [RECIPE, PLAIN])
 def test_batches_have_one_shape(recipe):
-  images, labels = jnp.zeros((21, 4, 4, 1), jnp.uint8), jnp.zeros(21, int)
+  images, labels = jnp.zeros((21, 16), jnp.uint8), jnp.zeros(21, int)
   epoch = draw_epoch(recipe, 21, 0, 0)
   shapes = {
-    load_batch(recipe, {k: v[i] for k, v in epoch.items()}, (images, labels))[
-      0
-    ].shape
+    load_batch(
+      recipe,
+      {k: v[i] for k, v in epoch.items()},
+      (images, labels),
+      (4, 4, 1),
+    )[0].shape
     for i in range(3)
   }
   assert shapes == {(8, 4, 4, 1)}

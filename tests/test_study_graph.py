@@ -5,7 +5,7 @@ import pytest
 from elth_jax.study.estimate import describe, duration
 from elth_jax.study.graph import build
 from elth_jax.study.nodes import Derive, Run, Train
-from elth_jax.study.spec import StudySpec
+from elth_jax.study.spec import Analyses, StudySpec
 from elth_jax.training.recipe import Recipe
 
 SPEC = StudySpec(
@@ -196,3 +196,52 @@ def test_sources_of_another_data_set_are_found_there(dataset):
   kept = [n for n in runs if n.subject.method in ('imp', 'random')]
   kept = [node for node in kept if node.name not in away]
   assert kept and all(alone[n.name].key == n.key for n in kept)
+
+
+def test_a_dense_network_trained_twice_as_long(dataset):
+  before = keys(SPEC, dataset)
+  spec = dataclasses.replace(SPEC, analyses=Analyses(doubled=True))
+  nodes = planned(spec, dataset)
+  assert before.items() <= keys(spec, dataset).items()
+  added = [node for name, node in nodes.items() if name not in before]
+  assert {node.subject.target for node in added} == {'resnet8', 'resnet20'}
+  for node in added:
+    assert node.subject.method == 'dense_doubled' and node.subject.level == 0
+    assert (node.start, node.stop) == (2, 18)
+    assert node.recipe.drop_epochs == (4,)
+
+
+def test_levels_may_have_orders_of_their_own(dataset):
+  shared = planned(SPEC, dataset)
+  spec = dataclasses.replace(SPEC, data_order='by_level')
+  own = planned(spec, dataset)
+  seeds = {own[f'resnet20-r0-imp-level{k:02}'].seed for k in (1, 2, 3)}
+  assert len(seeds) == 3
+  assert {shared[f'resnet20-r0-imp-level{k:02}'].seed for k in (1, 2)} == {0}
+  dense = 'resnet20-r0-dense'
+  assert own[dense].key == shared[dense].key
+
+
+def test_methods_that_train_as_long_as_the_search(dataset):
+  spec = dataclasses.replace(SPEC, methods=('random_longer', 'dense_longer'))
+  nodes = planned(spec, dataset)
+  for level in (2, 3):
+    for name in ('random', 'dense'):
+      run = nodes[f'resnet20-r0-{name}_longer-level{level:02}']
+      assert run.recipe.epochs == 3 * (level + 1)
+
+
+def test_other_kinds_of_pruning_what_was_trained(dataset):
+  spec = dataclasses.replace(
+    SPEC, methods=('imp', 'imp_oneshot', 'imp_from_start')
+  )
+  nodes = planned(spec, dataset)
+  assert keys(SPEC, dataset)['resnet20-r0-dense'] == (
+    nodes['resnet20-r0-dense'].key
+  )
+  once = nodes['resnet20-r0-imp-oneshot-level03-ticket']
+  assert once.parents['trained'] == 'resnet20-r0-dense'
+  assert once.fraction == pytest.approx(1 - 0.8**3, abs=1e-2)
+  early = nodes['resnet20-start-r0-imp-from-start-level03']
+  assert (early.start, early.stop) == (0, 9)
+  assert nodes['resnet20-start-r0-dense'].subject.method == 'imp_from_start'

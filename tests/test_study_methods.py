@@ -83,7 +83,9 @@ def test_every_method_at_its_sparsity(finished):
     method = METHODS[row['method']]
     if method.pruned_by == 'leaf':  # layers round up, the head is never pruned
       assert float(row['sparsity']) == pytest.approx(float(imp), abs=0.02)
-    elif not method.from_source:
+    elif row['method'] == 'dense_longer':
+      assert float(row['sparsity']) == 0
+    elif not method.from_source or row['method'] == 'ett_matched':
       assert float(row['sparsity']) == pytest.approx(float(imp), abs=1e-9)
 
 
@@ -110,6 +112,15 @@ def test_costs(finished):
   )
   assert run['imp', '2'] < run['dpf', '2'] < dense
   assert int(found['rigl_x5', '2']['steps']) == 5 * 12 - 2
+  for name in ('dense_longer', 'random_longer'):  # as IMP's three trainings
+    assert int(found[name, '2']['steps']) == 3 * 12 - 2
+    assert search[name, '2'] == search['dense', '0']
+  # pruned at once, after one training
+  once = dense + search['dense', '0']
+  assert search['imp_oneshot', '2'] == pytest.approx(once)
+  # from initialisation, so r steps more and no rewind steps
+  assert int(found['imp_from_start', '2']['steps']) == 12
+  assert search['imp_from_start', '0'] == 0
 
 
 def test_analyses(finished):

@@ -419,7 +419,10 @@ def test_one_replicate_and_no_plural(tmp_path, capsys):
   into = tmp_path / 'docs'
   assert reproduction.main([str(tmp_path), f'--into={into}']) == 0
   out = capsys.readouterr().out
-  assert 'test accuracy, %\n' in out and '1 file is damaged' in out
+  assert (
+    'test accuracy, % (sparsity that it has)\n' in out
+    and '1 file is damaged' in out
+  )
   page = (tmp_path / 'report.html').read_text(encoding='utf-8')
   words = re.sub(r'<svg.*?</svg>', '', page, flags=re.S)
   words = words.partition('<h2>Configuration')[0]

@@ -52,7 +52,11 @@ def by_hand(trainer, net, recipe, dataset, ticket, seed, start, stop):
     images, labels, _ = load_batch(
       recipe,
       batch,
-      (jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels)),
+      (
+        jnp.asarray(dataset.train_images).reshape(trainer.examples, -1),
+        jnp.asarray(dataset.train_labels),
+      ),
+      dataset.stored_shape,
     )
     images = (np.asarray(images) / 255 - dataset.mean[0]) / dataset.std[0]
     grads, new = loss_and_grad(

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -94,7 +94,12 @@ class Architecture:
     made = self.family.module(self, backend or self.backend())
     return checked(made, self.family.name)
 
-  def backend(self, tickets: int = 1, native: Native = 'auto') -> ConvBackend:
+  def backend(
+    self,
+    tickets: int = 1,
+    native: Native = 'auto',
+    devices: Sequence[jax.Device] | None = None,
+  ) -> ConvBackend:
     """How this network's convolutions are computed; see `default_backend`.
 
     C++ kernels are compiled only for a network that has convolutions, made of
@@ -102,7 +107,7 @@ class Architecture:
     """
     kernels = named_leaves(self.shapes()['params']) if self.is_own else []
     convolves = any(len(leaf.shape) == 4 for _, leaf in kernels)
-    return default_backend(tickets, native if convolves else 'off')
+    return default_backend(tickets, native if convolves else 'off', devices)
 
   @property
   def is_own(self) -> bool:

@@ -26,3 +26,33 @@ def imp_layerwise(tickets, setting):
   """IMP that prunes the same share of every layer (OneTicket's figure 1)."""
   del setting
   return tickets['imp']
+
+
+@register(
+  'imp_oneshot',
+  'imp',
+  label='One-shot pruning, rewound',
+  pruned_by='global',
+  once=True,
+  colour='#7B3294',
+  marker='p',
+)
+def imp_oneshot(tickets, setting):
+  """The trained dense network pruned once to a level's sparsity, rewound."""
+  del setting
+  return tickets['imp']
+
+
+@register(
+  'imp_from_start',
+  'imp',
+  label='IMP, no late resetting',
+  pruned_by='global',
+  rewound_to='start',
+  colour='#C2A5CF',
+  marker='*',
+)
+def imp_from_start(tickets, setting):
+  """IMP whose tickets go back to initialisation, not to the rewind step."""
+  del setting
+  return tickets['imp']

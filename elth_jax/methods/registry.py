@@ -97,9 +97,14 @@ class Method:
       report tests that claim where a config names none.
     dynamic: the entry of `dynamic.DYNAMIC` that changes masks in training, if
       any.
-    times: how many times longer it is trained.
-    pruned_by: for iterative pruning, what a level ranks weights over: `global`
-      or each `leaf`; empty for methods that make a ticket at once.
+    times: how many times longer it is trained; `search` for as long as IMP
+      took to find the ticket of that level and to train it.
+    pruned_by: for magnitude pruning of what was trained, what it ranks weights
+      over: `global` or each `leaf`; empty for methods that make a ticket from
+      other tickets.
+    once: whether it prunes the trained dense network once, for each level, in
+      place of level by level.
+    rewound_to: the rewind step r, or the `start`: no late resetting.
     version: raised when a mended method makes other tickets; enters the keys
       of its nodes when it is not 1.
     colour: of its lines in figures, as `#RRGGBB`.
@@ -116,8 +121,10 @@ class Method:
   doc: str = ''
   claimed_worse: bool = False
   dynamic: str = ''
-  times: int = 1
+  times: int | Literal['search'] = 1
   pruned_by: Literal['', 'global', 'leaf'] = ''
+  once: bool = False
+  rewound_to: Literal['rewind', 'start'] = 'rewind'
   version: int = 1
   colour: str = ''
   marker: str = ''
@@ -127,6 +134,11 @@ class Method:
   def from_source(self) -> bool:
     """Whether its ticket comes from another network's."""
     return 'source' in self.needs
+
+  def times_at(self, level: int) -> int:
+    """How many times longer it is trained at a level of IMP."""
+    # IMP has trained levels 0 to level - 1, and trains this one
+    return level + 1 if self.times == 'search' else self.times
 
   @property
   def styles(self) -> tuple[Style, ...]:

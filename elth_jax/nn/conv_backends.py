@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from elth_jax.nn import products
+from elth_jax.nn.each import conv_of_each
 
 EXAMPLES = 'examples'  # the mapped axis over which a batch may be split
 GROUP_PIXELS = 2**14  # of the images that are convolved at once
@@ -30,7 +31,7 @@ class ConvBackend:
   """One layout of activations, with the operations that depend on it.
 
   Attributes:
-    name: `nhwc`, `nhwc_products`, `gchwn` or `native`.
+    name: `nhwc`, `nhwc_each`, `nhwc_products`, `gchwn` or `native`.
     axes: the axes of activations in this layout, as letters; G counts groups
       of examples.
     conv: (activations, HWIO kernel, stride) -> activations; odd square
@@ -241,10 +242,11 @@ class ByPrimitives(ConvBackend):
 
 NHWC = ConvBackend('nhwc', 'NHWC', _conv_nhwc)
 COUNTED = ByPrimitives('nhwc', 'NHWC', _conv_nhwc)
+NHWC_EACH = ConvBackend('nhwc_each', 'NHWC', conv_of_each(_conv_nhwc))
 NHWC_PRODUCTS = ConvBackend('nhwc_products', 'NHWC', _conv_nhwc_products)
 GCHWN = ConvBackend('gchwn', 'GCHWN', products.conv)
 
 
 CONV_BACKENDS = {
-  backend.name: backend for backend in (NHWC, NHWC_PRODUCTS, GCHWN)
+  backend.name: backend for backend in (NHWC, NHWC_EACH, NHWC_PRODUCTS, GCHWN)
 }

@@ -3,38 +3,49 @@
 import functools
 import logging
 import os
+from collections.abc import Sequence
 from typing import Literal
 
 import jax
 
-from elth_jax.nn.conv_backends import GCHWN, NHWC, NHWC_PRODUCTS, ConvBackend
+from elth_jax.nn.conv_backends import GCHWN, NHWC, NHWC_EACH, ConvBackend
 from elth_jax.nn.native import library
 from elth_jax.nn.native.backend import NativeBackend, native_backend
+from elth_jax.process.devices import platform_of
 
 Native = Literal['auto', 'on', 'off']
 SWITCH = '--config.native'
 
 
-def default_backend(tickets: int = 1, native: Native = 'auto') -> ConvBackend:
-  """The backend for JAX's platform and for tickets that share a device.
+def default_backend(
+  tickets: int = 1,
+  native: Native = 'auto',
+  devices: Sequence[jax.Device] | None = None,
+) -> ConvBackend:
+  """The backend for some devices and for tickets that share one of them.
 
-  Measured on CPU; elsewhere it is what is known of GPUs' tensor cores.
+  Measured on CPU; for TPU and GPU by their compilers' figures
+  (docs/accelerators.md).
 
   Args:
     tickets: how many share a device.
     native: whether C++ kernels compute on a CPU: `auto` if they can be had and
       vectors are wide (a notice is logged once if not), `on` or `off`.
+    devices: what it is for, described ones too; JAX's own by default.
 
   Raises:
     library.UnavailableError: if `native` is on and the kernels cannot be had.
   """
-  if jax.default_backend() != 'cpu':
+  platform = platform_of(devices)
+  if platform != 'cpu':
     if native == 'on':
       raise library.UnavailableError(
         f'{SWITCH}=on: the kernels are for a CPU, and JAX uses a '
-        f'{jax.default_backend()}; set {SWITCH}=auto, or JAX_PLATFORMS=cpu'
+        f'{platform}; set {SWITCH}=auto, or JAX_PLATFORMS=cpu'
       )
-    return NHWC if tickets == 1 else NHWC_PRODUCTS
+    if tickets == 1 or in_turn(devices):
+      return NHWC
+    return NHWC_EACH
   if native == 'off':
     return GCHWN
   found, why = _native(os.environ.get('CXX'), os.environ.get('PATH'))
@@ -46,6 +57,15 @@ def default_backend(tickets: int = 1, native: Native = 'auto') -> ConvBackend:
     )
   _notice_once(why)
   return GCHWN
+
+
+def in_turn(devices: Sequence[jax.Device] | None = None) -> bool:
+  """Whether tickets that share a device are trained one after the other.
+
+  So on a TPU, where one ticket fills a core: side by side, 8 tickets cost 11
+  times as many cycles as one, or 37 times as products.
+  """
+  return platform_of(devices) == 'tpu'
 
 
 def kernels(backend: ConvBackend) -> str:

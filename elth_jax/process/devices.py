@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -20,6 +21,15 @@ class DeviceError(RuntimeError):
 def suitable_cpu_devices() -> int:
   """How many devices to split a CPU into: one for each core, up to 8."""
   return min(usable_cores(), MOST_CPU_DEVICES)
+
+
+def platform_of(devices: Sequence[jax.Device] | None = None) -> str:
+  """`cpu`, `gpu` or `tpu`: what some devices are; JAX's own by default.
+
+  Devices that are only described (`elth_jax.aot`) are of another platform
+  than JAX's own, so programs are chosen for the devices that they are for.
+  """
+  return devices[0].platform if devices else jax.default_backend()
 
 
 def split_cpu() -> None:

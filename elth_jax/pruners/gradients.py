@@ -16,6 +16,7 @@ import numpy as np
 import optax
 
 from elth_jax.masks import apply_masks
+from elth_jax.process.precision import products_in
 from elth_jax.trees import (
   PyTree,
   check_same_leaves,
@@ -153,9 +154,10 @@ def _loss(params, apply, variables, inputs, labels, temperature):
 
 @functools.partial(jax.jit, static_argnums=0)
 def _gradient(apply, variables, inputs, labels, temperature):
-  return jax.grad(_loss)(
-    variables['params'], apply, variables, inputs, labels, temperature
-  )
+  with products_in('highest'):
+    return jax.grad(_loss)(
+      variables['params'], apply, variables, inputs, labels, temperature
+    )
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -174,7 +176,8 @@ def _hessian_product(apply, variables, inputs, labels, temperature, vector):
       jnp.vdot(_widened(slopes[name]), v) for name, v in vector.items()
     )
 
-  return jax.grad(along)(variables['params'])
+  with products_in('highest'):
+    return jax.grad(along)(variables['params'])
 
 
 def _mean_over(function, apply, variables, batches, temperature, *more):

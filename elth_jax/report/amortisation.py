@@ -20,12 +20,16 @@ class Cost:
       In whatever unit was asked for, as is `runs`.
     runs: training them, one for each target.
     accuracy: mean test accuracy by target, 0 to 1.
+    method: as in results.csv.
+    source: the network that the ticket was found in, if the method has one.
   """
 
   label: str
   search: float
   runs: float
   accuracy: Mapping[str, float]
+  method: str = ''
+  source: str = ''
 
   @property
   def total(self) -> float:
@@ -63,6 +67,14 @@ def training_times(rows: Sequence[Row], level: int) -> list[Cost]:
   return _costs(rows, level, 'seconds', 1.0)
 
 
+def hours_of(costs: Sequence[Cost]) -> list[Cost]:
+  """Costs in seconds, in hours."""
+  return [
+    dataclasses.replace(c, search=c.search / 3600, runs=c.runs / 3600)
+    for c in costs
+  ]
+
+
 def _costs(
   rows: Sequence[Row], level: int, measure: str, unit: float
 ) -> list[Cost]:
@@ -78,6 +90,8 @@ def _costs(
       sum(_mean(found, f'train_{measure}') for found in targets.values())
       / unit,
       {name: _mean(found, 'test_accuracy') for name, found in targets.items()},
+      (first := next(iter(targets.values()))[0])['method'],
+      first['source'] if _is_shared(first) else '',
     )
     for label, targets in groups.items()
   ]
@@ -92,9 +106,13 @@ def _method_of(row: Row) -> str:
 
 def _search(targets: Mapping[str, Sequence[Row]], name: str) -> float:
   found = [_mean(rows, name) for rows in targets.values()]
-  method = next(iter(targets.values()))[0]['method']
-  shared = method in METHODS and METHODS[method].from_source
+  shared = _is_shared(next(iter(targets.values()))[0])
   return max(found) if shared else sum(found)
+
+
+def _is_shared(row: Row) -> bool:
+  """Whether one search serves all targets."""
+  return row['method'] in METHODS and METHODS[row['method']].from_source
 
 
 def _mean(rows: Sequence[Mapping[str, Any]], name: str) -> float:

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
+from elth_jax.report.comparison import Comparison
 from elth_jax.report.styles import styles_of
-from elth_jax.report.summary import Comparison
 
 
 def connectivity(
@@ -118,7 +118,7 @@ def transfer(matrix: Mapping[tuple[str, str], Comparison]) -> Figure:
   """Accuracy of elastic tickets minus that of IMP, source by target.
 
   Args:
-    matrix: of `summary.transfers`.
+    matrix: of `comparison.transfers`.
   """
   sources, targets = (
     sorted({pair[side] for pair in matrix}, key=lambda name: (len(name), name))

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from elth_jax.families import pretty
 from elth_jax.masks import layer_densities
 from elth_jax.names import slug
-from elth_jax.report import analysis_figures, figures, summary
+from elth_jax.report import analysis_figures, comparison, figures, summary
 from elth_jax.study.nodes import (
   Connect,
   Derive,
@@ -47,6 +47,7 @@ def all_figures(
     found: what was trained.
     failed: name of a node -> why it failed.
   """
+  found = [cell for cell in found if cell.accuracy]  # not all diverged
   return {
     'Accuracy against sparsity': _accuracies(spec, found),
     'Elastic tickets against IMP': _transfer_matrix(spec, found),
@@ -78,7 +79,7 @@ def _accuracies(spec, found) -> Iterator[NamedFigure]:
 
 
 def _transfer_matrix(spec, found) -> Iterator[NamedFigure]:
-  matrix = summary.transfers(found)
+  matrix = comparison.transfers(found)
   if len(matrix) > 1:
     level = next(iter(matrix.values())).better.level
     yield NamedFigure(

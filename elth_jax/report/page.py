@@ -13,15 +13,16 @@ import matplotlib
 
 from elth_jax import datasets
 from elth_jax.families import pretty
-from elth_jax.methods import METHODS
 from elth_jax.process.signals import StudyStopped
 from elth_jax.process.text import counted
 from elth_jax.reading import as_json
-from elth_jax.report import summary
+from elth_jax.report import comparison, measures, summary
 from elth_jax.report.amortisation import amortise, training_times
+from elth_jax.report.budget import gate
 from elth_jax.report.figures import SVG_SETTINGS
 from elth_jax.report.groups import NamedFigure, all_figures
-from elth_jax.report.results import with_seconds
+from elth_jax.report.layers import layer_sparsities
+from elth_jax.report.results import of_targets, with_seconds, without_result
 from elth_jax.report.verdicts import beside, judge_all
 from elth_jax.study.estimate import duration
 from elth_jax.study.nodes import Connect, Node, Train
@@ -56,13 +57,18 @@ def write_report(
   Raises:
     StudyStopped: if asked to stop; the next start writes the report.
   """
-  found = summary.cells(rows)
-  drops = summary.barriers(
-    (node.subject.columns(), store.result(node)['barrier'])
-    for node in nodes.values()
-    if isinstance(node, Connect) and node.name not in failed
-  )
-  seen = [*found, *drops]
+  found = summary.cells(rows, of_targets(without_result(nodes, failed), spec))
+  timed = with_seconds(rows, nodes, store.seconds())
+  seen = [
+    *found,
+    *measures.all_measures(found, rows, spec, timed),
+    *measures.barriers(
+      (node.subject.columns(), store.result(node)['barrier'])
+      for node in nodes.values()
+      if isinstance(node, Connect) and node.name not in failed
+    ),
+    *measures.layers(layer_sparsities(spec, nodes, store, failed)),
+  ]
   groups = all_figures(spec, nodes, store, found, failed)
   drawn: dict[str, list] = {}
   for title, group in groups.items():
@@ -79,16 +85,15 @@ def write_report(
     title=_title(spec),
     groups=drawn,
     tables=summary.tables(found),
-    claims=summary.claims(found),
-    judgements=judge_all(spec.paper, seen),
-    published=beside(spec.paper.published, seen),
+    claims=comparison.claims(found),
+    gate=gate(rows),
+    judgements=judge_all(spec.paper, seen, spec.prune_fraction),
+    published=beside(spec.paper.published, seen, spec.prune_fraction),
     failed=failed,
     notes=notes,
     collapsed=_collapsed(nodes, store, failed),
     costs=amortise(rows, max(spec.compare_levels)),
-    times=training_times(
-      with_seconds(rows, nodes, store.seconds()), max(spec.compare_levels)
-    ),
+    times=training_times(timed, max(spec.compare_levels)),
     duration=duration,
     trained=counted(len(rows), 'trained network'),
     replicates=counted(spec.replicates, 'replicate'),
@@ -100,8 +105,9 @@ def write_report(
     machine=f'{counted(jax.device_count(), f"{jax.default_backend()} device")}'
     f', {platform.machine()}, Python {platform.python_version()}',
     pretty=pretty,
-    moved={name for name, m in METHODS.items() if m.from_source},
+    sparsity_note=comparison.sparsity_note,
     text=summary.text,
+    with_sparsity=summary.text_with_sparsity,
   )
   store.write('report.html', page)
 

@@ -12,7 +12,13 @@ from elth_jax.families import pretty
 from elth_jax.names import slug
 from elth_jax.process import devices
 from elth_jax.process.text import counted
-from elth_jax.report import analysis_figures, figures, summary
+from elth_jax.report import (
+  analysis_figures,
+  comparison,
+  figures,
+  measures,
+  summary,
+)
 from elth_jax.report.amortisation import training_times
 from elth_jax.report.results import COLUMNS, of_targets, with_seconds
 from elth_jax.report.summary import spread
@@ -139,7 +145,7 @@ def _published(paper, found) -> Iterator[str]:
 
 def _barriers(workdir: Path) -> list:
   """The drops between two trainings of one ticket, where asked for."""
-  return summary.barriers(
+  return measures.barriers(
     (
       manifest.read(folder)['about']['spec']['about'],
       json.loads(manifest.read_file(folder, RESULT))['barrier'],
@@ -154,9 +160,8 @@ def _barrier_table(drops) -> Iterator[str]:
   yield '| two trainings of one ticket | level | largest drop between, points |'
   yield '| --- | ---: | ---: |'
   for cell in drops:
-    mean, margin = summary.interval(
-      [100 * value for value in cell.accuracy.values()]
-    )
+    test = comparison.contrast([(100.0, cell)])
+    mean, margin = test.mean, test.margin()
     yield (
       f'| {pretty(cell.target)}, {cell.label} | {cell.level} | '
       f'{mean:.2f}{summary.spread(margin)} |'
@@ -185,7 +190,7 @@ def _times(workdir: Path, spec, rows) -> Iterator[str]:
 
 def _figures(spec, found, into: Path) -> Iterator[str]:
   drawn = {'accuracy against sparsity': figures.accuracy(spec.targets, found)}
-  matrix = summary.transfers(found)
+  matrix = comparison.transfers(found)
   if len(matrix) > 1:
     drawn['elastic tickets minus IMP, in points'] = analysis_figures.transfer(
       matrix

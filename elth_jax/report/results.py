@@ -77,6 +77,22 @@ def collect(
   return rows
 
 
+def without_result(
+  nodes: Mapping[str, Node], failed: Collection[str]
+) -> list[dict[str, Any]]:
+  """Columns of training runs that diverged, or needed one that did.
+
+  Args:
+    nodes: the study.
+    failed: names of nodes that failed.
+  """
+  return [
+    row_of(node, {})
+    for name, node in nodes.items()
+    if isinstance(node, Train) and name in failed
+  ]
+
+
 def of_targets(
   rows: Iterable[Mapping[str, Any]], spec: StudySpec
 ) -> list[Mapping[str, Any]]:

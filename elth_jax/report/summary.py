@@ -1,21 +1,19 @@
-"""Means over replicates, and what the differences between methods support."""
+"""Means over replicates: a cell for each method, target and level."""
 
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from elth_jax import datasets
 from elth_jax.families import pretty
 from elth_jax.methods import METHODS
+from elth_jax.study.analysis_nodes import DOUBLED
 from elth_jax.transfers import in_words
 
 Row = Mapping[str, Any]
-Verdict = Literal['supported', 'contradicted', 'undecided']
-CONFIDENCE = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +26,16 @@ class Cell:
     method: as in results.csv.
     level: of IMP; 0 is dense.
     sparsity: mean share of zeros, 0 to 1.
-    accuracy: test accuracy by replicate number, 0 to 1.
+    accuracy: test accuracy by replicate number, 0 to 1; of measures, a
+      hundredth of what they are in their unit.
     source: the network that the ticket was found in.
     order: the rule by which it was transformed, if it was.
     dataset: the one that it was found in, if that is not the target's.
+    home: the target's own data set.
+    diverged: numbers of the replicates without a result.
+    ticket: what it has in common with others, beside the replicate: the
+      ticket that it goes back to.
+    exact: whether the values were computed, and do not vary.
   """
 
   target: str
@@ -43,6 +47,15 @@ class Cell:
   source: str = ''
   order: str = ''
   dataset: str = ''
+  home: str = ''
+  diverged: tuple[int, ...] = ()
+  ticket: str = ''
+  exact: bool = False
+
+  @property
+  def outcomes(self) -> dict[int, float]:
+    """What comparisons take, by replicate: a diverged network is at 0."""
+    return {**self.accuracy, **dict.fromkeys(self.diverged, 0.0)}
 
   @property
   def origin(self) -> str:
@@ -52,6 +65,9 @@ class Cell:
 
   @property
   def mean(self) -> float:
+    """Over what was trained to the end; NaN if nothing was."""
+    if not self.accuracy:
+      return math.nan
     return float(np.mean(list(self.accuracy.values())))
 
   @property
@@ -59,25 +75,6 @@ class Cell:
     """Sample standard deviation; 0 for a single replicate."""
     values = list(self.accuracy.values())
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-  """Whether one method is more accurate than another, by a paired t-test.
-
-  Attributes:
-    better: the cell that is claimed to be better.
-    worse: the other one, of the same target and level.
-    difference: mean over replicates of their difference in accuracy.
-    margin: half the width of its 95% confidence interval.
-    verdict: `supported` if the interval lies above 0, `contradicted` if below.
-  """
-
-  better: Cell
-  worse: Cell
-  difference: float
-  margin: float
-  verdict: Verdict
 
 
 def label_of(row: Row) -> str:
@@ -95,139 +92,85 @@ def label_of(row: Row) -> str:
   return f'{method.label} ({source}, {order})'
 
 
-def cells(rows: Iterable[Row]) -> list[Cell]:
-  """One cell for each target, method and level, in the order of the rows."""
-  groups: dict[tuple, list[Row]] = {}
-  for row in rows:
-    identity = row['target'], label_of(row), row['method'], row['level']
-    groups.setdefault(identity, []).append(row)
-  return [
-    Cell(
-      *identity,
-      sparsity=float(np.mean([row['sparsity'] for row in group])),
-      accuracy={row['replicate']: row['test_accuracy'] for row in group},
-      source=group[0]['source'],
-      order=group[0]['order'],
-      dataset=group[0].get('source_dataset', ''),
-    )
-    for identity, group in groups.items()
-  ]
+def cells(rows: Iterable[Row], diverged: Iterable[Row] = ()) -> list[Cell]:
+  """One cell for each target, method and level, in the order of the rows.
 
-
-def barriers(
-  connected: Iterable[tuple[Mapping[str, Any], float]],
-) -> list[Cell]:
-  """Cells of the largest drop of accuracy between two trainings of a ticket.
-
-  Claims name them by `barrier_` and the method, and published numbers too.
+  Dense networks trained twice as long are for `budget.gate` alone.
 
   Args:
-    connected: what a `connect` node is about, and its barrier, 0 to 1.
+    rows: of results.csv.
+    diverged: columns of results.csv of runs without a result.
   """
-  groups: dict[tuple, list[tuple[Mapping[str, Any], float]]] = {}
-  for about, value in connected:
-    label = label_of({'order': '', **about})
-    identity = about['target'], label, about['method'], about['level']
-    groups.setdefault(identity, []).append((about, value))
+  groups: dict[tuple, tuple[list[Row], list[Row]]] = {}
+  for number, some in enumerate((rows, diverged)):
+    for row in some:
+      if row['method'] != DOUBLED:
+        identity = row['target'], label_of(row), row['method'], row['level']
+        groups.setdefault(identity, ([], []))[number].append(row)
   return [
-    Cell(
-      target,
-      label,
-      f'barrier_{method}',
-      level,
-      sparsity=math.nan,
-      accuracy={about['replicate']: value for about, value in group},
-      source=group[0][0]['source'],
-      order=group[0][0].get('order', ''),
-    )
-    for (target, label, method, level), group in groups.items()
+    _cell(identity, done, failed) for identity, (done, failed) in groups.items()
   ]
 
 
-def compare(better: Cell, worse: Cell) -> Comparison:
-  """The paired difference of two cells over the replicates both have."""
-  shared = sorted(better.accuracy.keys() & worse.accuracy.keys())
-  mean, margin = interval(
-    [better.accuracy[r] - worse.accuracy[r] for r in shared]
+def _cell(identity: tuple, done: list[Row], failed: list[Row]) -> Cell:
+  first = [*done, *failed][0]
+  sparsities = [row['sparsity'] for row in done]
+  return Cell(
+    *identity,
+    sparsity=float(np.mean(sparsities)) if done else math.nan,
+    accuracy={row['replicate']: row['test_accuracy'] for row in done},
+    source=first['source'],
+    order=first.get('order', ''),
+    dataset=first.get('source_dataset', ''),
+    home=first.get('dataset', ''),
+    diverged=tuple(row['replicate'] for row in failed),
+    ticket=_ticket_of(first),
   )
-  verdict: Verdict = 'undecided'
-  if abs(mean) > margin:
-    verdict = 'supported' if mean > 0 else 'contradicted'
-  return Comparison(better, worse, mean, margin, verdict)
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-  """Mean, and half the width of its 95% interval by Student's t.
+def _ticket_of(row: Row) -> str:
+  """What the values of a cell may have in common with those of another.
 
-  The width is infinite for a single value.
+  Variants of one ticket go up and down together over replicates; different
+  methods do not.
   """
-  mean, margin = float(np.mean(values)), math.inf
-  if len(values) > 1:
-    spread = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
-    margin = spread * float(quantile)
-  return mean, margin
+  method = METHODS.get(row['method'])
+  if method is None or not method.from_source:
+    return f'{row["target"]} {row["method"]}'
+  origin = ('source_dataset', 'source_optimizer', 'source_width')
+  return ' '.join([row['source'], *(str(row.get(name, '')) for name in origin)])
 
 
-def claims(found: Sequence[Cell]) -> list[Comparison]:
-  """The orderings that E-LTH claims, wherever both sides were trained.
-
-  IMP and every ETT against Reinit, Random and one-shot pruning, on each target
-  at each level.
-  """
-  return [
-    compare(better, worse)
-    for better in found
-    if better.method in ('imp', 'ett')
-    for worse in found
-    if worse.method in METHODS
-    and METHODS[worse.method].claimed_worse
-    and (worse.target, worse.level) == (better.target, better.level)
-  ]
-
-
-def transfers(found: Sequence[Cell]) -> dict[tuple[str, str], Comparison]:
-  """(origin, target) -> its elastic ticket against the target's own IMP.
-
-  Both as people read them.
-
-  At the last level at which both were trained; of several orders, the first.
-  """
-  own = {(c.target, c.level): c for c in found if c.method == 'imp'}
-  moved = [
-    cell
-    for cell in found
-    if cell.method == 'ett' and (cell.target, cell.level) in own
-  ]
-  last = max((cell.level for cell in moved), default=0)
-  matrix: dict[tuple[str, str], Comparison] = {}
-  for cell in moved:
-    if cell.level == last:
-      pair = cell.origin, pretty(cell.target)
-      matrix.setdefault(pair, compare(cell, own[cell.target, last]))
-  return matrix
-
-
-def to_text(rows: Sequence[Row], fit: Callable[[str], str] = str) -> str:
-  """Test accuracy in %, mean and deviation, for a terminal.
+def to_text(
+  rows: Sequence[Row],
+  fit: Callable[[str], str] = str,
+  diverged: Iterable[Row] = (),
+) -> str:
+  """Test accuracy in %, mean, deviation and sparsity, for a terminal.
 
   Args:
     rows: of results.csv.
     fit: puts a cell's text in the terminal's characters, before columns are
       aligned.
+    diverged: columns of results.csv of runs without a result.
   """
-  found = cells(rows)
+  found = cells(rows, diverged)
   several = any(len(cell.accuracy) > 1 for cell in found)
   lines = []
   for target, levels, table in tables(found):
-    about = ' (sd over replicates)' if several else ''
-    lines += ['', f'{pretty(target)}: test accuracy, %{about}']
-    wide = max(32, *(len(label) + 1 for label, _ in table))
-    head = ''.join(f'{name:>15}' for name in levels)
-    lines.append(f'{"sparsity of IMP":<{wide}}{head}')
-    lines += [
-      f'{label:<{wide}}' + ''.join(f'{fit(text(cell)):>15}' for cell in row)
+    about = 'sd over replicates; ' if several else ''
+    title = f'test accuracy, % ({about}sparsity that it has)'
+    lines += ['', f'{pretty(target)}: {title}']
+    texts = [
+      [label, *(fit(text_with_sparsity(cell)) for cell in row)]
       for label, row in table
+    ]
+    texts.insert(0, ['sparsity of IMP', *levels])
+    wide = max(32, *(len(row[0]) + 1 for row in texts))
+    column = max(15, *(len(one) + 2 for row in texts for one in row[1:]))
+    lines += [
+      f'{row[0]:<{wide}}' + ''.join(f'{one:>{column}}' for one in row[1:])
+      for row in texts
     ]
   return '\n'.join(lines)
 
@@ -248,9 +191,15 @@ def tables(
     labels = dict.fromkeys(cell.label for cell in mine if cell.level)
     by = {(cell.label, cell.level): cell for cell in mine}
     # ETT's drifts, so it is the last to speak for a level
-    known = sorted(mine, key=lambda c: c.method != 'ett')
-    nominal = {cell.level: cell.sparsity for cell in known}
-    heads = ['dense'] + [f'{nominal[k]:.2%}' for k in levels]
+    known = sorted(mine, key=lambda c: not _drifts(c))
+    nominal = {
+      cell.level: cell.sparsity
+      for cell in known
+      if not math.isnan(cell.sparsity)
+    }
+    heads = ['dense'] + [
+      f'{nominal[k]:.2%}' if k in nominal else f'level {k}' for k in levels
+    ]
     rows = [
       (label, [by.get((label, level)) for level in levels]) for label in labels
     ]
@@ -261,12 +210,32 @@ def tables(
   return result
 
 
+def _drifts(cell: Cell) -> bool:
+  """Whether its sparsity may be another than the level's."""
+  method = METHODS.get(cell.method)
+  return method is None or method.from_source or 'imp' not in method.needs
+
+
 def text(cell: Cell | None) -> str:
-  """Mean and deviation in %; of a single replicate, its accuracy."""
+  """Mean and deviation in %; of a single replicate, its accuracy.
+
+  Diverged replicates are counted behind.
+  """
   if cell is None:
     return ''
   std = 100 * cell.std if len(cell.accuracy) > 1 else math.nan
-  return f'{100 * cell.mean:.2f}{spread(std)}'
+  shown = f'{100 * cell.mean:.2f}{spread(std)}' if cell.accuracy else ''
+  if cell.diverged:
+    count = len(cell.outcomes)
+    shown += f'{", " if shown else ""}{len(cell.diverged)} of {count} diverged'
+  return shown
+
+
+def text_with_sparsity(cell: Cell | None) -> str:
+  """The same, with the sparsity that the tickets have: `91.2 ± 0.3 (89.3%)`."""
+  if cell is None or cell.method == 'dense' or math.isnan(cell.sparsity):
+    return text(cell)
+  return f'{text(cell)} ({100 * cell.sparsity:.1f}%)'
 
 
 def spread(points: float) -> str:

@@ -1,20 +1,29 @@
 """Whether what a study found supports what a paper claims."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from elth_jax.report.summary import (
-  Cell,
+from elth_jax.report.comparison import (
+  LEVEL,
   Comparison,
   Verdict,
-  compare,
-  interval,
+  contrast,
+  sparsity_note,
+  two_sided,
+)
+from elth_jax.report.pairs import items, level_of, matches
+from elth_jax.report.summary import Cell
+from elth_jax.statistics import Difference, holm, replicates_needed
+from elth_jax.statistics.mixed import (
+  FEWEST,
+  MixedModelError,
+  Observation,
+  mixed_difference,
 )
 from elth_jax.study.claims import Claim
 from elth_jax.study.published import Published
-from elth_jax.study.sides import Side
+from elth_jax.study.scope import PAPERS_FRACTION
 from elth_jax.study.spec import Paper
 
 
@@ -22,102 +31,206 @@ from elth_jax.study.spec import Paper
 class Judgement:
   """One claim, tested.
 
-  The test: for every replicate, the mean over pairs (one for each target,
-  level and match of both sides) of the difference in accuracy; then a 95%
-  interval of Student's t over replicates. `>` is supported if the interval
-  lies above 0 and no pair alone contradicts it, contradicted if it lies below
-  0; `~` is supported if it lies within the points given, contradicted if it
-  lies outside them; all else is undecided.
+  A pair is a target, a level and a match of both sides. `>` is a two-sided
+  test at 5%, of the mean over pairs, or with `everywhere` of each pair: all of
+  them must support it. It is not supported either if a pair alone contradicts
+  it. `~` is two one-sided tests at 5% of each pair, as if `everywhere` were
+  said; `>=` is one of them.
 
   Attributes:
     claim: what was claimed.
     pairs: each pair's own comparison.
-    difference: mean over replicates, in points.
-    margin: half the width of its interval; infinite for one replicate.
-    verdict: of the claim.
+    test: the mean over pairs, in points.
+    p_for: that the claim does not hold, corrected for the claims beside it;
+      below 0.05 it is supported.
+    p_against: that it does, likewise; below 0.05 it is contradicted.
+    needed: how many replicates would decide it, given the mean and the spread
+      found; `None` if it is decided, or nobody can tell.
+    mixed: what a mixed model finds, or why there is none; empty with few
+      replicates.
   """
 
   claim: Claim
   pairs: tuple[Comparison, ...]
-  difference: float
-  margin: float
-  verdict: Verdict
+  test: Difference
+  p_for: float
+  p_against: float
+  needed: int | None = None
+  mixed: str = ''
+
+  @property
+  def difference(self) -> float:
+    """Mean over pairs, in points."""
+    return self.test.mean
+
+  @property
+  def confidence(self) -> float:
+    """Of the interval that the test corresponds to: 95%, or 90%."""
+    return 1 - LEVEL if self.claim.relation == '>' else 1 - 2 * LEVEL
+
+  @property
+  def margin(self) -> float:
+    """Half the width of that interval; infinite for one replicate."""
+    return self.test.margin(self.confidence)
+
+  @property
+  def worst(self) -> Comparison:
+    """The pair that is furthest from what is claimed."""
+    if self.claim.relation == '~':
+      return max(self.pairs, key=lambda pair: abs(pair.difference))
+    return min(self.pairs, key=lambda pair: pair.difference)
+
+  @property
+  def sparsity(self) -> str:
+    """Whether elastic tickets are compared at one sparsity."""
+    return sparsity_note(self.pairs)
+
+  @property
+  def verdict(self) -> Verdict:
+    if min(self.p_for, self.p_against) >= LEVEL:
+      return 'undecided'
+    if self.p_against < self.p_for:
+      return 'contradicted'
+    average = self.claim.relation == '>' and not self.claim.everywhere
+    alone = any(pair.verdict == 'contradicted' for pair in self.pairs)
+    return 'undecided' if average and alone else 'supported'
 
 
 def judge_all(
-  paper: Paper, found: Sequence[Cell]
+  paper: Paper, found: Sequence[Cell], fraction: float = PAPERS_FRACTION
 ) -> list[tuple[Claim, Judgement | None]]:
-  """Every claim of a paper, tested; `None` where no pair was trained."""
-  return [(claim, judge(claim, found)) for claim in paper.claims]
+  """Every claim of a paper, tested; `None` where no pair was trained.
 
+  P-values hold for all claims of the paper together (Holm).
 
-def judge(claim: Claim, found: Sequence[Cell]) -> Judgement | None:
-  """Tests a claim; `None` if the study trained no pair that it speaks of."""
-  pairs = [
-    compare(one, other)
-    for one in found
-    for other in found
-    if _speaks_of(claim, one, other)
+  Args:
+    paper: what it claims.
+    found: the cells of a study.
+    fraction: of the remaining weights that its levels prune.
+  """
+  judged = [judge(claim, found, fraction) for claim in paper.claims]
+  tested = [one for one in judged if one]
+  corrected = iter(holm([min(one.p_for, one.p_against) for one in tested]))
+  return [
+    (claim, one and _corrected(one, next(corrected)))
+    for claim, one in zip(paper.claims, judged, strict=True)
   ]
-  if claim.highest:
-    last = max((_level(pair) for pair in pairs), default=0)
-    pairs = [pair for pair in pairs if _level(pair) == last]
+
+
+def judge(
+  claim: Claim, found: Sequence[Cell], fraction: float = PAPERS_FRACTION
+) -> Judgement | None:
+  """Tests a claim alone; `None` if the study trained no pair that it speaks of.
+
+  Args:
+    claim: what is claimed.
+    found: the cells of a study.
+    fraction: of the remaining weights that its levels prune.
+  """
+  weighted = list(items(claim, found, fraction))
+  pairs = tuple(
+    Comparison(weights[0][1], weights[1][1], test, two_sided(test))
+    for weights in weighted
+    if not math.isnan((test := contrast(weights)).mean)
+  )
   if not pairs:
     return None
-  shared = sorted(
-    set.intersection(
-      *(
-        pair.better.accuracy.keys() & pair.worse.accuracy.keys()
-        for pair in pairs
-      )
-    )
-  )
-  if not shared:
+  share = 1 / len(weighted)
+  total = contrast([(share * w, cell) for item in weighted for w, cell in item])
+  if math.isnan(total.mean):
     return None
-  differences = [
-    float(
-      100 * np.mean([p.better.accuracy[r] - p.worse.accuracy[r] for p in pairs])
-    )
-    for r in shared
-  ]
-  mean, margin = interval(differences)
-  return Judgement(
-    claim, tuple(pairs), mean, margin, _verdict(claim, pairs, mean, margin)
+  total = total.times(100)
+  tests = [pair.test.times(100) for pair in pairs]
+  p_for, p_against = _evidence(claim, total, tests)
+  judged = Judgement(claim, pairs, total, p_for, p_against)
+  return dataclasses.replace(
+    judged,
+    needed=_needed(claim, total, tests) if _open(judged) else None,
+    mixed=_mixed(claim, pairs),
   )
 
 
-def _level(pair: Comparison) -> int:
-  return max(pair.better.level, pair.worse.level)
+def _open(judged: Judgement) -> bool:
+  return judged.verdict == 'undecided'
 
 
-def _verdict(
-  claim: Claim, pairs: Sequence[Comparison], mean: float, margin: float
-) -> Verdict:
-  if claim.within is not None:
-    if abs(mean) + margin <= claim.within:
-      return 'supported'
-    return 'contradicted' if abs(mean) - margin > claim.within else 'undecided'
-  if mean < -margin:
-    return 'contradicted'
-  alone = any(pair.verdict == 'contradicted' for pair in pairs)
-  return 'supported' if mean > margin and not alone else 'undecided'
+def _corrected(judged: Judgement, p: float) -> Judgement:
+  """With the smaller of its p-values corrected, and the other at least so."""
+  new = dataclasses.replace(
+    judged,
+    p_for=p if judged.p_for <= judged.p_against else max(p, judged.p_for),
+    p_against=p
+    if judged.p_against < judged.p_for
+    else max(p, judged.p_against),
+  )
+  if _open(new) and not _open(judged):
+    tests = [pair.test.times(100) for pair in new.pairs]
+    needed = _needed(new.claim, new.test, tests)
+    return dataclasses.replace(new, needed=needed)
+  return new
 
 
-def _speaks_of(claim: Claim, one: Cell, other: Cell) -> bool:
-  if one.target != other.target or one is other:
-    return False
-  levels = {cell.level for cell in (one, other) if cell.method != 'dense'}
+def _evidence(
+  claim: Claim, total: Difference, tests: Sequence[Difference]
+) -> tuple[float, float]:
+  """P-values for and against a claim, each to be compared with 5%."""
+  count = len(tests)
+  if claim.relation == '~':
+    bound = claim.within or 0.0
+    against = min(test.p_outside(bound) for test in tests)
+    return max(test.p_within(bound) for test in tests), min(1, count * against)
+  bound, sides = claim.by, 2  # as a two-sided test
+  if claim.relation == '>=':
+    bound, sides = -(claim.within or 0.0), 1
+  if not claim.everywhere:
+    tests, count = [total], 1
   return (
-    len(levels) < 2
-    and (not claim.levels or levels <= set(claim.levels))
-    and (not claim.targets or one.target in claim.targets)
-    and _is(claim.one, one)
-    and _is(claim.other, other)
+    min(1.0, sides * max(test.p_above(bound) for test in tests)),
+    min(1.0, sides * count * min(test.p_below(bound) for test in tests)),
   )
+
+
+def _needed(
+  claim: Claim, total: Difference, tests: Sequence[Difference]
+) -> int | None:
+  """Of the pair that needs most, where each pair is tested."""
+  within = claim.relation == '~'
+  bound = claim.by if claim.within is None else claim.within
+  bound = -bound if claim.relation == '>=' else bound
+  some = tests if within or claim.everywhere else [total]
+  needed = [replicates_needed(test, bound, within) for test in some]
+  known = [number for number in needed if number is not None]
+  return max(known) if len(known) == len(needed) else None
+
+
+def _mixed(claim: Claim, pairs: Sequence[Comparison]) -> str:
+  """A mixed model's difference in words, where there are replicates enough."""
+  fewest = min(pair.test.replicates for pair in pairs)
+  if fewest < FEWEST or claim.growing or claim.against:
+    return ''
+  found = {
+    (id(cell), replicate): Observation(
+      100 * value,
+      cell is pair.better,
+      f'{cell.target} {level_of((pair.better, pair.worse))}',
+      replicate,
+      cell.ticket,
+    )
+    for pair in pairs
+    for cell in (pair.better, pair.worse)
+    for replicate, value in cell.outcomes.items()
+  }
+  try:
+    mean, margin = mixed_difference(list(found.values()))
+  except MixedModelError as error:
+    return str(error)
+  return f'mixed model: {mean:+.2f} ± {margin:.2f}'
 
 
 def beside(
-  published: Iterable[Published], found: Sequence[Cell]
+  published: Iterable[Published],
+  found: Sequence[Cell],
+  fraction: float = PAPERS_FRACTION,
 ) -> list[tuple[Published, Cell | None]]:
   """Every published number with the cell that answers it, if there is one."""
   return [
@@ -127,15 +240,12 @@ def beside(
         (
           cell
           for cell in found
-          if (cell.target, cell.level) == (number.target, number.level)
-          and _is(number.side, cell)
+          if cell.target == number.target
+          and cell.level == number.level_in(fraction)
+          and matches(number.side, cell)
         ),
         None,
       ),
     )
     for number in published
   ]
-
-
-def _is(side: Side, cell: Cell) -> bool:
-  return side.matches(cell.method, cell.order, cell.source, cell.dataset)

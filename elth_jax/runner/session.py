@@ -23,7 +23,7 @@ from elth_jax.study.graph import build, check_score_batches
 from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec, read_config
-from elth_jax.workdir import history, outputs
+from elth_jax.workdir import history, outputs, reuse
 from elth_jax.workdir.lock import owned
 from elth_jax.workdir.store import Store, StoreError
 
@@ -68,6 +68,7 @@ def run(
   try:
     spec, options = read_config(config, given)
     check_names(spec)  # before any data is read
+    others = reuse.folders(options.reuse)
     if options.dry_run:
       outlines = data.outline(spec)
       check_score_batches(spec, outlines)
@@ -90,6 +91,7 @@ def run(
     with phase('recovery'):
       store.sweep()
       notes = _accept(store, spec, nodes)
+      notes += reuse.take(store, nodes, others)
       changes = history.note_start(store, command)
       runner = Runner(nodes, store, found, options, asked_to_stop)
       runner.recovery.notes[:0] = notes
@@ -134,7 +136,8 @@ def _run(
         runner.asked_to_stop,
       )
     outputs.close(store, made, runner.failed)
-  say(summary.to_text(rows, printable))
+  lost = results.without_result(nodes, runner.failed)
+  say(summary.to_text(rows, printable, results.of_targets(lost, spec)))
   say(f'report: {store.root / "report.html"}')
   say(
     'peak memory: '

@@ -7,16 +7,23 @@ from elth_jax.study.nodes import Connect, Node, Overlap, Subject, Train, Twin
 from elth_jax.study.spec import Analyses
 
 OTHER_ORDER = 1_000_003  # added to a seed: an independent data order
+DOUBLED = 'dense_doubled'  # what results call a dense network trained so
 Place = tuple[str, int, int]  # target, level, replicate
 Add = Callable[[Node], Node]
 
 
-def add(analyses: Analyses, runs: Sequence[Train], add_node: Add) -> None:
+def add(
+  analyses: Analyses,
+  runs: Sequence[Train],
+  dense: Sequence[Train],
+  add_node: Add,
+) -> None:
   """Adds the analyses that a config asks for to a study's graph.
 
   Args:
     analyses: what is asked for.
     runs: the training runs at compared levels.
+    dense: those of the targets' dense networks.
     add_node: takes a node, gives it its key, and returns it.
   """
   for run in runs:
@@ -24,6 +31,23 @@ def add(analyses: Analyses, runs: Sequence[Train], add_node: Add) -> None:
       _connect(analyses, run, add_node)
   if analyses.overlap:
     _overlaps(runs, add_node)
+  if analyses.doubled:
+    for run in dense:
+      _double(run, add_node)
+
+
+def _double(run: Train, add_node: Add) -> None:
+  """A dense network trained twice as long, drops moved alike."""
+  recipe = run.recipe.longer(2)
+  add_node(
+    dataclasses.replace(
+      run,
+      name=f'{run.name}_doubled',
+      subject=dataclasses.replace(run.subject, method=DOUBLED),
+      recipe=recipe,
+      stop=recipe.total_steps(run.data.examples),
+    )
+  )
 
 
 def _connect(analyses: Analyses, run: Train, add_node: Add) -> None:

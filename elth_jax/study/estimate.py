@@ -29,7 +29,9 @@ def describe(nodes: Mapping[str, Node], spec: StudySpec) -> str:
     kept = kept_by_level(node.architecture, level, spec.prune_fraction)
     expected = 1 - kept[-1] / kept[0]
     method = METHODS.get(node.subject.method)
-    drifts = method is not None and method.from_source
+    drifts = method is not None and (
+      method.from_source or 'imp' not in method.needs
+    )
     sparsity = 'measured' if drifts else f'{expected:.2%}'
     flops = dense_flops(node)
     total += flops

@@ -4,6 +4,7 @@ Nodes are plain data, keyed by all that determines them, and listed so that
 parents come first.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -31,6 +32,7 @@ from elth_jax.study.settings import (
 from elth_jax.study.spec import StudySpec
 from elth_jax.transfers import Transfer
 
+ORDER_OF_A_LEVEL = 2_000_003  # added to a seed: an independent data order
 Added = TypeVar('Added', bound=Node)
 
 
@@ -73,6 +75,7 @@ class _Builder:
     self.home, self.source_settings = training_settings(spec, data)
     self.nodes: dict[str, Node] = {}
     self.runs: list[Train] = []  # at compared levels, for analyses
+    self.dense: list[Train] = []  # of targets, likewise
     transforms = any(METHODS[name].from_source for name in spec.methods)
     self.transfers = planned_transfers(
       spec, self.home, self.source_settings * transforms
@@ -85,12 +88,12 @@ class _Builder:
         for setting, levels in self._levels(network).items():
           self._imp(network, replicate, levels, setting)
         for method in spec.methods if network in spec.targets else ():
-          if METHODS[method].pruned_by not in ('', 'global'):
-            self._imp(network, replicate, spec.levels, self.home, method)
+          if method != 'imp' and METHODS[method].pruned_by:
+            self._other_imp(network, replicate, method)
       for target in spec.targets:
         for level in spec.compare_levels:
           self._compare(target, replicate, level)
-    analysis_nodes.add(spec.analyses, self.runs, self._add)
+    analysis_nodes.add(spec.analyses, self.runs, self.dense, self._add)
     return self.nodes
 
   def _levels(self, network: str) -> dict[TrainingSetting, int]:
@@ -116,11 +119,15 @@ class _Builder:
     method: str = 'imp',
   ) -> None:
     """The dense network and the levels of one kind of IMP on it."""
-    stem = f'{network}{setting.suffix}-r{replicate}'
+    late = METHODS[method].rewound_to == 'rewind'
+    reset = '' if late else '-start'
+    stem = f'{network}{setting.suffix}{reset}-r{replicate}'
     fraction = self.spec.prune_fraction
     lottery.kept_by_level(setting.networks[network], levels, fraction)
-    compared = setting is self.home and network in self.spec.targets
-    rewind = self._rewind(f'{stem}-rewind', network, replicate, setting)
+    compared = setting.origin == {} and network in self.spec.targets
+    # the dense network of another reset is none to compare with
+    first = _of_network(network, 'dense' if late else method, 0, replicate)
+    rewind = self._rewind(f'{stem}-rewind', first, setting)
     ticket, name = rewind, f'{stem}-dense'
     for level in range(levels + 1):
       if level:
@@ -133,19 +140,51 @@ class _Builder:
         run = self._train(name, ticket, setting)
         if shown and level in self.spec.compare_levels:
           self.runs.append(run)
+        if shown and method == 'imp' and not level:
+          self.dense.append(run)
+
+  def _other_imp(self, network: str, replicate: int, name: str) -> None:
+    """Another kind of IMP than `imp` on a target."""
+    method, setting = METHODS[name], self.home
+    if method.once:
+      self._pruned_once(network, replicate, name)
+      return
+    if method.rewound_to == 'start':
+      recipe = dataclasses.replace(
+        setting.recipe, rewind_step=0, rewind_epochs=0
+      )
+      setting = dataclasses.replace(setting, recipe=recipe)
+    self._imp(network, replicate, self.spec.levels, setting, name)
+
+  def _pruned_once(self, network: str, replicate: int, method: str) -> None:
+    """The trained dense network, pruned at once to each compared level."""
+    spec, stem = self.spec, f'{network}-r{replicate}'
+    rewind = self.nodes[f'{stem}-rewind']
+    assert isinstance(rewind, Rewind)
+    self._train(f'{stem}-dense', rewind, self.home)  # if nothing else does
+    kept = lottery.kept_by_level(
+      rewind.architecture, spec.levels, spec.prune_fraction
+    )
+    for level in spec.compare_levels:
+      name = f'{stem}-{slug(method)}-level{level:02}'
+      subject = _of_network(network, method, level, replicate)
+      ticket = self._prune(name, subject, rewind, rewind, f'{stem}-dense')
+      fraction = 1 - kept[level] / kept[0]
+      ticket = self._add(dataclasses.replace(ticket, fraction=fraction))
+      self.runs.append(self._train(name, ticket, self.home))
 
   def _rewind(
-    self, name: str, network: str, replicate: int, setting: TrainingSetting
+    self, name: str, subject: Subject, setting: TrainingSetting
   ) -> Rewind:
     return self._add(
       Rewind(
         name=name,
-        architecture=setting.networks[network],
+        architecture=setting.networks[subject.target],
         parents={},
-        subject=_of_network(network, 'dense', 0, replicate),
+        subject=subject,
         recipe=setting.recipe,
         data=setting.data,
-        seed=self.spec.seed + replicate,
+        seed=self.spec.seed + subject.replicate,
         start=0,
         stop=setting.rewind_point,
       )
@@ -230,16 +269,20 @@ class _Builder:
     setting: TrainingSetting,
     method: Method = METHODS['imp'],
   ) -> Train:
-    recipe = setting.recipe.longer(method.times)
+    subject = ticket.subject
+    recipe = setting.recipe.longer(method.times_at(subject.level))
+    seed = self.spec.seed + subject.replicate
+    if self.spec.data_order == 'by_level':
+      seed += subject.level * ORDER_OF_A_LEVEL
     return self._add(
       Train(
         name=name,
         architecture=ticket.architecture,
         parents={'ticket': ticket.name},
-        subject=ticket.subject,
+        subject=subject,
         recipe=recipe,
         data=setting.data,
-        seed=self.spec.seed + ticket.subject.replicate,
+        seed=seed,
         start=setting.rewind_point,
         stop=recipe.total_steps(setting.data.examples),
         dynamic=method.dynamic_settings(self.spec.sparse),

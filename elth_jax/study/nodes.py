@@ -129,6 +129,7 @@ class Run(Node):
 
   def record(self) -> dict[str, Any]:
     values = super().record()
+    values['recipe']['precision'] = self.recipe.product_precision
     return {**values, **values.pop('data')}
 
   @property

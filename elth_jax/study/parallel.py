@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from elth_jax.process.devices import platform_of
+
 if TYPE_CHECKING:  # a config reads `parallel`, and need not load flax
   from elth_jax.families import Architecture
 
@@ -75,7 +77,7 @@ class Parallel:
     if self.tickets:
       return self.tickets
     devices = jax.local_devices()
-    if jax.default_backend() == 'cpu':
+    if platform_of(devices) == 'cpu':
       return len(devices)
     limit = (devices[0].memory_stats() or {}).get('bytes_limit', 0)
     floats = FLOATS_PER_OUTPUT * network.outputs() * batch_size

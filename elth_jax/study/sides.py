@@ -6,6 +6,16 @@ from decimal import Decimal
 
 SIDE = r'([a-z]\w*)(?:\[([^\]]+)\])?(?: from ([a-z][\w-]*))?'
 HIGHEST_LEVEL = 1000  # of IMP; a higher one is a slip
+# what else than accuracy is compared, as in `barrier_ett` -> its unit
+MEASURES = {
+  'barrier': 'points',  # the largest drop between two trainings of a ticket
+  'cost': 'dense trainings',  # of the largest target; on `all`
+  'drop': 'points',  # below the dense network
+  'first': '% of zeros',  # in the first prunable layer
+  'hours': 'hours',  # of the machine; on `all` with the search
+  'last': '% of zeros',  # in the last layer before the head
+  'sparsity': '% of zeros',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +62,17 @@ class Side:
   def way(self) -> str:
     """The method, with its order where one is meant."""
     return f'{self.method}[{self.order}]' if self.order else self.method
+
+  @property
+  def measure(self) -> str:
+    """The word of `MEASURES`; empty for accuracy."""
+    first, _, rest = self.method.partition('_')
+    return first if rest and first in MEASURES else ''
+
+  @property
+  def trained(self) -> str:
+    """The method without the measure."""
+    return self.method.removeprefix(f'{self.measure}_')
 
   def matches(self, method: str, order: str, *sources: str) -> bool:
     return (

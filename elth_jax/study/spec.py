@@ -38,12 +38,15 @@ class Analyses:
     statistics: BN statistics in between: `interpolated`, or `recomputed` by
       an epoch of forward passes.
     overlap: whether masks are compared, between methods and replicates.
+    doubled: whether dense targets are trained twice as long too, to see
+      whether they have converged.
   """
 
   connectivity: tuple[str, ...] = ()
   points: int = 21
   statistics: Literal['interpolated', 'recomputed'] = 'interpolated'
   overlap: bool = False
+  doubled: bool = False
 
   def __post_init__(self):
     check_types(self, 'analyses.')
@@ -105,6 +108,8 @@ class StudySpec:
       set's own.
     imagenet_normalization: normalise CIFAR by ImageNet's mean and deviation,
       as the published runs did; other data sets keep their own.
+    data_order: whether all levels of a replicate see one order of the data
+      (`shared`), or each its own (`by_level`).
     pruning: options of the baselines that prune by scores.
     sparse: options of methods that change masks while they train.
     analyses: what is looked into at the compared levels.
@@ -133,6 +138,7 @@ class StudySpec:
     default_factory=dict
   )
   imagenet_normalization: bool = False
+  data_order: Literal['shared', 'by_level'] = 'shared'
   pruning: Pruning = Pruning()
   sparse: Sparse = Sparse()
   analyses: Analyses = Analyses()
@@ -218,6 +224,8 @@ class RunOptions:
     native: whether C++ kernels compute convolutions on a CPU: `auto` if they
       can be compiled and vectors are wide, `on` (an error if they cannot) or
       `off`. Results differ in rounding, and say which kernels made them.
+    reuse: other workdirs, with commas between, whose finished nodes of equal
+      keys are taken; see `workdir.reuse`.
   """
 
   parallel: Parallel = Parallel()
@@ -228,6 +236,7 @@ class RunOptions:
   read_threads: int = 0
   read_processes: int = 0
   native: Literal['auto', 'on', 'off'] = 'auto'
+  reuse: str = ''
 
   def __post_init__(self):
     check_types(self)

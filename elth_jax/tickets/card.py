@@ -10,6 +10,7 @@ import jinja2
 
 from elth_jax import masks as masks_lib
 from elth_jax.storage.files import local_path, write_atomically
+from elth_jax.tickets.card_metadata import CardFacts, metadata
 from elth_jax.tickets.drawing import in_network_order, layer_sparsity
 from elth_jax.tickets.value import SparseNetwork
 
@@ -18,7 +19,13 @@ LONGEST = 300  # characters of a value
 
 
 def write_card(
-  ticket: SparseNetwork, folder: Path | str, file: str = ''
+  ticket: SparseNetwork,
+  folder: Path | str,
+  file: str = '',
+  *,
+  facts: CardFacts = CardFacts(),
+  beside: SparseNetwork | None = None,
+  beside_file: str = '',
 ) -> None:
   """Writes README.md and its figures into a folder.
 
@@ -28,6 +35,9 @@ def write_card(
     ticket: what is described.
     folder: where the card goes; it is made if need be.
     file: the name of the ticket's file there, for the lines that load it.
+    facts: what the ticket does not know: licence, data sets, base model.
+    beside: the same network in its other state, if its file is there too.
+    beside_file: the name of that file.
   """
   folder = local_path(folder, 'folder')
   densities = masks_lib.layer_densities(in_network_order(ticket.masks))
@@ -39,6 +49,8 @@ def write_card(
     figure.savefig(png, format='png', dpi=160)
     write_atomically(folder / FIGURE, png.getvalue())
   kept, prunable = masks_lib.counts(ticket.masks)
+  states = {one.state: one for one in (ticket, beside) if one is not None}
+  trained = states.get('trained')
   environment = jinja2.Environment(
     loader=jinja2.PackageLoader('elth_jax.tickets', '.'),
     trim_blocks=True,
@@ -47,10 +59,14 @@ def write_card(
   environment.filters['code'] = _code
   text = environment.get_template('card.md').render(
     title=_title(ticket),
+    metadata=metadata(ticket, _title(ticket), facts, trained),
+    command=facts.command,
+    beside=beside,
+    beside_file=beside_file,
     ticket=ticket,
     kept=kept,
     prunable=prunable,
-    facts=dict(_facts(ticket)),
+    rows=dict(_facts(ticket)),
     figure=FIGURE if densities else '',
     file=file,
   )

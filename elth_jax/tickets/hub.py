@@ -3,36 +3,85 @@
 The hub needs `pip install 'elth_jax[hub]'`; folders need nothing.
 """
 
+import json
 import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from elth_jax.storage.files import local_path
+from elth_jax.storage.files import local_path, write_atomically
+from elth_jax.tickets.card_metadata import LIBRARY, CardFacts
+from elth_jax.tickets.published import PREFIX, in_folder, published_file
+from elth_jax.tickets.value import State
 
-FILE = 'ticket.safetensors'
+FILES: dict[State, str] = {
+  'rewound': 'ticket.safetensors',
+  'trained': 'trained.safetensors',
+}
+CONFIG = 'config.json'  # by which the hub counts downloads
 
 
-def save_pretrained(ticket: Any, folder: Path | str) -> None:
-  """Writes the ticket and its card (README.md, a figure) into a folder.
+def save_pretrained(
+  ticket: Any,
+  folder: Path | str,
+  *,
+  beside: Any = None,
+  compact: bool = True,
+  **facts: Any,
+) -> None:
+  """Writes a ticket, its card (README.md, a figure) and config.json.
+
+  Args:
+    ticket: rewound or trained.
+    folder: where they go; it is made if need be.
+    beside: the same network in its other state, to be written too.
+    compact: write a bit a weight for masks, and only the kept values.
+    **facts: `license`, `datasets`, `base_model` and `command`; see
+      `card_metadata.CardFacts`.
 
   Raises:
-    ValueError: if the folder is not on this machine; see `local_path`.
+    ValueError: if the folder is not on this machine (see `local_path`), or
+      both tickets are of one state.
   """
   from elth_jax.tickets.card import write_card  # loads matplotlib
 
   folder = local_path(folder, 'folder')
-  ticket.save(folder / FILE)
-  write_card(ticket, folder, FILE)
+  both = [one for one in (ticket, beside) if one is not None]
+  if len({one.state for one in both}) < len(both):
+    raise ValueError(f'both tickets are {ticket.state}; give one of each state')
+  for one in both:
+    one.save(folder / FILES[one.state], compact=compact)
+  config = {
+    'library': LIBRARY,
+    'architecture': dict(ticket.architecture),
+    'sparsity': ticket.sparsity,
+    'files': {one.state: FILES[one.state] for one in both},
+  }
+  write_atomically(folder / CONFIG, json.dumps(config, indent=2) + '\n')
+  write_card(
+    ticket,
+    folder,
+    FILES[ticket.state],
+    facts=CardFacts(**facts),
+    beside=beside,
+    beside_file='' if beside is None else FILES[beside.state],
+  )
 
 
 def find_ticket(
-  name: Path | str, *, revision: str | None = None, **options: Any
+  name: Path | str,
+  *,
+  state: State | None = None,
+  revision: str | None = None,
+  **options: Any,
 ) -> Path:
-  """The file of a ticket in a folder, or else in a repository of the hub.
+  """The file of a ticket: published with this library, in a folder, or hub.
 
   Args:
-    name: a folder that `save_pretrained` wrote, or `user/repository`.
+    name: `elth_jax:NAME` for one that comes with this library (see
+      `published`), a folder that `save_pretrained` wrote, or `user/repository`.
+    state: `rewound` or `trained`; by default the rewound one, or the trained
+      one where that is alone.
     revision: branch, tag or commit of the repository.
     **options: of `huggingface_hub.hf_hub_download`, e.g. `token`.
 
@@ -41,15 +90,18 @@ def find_ticket(
     ImportError: if a repository is named and huggingface_hub is missing.
     ValueError: if the folder is not on this machine; see `local_path`.
   """
+  if str(name).startswith(PREFIX):
+    return published_file(str(name).removeprefix(PREFIX), FILES, state)
   folder = local_path(name, 'name')
   if folder.is_dir():
-    return folder / FILE
+    return in_folder(folder, FILES, state)
   if not re.fullmatch(r'[\w.-]+/[\w.-]+', str(name)) or '..' in str(name):
     raise FileNotFoundError(
-      f'no folder {name}; give one that save_pretrained wrote, or the name of '
-      'a repository, user/repository'
+      f'no folder {name}; give one that save_pretrained wrote, the name of a '
+      f'repository, user/repository, or {PREFIX}NAME'
     )
-  found = _hub().hf_hub_download(str(name), FILE, revision=revision, **options)
+  file = FILES[state or 'rewound']
+  found = _hub().hf_hub_download(str(name), file, revision=revision, **options)
   return Path(found)
 
 
@@ -61,8 +113,19 @@ def push_to_hub(
   revision: str | None = None,
   message: str = 'Add a ticket',
   token: str | None = None,
+  **options: Any,
 ) -> str:
   """Uploads what `save_pretrained` writes; makes the repository if need be.
+
+  Args:
+    ticket: what is uploaded.
+    repository: `user/repository`.
+    private: whether it is, if it is made.
+    revision: branch to upload to.
+    message: of the commit.
+    token: of the user; by default the one that is logged in.
+    **options: of `save_pretrained`: `beside`, `compact`, `license`, `datasets`,
+      `base_model`.
 
   Returns:
     The address of the commit.
@@ -72,7 +135,7 @@ def push_to_hub(
   """
   api = _hub().HfApi(token=token)
   with tempfile.TemporaryDirectory() as folder:
-    save_pretrained(ticket, folder)
+    save_pretrained(ticket, folder, **options)
     api.create_repo(repository, private=private, exist_ok=True)
     commit = api.upload_folder(
       repo_id=repository,

@@ -87,17 +87,18 @@ class Ticket(SparseNetwork):
     except (ValueError, LookupError, TypeError) as error:
       raise ticket_file.unsound(path, error) from error
 
-  def save_pretrained(self, folder: Path | str) -> None:
+  def save_pretrained(self, folder: Path | str, **options: Any) -> None:
     """Writes the ticket and a card into a folder; see `hub`."""
-    hub.save_pretrained(self, folder)
+    hub.save_pretrained(self, folder, **options)
 
   @classmethod
   def from_pretrained(cls, name: Path | str, **options: Any):
-    """The ticket in a folder or in a repository.
+    """A ticket that comes with this library, in a folder or in a repository.
 
     Args:
-      name: a folder that `save_pretrained` wrote, or `user/repository`.
-      **options: `revision`, and others of `hub.find_ticket`.
+      name: `elth_jax:NAME`, a folder that `save_pretrained` wrote, or
+        `user/repository`.
+      **options: `state`, `revision`, and others of `hub.find_ticket`.
 
     Raises:
       FileNotFoundError, ImportError, ValueError: as `hub.find_ticket` and

@@ -5,14 +5,19 @@ from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
+from jax import lax
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from elth_jax.nn.conv_backends import EXAMPLES
+from elth_jax.nn.default_backend import in_turn
+from elth_jax.process.devices import platform_of
+from elth_jax.process.precision import Precision, products_in
 from elth_jax.training.input_pipeline import InputPipeline, Window
 from elth_jax.training.state import TrainState, stack
 from elth_jax.trees import PyTree
 
 TICKETS = 'tickets'
+PROGRAMS = 'segment', 'evaluation', 'statistics'
 
 
 class CompiledSteps:
@@ -30,6 +35,7 @@ class CompiledSteps:
     per_device: tickets on each device; 1 if devices share tickets.
     share: how many devices share a ticket.
     deterministic: refuse kernels whose results vary from run to run.
+    precision: in which products are multiplied.
 
   Attributes:
     lanes: how many tickets are trained at once; fewer may be given.
@@ -46,6 +52,7 @@ class CompiledSteps:
     per_device: int,
     share: int,
     deterministic: bool = False,
+    precision: Precision = 'highest',
   ):
     self.lanes = len(devices) // share * per_device
     self.share = share
@@ -57,10 +64,16 @@ class CompiledSteps:
       devices=devices,
     )
     options = {}
-    if deterministic and jax.default_backend() == 'gpu':
+    if deterministic and platform_of(devices) == 'gpu':
       options['xla_gpu_deterministic_ops'] = True
     jit = functools.partial(jax.jit, compiler_options=options)
-    on_mesh = functools.partial(_spread, mesh=mesh, alone=per_device == 1)
+    on_mesh = functools.partial(
+      _spread,
+      mesh=mesh,
+      alone=per_device == 1,
+      in_turn=in_turn(devices),
+      products=functools.partial(products_in, precision, devices),
+    )
     own = PartitionSpec(TICKETS)
     parts = PartitionSpec(TICKETS, None, EXAMPLES)
     shared = PartitionSpec()
@@ -74,8 +87,50 @@ class CompiledSteps:
     self._evaluate = jit(on_mesh(evaluation, 3, (own, own, own, tests, tests)))
     self._statistics = jit(on_mesh(statistics, 3, (own, own, own, shared)))
     self._feed = feed
-    self._resident = feed.resident(devices)
+    self._devices = list(devices)
+    self._shared = NamedSharding(mesh, shared)
     self._kept_tests: list[PyTree] = []
+
+  @functools.cached_property
+  def _resident(self) -> PyTree:
+    """What stays on the devices; only described ones cannot have it."""
+    return self._feed.resident(self._devices)
+
+  def lower(
+    self, state: TrainState, names: Sequence[str] = PROGRAMS
+  ) -> dict[str, jax.stages.Lowered]:
+    """The programs, lowered for the devices, which may only be described.
+
+    Args:
+      state: of one ticket, on the host; its values do not matter.
+      names: of the programs wanted.
+
+    Returns:
+      The programs by name.
+    """
+    come = self._feed.shapes(self.share)
+    lanes = _described(stack([state] * self.lanes), self._own)
+    window = {
+      name: self._window_shape(one) for name, one in come.window.items()
+    }
+    network = lanes.params, lanes.batch_stats, lanes.masks
+    number = jax.ShapeDtypeStruct((), np.int32, sharding=self._shared)
+    stops = jax.ShapeDtypeStruct((self.lanes,), np.int32, sharding=self._own)
+    resident = _described(come.resident, self._shared)
+    tests = _described(come.tests, self._tests)
+    plain = _described(come.plain, self._shared)
+    calls = {
+      'segment': (self._segment, (lanes, stops, window, number, resident)),
+      'evaluation': (self._evaluate, (*network, *tests)),
+      'statistics': (self._statistics, (*network, plain)),
+    }
+    return {name: calls[name][0].lower(*calls[name][1]) for name in names}
+
+  def _window_shape(self, one: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    """As `_stack` makes it: all lanes, the batch a multiple of `share`."""
+    steps, batch, *rest = one.shape
+    shape = self.lanes, steps, batch + -batch % self.share, *rest
+    return jax.ShapeDtypeStruct(shape, one.dtype, sharding=self._parts)
 
   def place(self, states: Sequence[TrainState]) -> TrainState:
     """States on the devices, stacked; spare lanes repeat the last one."""
@@ -151,13 +206,17 @@ class CompiledSteps:
     return stats
 
 
-def _spread(function, own: int, specs, *, mesh, alone: bool):
+def _spread(
+  function, own: int, specs, *, mesh, alone: bool, in_turn: bool, products
+):
   """Maps a function of one ticket over devices, and over tickets on each.
 
   The first `own` arguments belong to a ticket; the others are shared.
   """
 
   def on_one_device(*args):
+    if not alone and in_turn:
+      return lax.map(lambda one: function(*one, *args[own:]), args[:own])
     if not alone:
       axes = [0] * own + [None] * (len(args) - own)
       return jax.vmap(function, in_axes=axes)(*args)
@@ -167,15 +226,24 @@ def _spread(function, own: int, specs, *, mesh, alone: bool):
 
   @functools.wraps(function)  # its name is the program's
   def mapped(*args):
-    return jax.shard_map(
-      on_one_device,
-      mesh=mesh,
-      in_specs=specs,
-      out_specs=PartitionSpec(TICKETS),
-      check_vma=False,
-    )(*args)
+    with products():
+      return jax.shard_map(
+        on_one_device,
+        mesh=mesh,
+        in_specs=specs,
+        out_specs=PartitionSpec(TICKETS),
+        check_vma=False,
+      )(*args)
 
   return mapped
+
+
+def _described(tree: PyTree, sharding: NamedSharding) -> PyTree:
+  """Shapes and dtypes of arrays that lie as `sharding` says."""
+  return jax.tree.map(
+    lambda a: jax.ShapeDtypeStruct(np.shape(a), a.dtype, sharding=sharding),
+    tree,
+  )
 
 
 def _put(tree: PyTree, sharding: NamedSharding) -> PyTree:

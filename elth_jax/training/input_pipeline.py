@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent import futures
 from typing import Any, ClassVar, Protocol
@@ -36,6 +37,23 @@ class Window:
   batches: list[dict[str, np.ndarray]]
 
 
+@dataclasses.dataclass(frozen=True)
+class InputShapes:
+  """Shapes and dtypes of all that a pipeline brings; no data is read.
+
+  Attributes:
+    resident: what `InputPipeline.resident` puts on each device.
+    window: one ticket's batches of a window, by name.
+    tests: images and labels of a window of tests.
+    plain: the images of one part of `InputPipeline.plain`.
+  """
+
+  resident: tuple[jax.ShapeDtypeStruct, ...]
+  window: dict[str, jax.ShapeDtypeStruct]
+  tests: tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]
+  plain: jax.ShapeDtypeStruct
+
+
 class InputPipeline(Protocol):
   """Images for the training and the tests of one recipe.
 
@@ -47,6 +65,10 @@ class InputPipeline(Protocol):
 
   def resident(self, devices: Sequence[jax.Device]) -> Any:
     """What stays on every device: arrays that `load_batch` indexes."""
+    ...
+
+  def shapes(self, share: int) -> InputShapes:
+    """What comes where `share` devices share a ticket."""
     ...
 
   def windows(
@@ -90,6 +112,20 @@ class ResidentPipeline:
   def resident(self, devices):
     return _on_devices(self.dataset, tuple(devices))
 
+  def shapes(self, share):
+    data, examples = self.dataset, self.dataset.examples
+    epoch = draw_epoch(self.recipe, examples, 0, 0)
+    tests = self._test_shape(share)
+    return InputShapes(
+      (_pixels(examples, math.prod(data.stored_shape)), _labels(examples)),
+      {
+        name: jax.ShapeDtypeStruct(rows.shape, rows.dtype)
+        for name, rows in epoch.items()
+      },
+      (_pixels(*tests, *data.stored_shape), _labels(*tests)),
+      _pixels(examples, *data.stored_shape),
+    )
+
   def windows(self, seeds, step, stop):
     """One window an epoch."""
     examples = self.dataset.examples
@@ -104,17 +140,21 @@ class ResidentPipeline:
   def tests(self, share):
     """One window, the whole test set."""
     data = self.dataset
-    count = len(data.test_labels)
-    size = min(EVALUATION_BATCH, count)
-    size += -size % share
-    shape = (-(-count // size), size)
-    images = np.zeros((shape[0] * size, *data.stored_shape), np.uint8)
-    labels = np.full(shape[0] * size, -1, np.int32)
+    count, shape = len(data.test_labels), self._test_shape(share)
+    images = np.zeros((math.prod(shape), *data.stored_shape), np.uint8)
+    labels = np.full(math.prod(shape), -1, np.int32)
     images[:count], labels[:count] = data.test_images, data.test_labels
     yield images.reshape(*shape, *data.stored_shape), labels.reshape(shape)
 
   def plain(self):
     yield self.dataset.train_images
+
+  def _test_shape(self, share: int) -> tuple[int, int]:
+    """Batches of the test set, and images in each."""
+    count = len(self.dataset.test_labels)
+    size = min(EVALUATION_BATCH, count)
+    size += -size % share
+    return -(-count // size), size
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -128,6 +168,17 @@ class StreamPipeline:
   def resident(self, devices):
     del devices
     return ()
+
+  def shapes(self, share):
+    image, size = self.stream.stored_shape, self.recipe.batch_size
+    batch = self._steps(size), size + -size % share
+    tests = 1, _test_batch(share)
+    return InputShapes(
+      (),
+      {'image': _pixels(*batch, *image), 'label': _labels(*batch)},
+      (_pixels(*tests, *image), _labels(*tests)),
+      _pixels(min(size, self.stream.examples), *image),
+    )
 
   def windows(self, seeds, step, stop):
     """As many steps as fit `WINDOW_BYTES`, padded at the end.
@@ -160,8 +211,7 @@ class StreamPipeline:
       yield coming.result()
 
   def tests(self, share):
-    size = EVALUATION_BATCH + -EVALUATION_BATCH % share
-    for batch in self.stream.test_batches(size):
+    for batch in self.stream.test_batches(_test_batch(share)):
       yield batch['image'][None], batch['label'][None]
 
   def plain(self):
@@ -185,6 +235,19 @@ class StreamPipeline:
     return {name: np.stack([row[name] for row in rows]) for name in blank}
 
 
+def _test_batch(share: int) -> int:
+  """Images in a batch of tests: a multiple of `share`."""
+  return EVALUATION_BATCH + -EVALUATION_BATCH % share
+
+
+def _pixels(*shape: int) -> jax.ShapeDtypeStruct:
+  return jax.ShapeDtypeStruct(shape, np.uint8)
+
+
+def _labels(*shape: int) -> jax.ShapeDtypeStruct:
+  return jax.ShapeDtypeStruct(shape, np.int32)
+
+
 @functools.lru_cache(maxsize=2)
 def _on_devices(
   dataset: Dataset, devices: tuple[jax.Device, ...]
@@ -194,5 +257,6 @@ def _on_devices(
     (len(devices),), ('devices',), (AxisType.Auto,), devices=devices
   )
   everywhere = NamedSharding(mesh, PartitionSpec())
-  arrays = dataset.train_images, dataset.train_labels
+  images = dataset.train_images.reshape(dataset.examples, -1)
+  arrays = images, dataset.train_labels
   return jax.device_put(arrays, (everywhere, everywhere))

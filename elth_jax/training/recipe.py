@@ -11,6 +11,7 @@ from elth_jax.limits import (
   Limits,
   check_numbers,
 )
+from elth_jax.process.precision import Precision
 from elth_jax.reading import check_types
 
 MOST = 2**20  # epochs, images a step or pixels; more is a slip
@@ -38,8 +39,11 @@ class Recipe:
     flip: whether images are flipped left to right at random.
     crop_padding: zeros padded on each side before a random crop; streams are
       cut in their own way, whatever it is (see `datasets.stream`).
-    dtype: of activations and products: `float32` or `bfloat16`. Parameters,
-      BN and the optimiser stay float32.
+    dtype: in which activations are stored: `float32` or `bfloat16`.
+      Parameters, BN and the optimiser stay float32.
+    precision: in which products are multiplied, or more exactly: `highest`
+      (float32), `tensorfloat32` or `bfloat16`; empty for that of `dtype`. Only
+      accelerators have choices; see `process.precision`.
   """
 
   optimizer: Optimizer = 'sgd'
@@ -56,6 +60,7 @@ class Recipe:
   flip: bool = True
   crop_padding: int = 4
   dtype: Literal['float32', 'bfloat16'] = 'float32'
+  precision: Literal['', Precision] = ''
 
   def __post_init__(self):
     check_types(self)
@@ -73,6 +78,17 @@ class Recipe:
       rewind_epochs=AT_LEAST_0,
       crop_padding=Limits(0, MOST),
     )
+    if self.dtype == 'bfloat16' and self.precision not in ('', 'bfloat16'):
+      raise ValueError(
+        f'precision is {self.precision!r}, but dtype bfloat16 rounds what is '
+        "multiplied; give dtype 'float32', or leave precision empty"
+      )
+
+  @property
+  def product_precision(self) -> Precision:
+    """`precision`, or that of `dtype` where it is empty."""
+    own: Precision = 'highest' if self.dtype == 'float32' else 'bfloat16'
+    return self.precision or own
 
   def steps_per_epoch(self, examples: int) -> int:
     """Steps of one epoch, the partial one included."""

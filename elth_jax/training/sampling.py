@@ -5,6 +5,8 @@ the images themselves stay on the device and are cut and flipped there. Streams
 draw, cut and flip by themselves.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,7 +43,10 @@ def draw_epoch(
 
 
 def load_batch(
-  recipe: Recipe, batch: PyTree, resident: tuple[jax.Array, ...]
+  recipe: Recipe,
+  batch: PyTree,
+  resident: tuple[jax.Array, ...],
+  shape: tuple[int, int, int],
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """One step's augmented images (uint8, NHWC), labels and weights.
 
@@ -50,8 +55,10 @@ def load_batch(
     batch: one row of what `draw_epoch` returns; or of a stream, which has cut
       its images: `image`, uint8 (batch, height, width, channels), and `label`,
       int32 (batch,), -1 where the batch is not full.
-    resident: all training images, uint8 (examples, height, width, channels),
-      and their labels, int32 (examples,); empty for a stream.
+    resident: all training images, uint8 (examples, height * width * channels),
+      and their labels, int32 (examples,); empty for a stream. Flat rows keep
+      one layout: a TPU lays images of few channels out anew at every dispatch.
+    shape: (height, width, channels) of an image.
 
   Returns:
     Weights are float32: 1 for an example, 0 where the batch is not full.
@@ -63,7 +70,7 @@ def load_batch(
   (images, labels), index = resident, batch['index']
   weights = (index >= 0).astype(jnp.float32)
   index = jnp.maximum(index, 0)
-  chosen, labels = images[index], labels[index]
+  chosen, labels = images[index].reshape(-1, *shape), labels[index]
   if recipe.flip:
     flip = batch['flip'][:, None, None, None]
     chosen = jnp.where(flip, chosen[:, :, ::-1], chosen)
@@ -73,11 +80,37 @@ def load_batch(
 
 
 def _crop(images: jax.Array, offsets: jax.Array, padding: int) -> jax.Array:
-  size = images.shape[1:]
   margin = (padding, padding)
   padded = jnp.pad(images, ((0, 0), margin, margin, (0, 0)))
+  size = images.shape[1:]
+  return lax.platform_dependent(
+    padded,
+    offsets,
+    tpu=functools.partial(crop_by_selects, size),
+    default=functools.partial(crop_by_slices, size),
+  )
+
+
+def crop_by_slices(size, padded: jax.Array, offsets: jax.Array) -> jax.Array:
+  """Each padded image's part of `size` at its offset, by slices.
+
+  A TPU would take one image after the other.
+  """
 
   def crop(image, offset):
     return lax.dynamic_slice(image, (offset[0], offset[1], 0), size)
 
   return jax.vmap(crop)(padded, offsets)
+
+
+def crop_by_selects(size, padded: jax.Array, offsets: jax.Array) -> jax.Array:
+  """The same without slices: of all places, each image chooses its own."""
+  for axis in (1, 2):
+    offset = offsets[:, axis - 1, None, None, None]
+    length = size[axis - 1]
+    chosen = lax.slice_in_dim(padded, 0, length, axis=axis)
+    for at in range(1, padded.shape[axis] - length + 1):
+      place = lax.slice_in_dim(padded, at, at + length, axis=axis)
+      chosen = jnp.where(offset == at, place, chosen)
+    padded = chosen
+  return padded

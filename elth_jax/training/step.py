@@ -39,7 +39,9 @@ def make_step(
   method = dynamic or Dynamic(init=lambda keep, seed: ())
 
   def step(state: TrainState, batch: PyTree, resident):
-    chosen, truth, weights = load_batch(recipe, batch, resident)
+    chosen, truth, weights = load_batch(
+      recipe, batch, resident, dataset.stored_shape
+    )
     chosen = dataset.normalize(chosen).astype(recipe.dtype)
     masks, own = state.masks, state.dynamic
     if method.masks:

@@ -44,10 +44,11 @@ class Trainer:
     architecture: the network.
     recipe: how it is trained.
     dataset: what it is trained on; kept on every device, or streamed.
-    devices: all local devices by default.
+    devices: all local devices by default; described ones (`elth_jax.aot`) can
+      only be compiled for.
     per_device: tickets that share a device.
     backend: how convolutions are computed; by default as suits the network
-      and JAX's platform.
+      and the devices.
     native: whether C++ kernels may compute them; see `default_backend`.
     dynamic: settings of a method that changes masks while training, for
       `dynamic.make_dynamic`.
@@ -86,7 +87,9 @@ class Trainer:
     self.lanes = len(self.devices) * per_device
     self.total_steps = recipe.total_steps(examples)
     self.steps_per_epoch = recipe.steps_per_epoch(examples)
-    self._backend = backend or architecture.backend(per_device, native)
+    self._backend = backend or architecture.backend(
+      per_device, native, self.devices
+    )
     self._share = self._worth_sharing() if share is None else share
     self._share = self._share and architecture.is_own and per_device == 1
     self._optimizer = make_optimizer(recipe, recipe.schedule(examples))
@@ -96,6 +99,11 @@ class Trainer:
         dynamic, _training(architecture, recipe, examples, self._optimizer)
       )
     self._programs: dict[int, CompiledSteps] = {}
+
+  @property
+  def backend(self) -> ConvBackend:
+    """How convolutions are computed."""
+    return self._backend
 
   def share(self, tickets: int) -> int:
     """How many devices share one of so many tickets."""
@@ -130,6 +138,7 @@ class Trainer:
       self.per_device,
       share,
       self.deterministic,
+      self.recipe.product_precision,
     )
 
   def _worth_sharing(self) -> bool:

@@ -1,0 +1,109 @@
+"""Compiles a trainer's programs, and reports what the compiler made of them."""
+
+import dataclasses
+import time
+from collections import Counter
+
+import jax
+
+from elth_jax.aot.described import TARGETS
+from elth_jax.aot.hlo import Cost, Program
+from elth_jax.methods import lottery
+from elth_jax.training.compiled_steps import PROGRAMS
+from elth_jax.training.trainer import Trainer
+
+
+@dataclasses.dataclass(frozen=True)
+class CompiledProgram:
+  """One program, compiled for the devices of its trainer.
+
+  Attributes:
+    name: `segment`, `evaluation` or `statistics`.
+    form: how convolutions are written; see `nn.conv_backends`.
+    device: the kind of device.
+    devices: how many.
+    seconds: of compilation.
+    arguments: bytes on each device, as all that follow.
+    results: bytes, donated ones included.
+    donated: bytes of results that lie where arguments lay.
+    temporaries: bytes.
+    flops: of a whole run, as the compiler counts them; 0 if it does not.
+    program: what was compiled, for all else.
+  """
+
+  name: str
+  form: str
+  device: str
+  devices: int
+  seconds: float
+  arguments: int
+  results: int
+  donated: int
+  temporaries: int
+  flops: float
+  program: Program = dataclasses.field(repr=False)
+
+  @property
+  def memory(self) -> int:
+    """Bytes that each device needs."""
+    return self.arguments + self.results - self.donated + self.temporaries
+
+  @property
+  def step(self) -> Cost:
+    """Of one step of all tickets of a device; of a segment only."""
+    return self.program.step_cost
+
+  @property
+  def convolutions(self) -> Counter[str]:
+    """How the compiler computes convolutions and products."""
+    return self.program.convolutions()
+
+
+def compile_for(
+  trainer: Trainer,
+  share: int = 1,
+  names: tuple[str, ...] = PROGRAMS,
+) -> dict[str, CompiledProgram]:
+  """Compiles a trainer's programs for its devices, which may be described.
+
+  Args:
+    trainer: made for the devices.
+    share: how many devices share a ticket.
+    names: of the programs wanted.
+
+  Returns:
+    The programs by name.
+  """
+  network = trainer.architecture
+  ticket = lottery.dense_ticket(network, **network.init(0))
+  lowered = trainer.programs(share).lower(
+    trainer.start(ticket, 0, keep=1), names
+  )
+  return {name: _compiled(name, one, trainer) for name, one in lowered.items()}
+
+
+def _compiled(name, lowered: jax.stages.Lowered, trainer) -> CompiledProgram:
+  began = time.perf_counter()
+  compiled = lowered.compile(compiler_options=_options(trainer.devices))
+  seconds = time.perf_counter() - began
+  memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
+  return CompiledProgram(
+    name=name,
+    form=trainer.backend.name,
+    device=trainer.devices[0].device_kind,
+    devices=len(trainer.devices),
+    seconds=seconds,
+    arguments=memory.argument_size_in_bytes,
+    results=memory.output_size_in_bytes,
+    donated=memory.alias_size_in_bytes,
+    temporaries=memory.temp_size_in_bytes,
+    flops=float((cost or {}).get('flops', 0)),
+    program=Program(compiled.as_text() or ''),
+  )
+
+
+def _options(devices) -> dict:
+  platform = 'cuda' if devices[0].platform == 'gpu' else devices[0].platform
+  return next(
+    (one.options for one in TARGETS.values() if one.platform == platform), {}
+  )

@@ -1,0 +1,61 @@
+"""Whether a study trains long enough for its comparisons to mean something."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from elth_jax.families import pretty
+from elth_jax.report.comparison import contrast
+from elth_jax.report.summary import Row, cells, spread
+from elth_jax.statistics import Difference
+from elth_jax.study.analysis_nodes import DOUBLED
+
+MOST = 1.0  # points that doubling the epochs may gain a converged network
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+  """What twice the epochs gain the dense networks.
+
+  Attributes:
+    gains: network -> points of test accuracy.
+  """
+
+  gains: dict[str, Difference]
+
+  @property
+  def passed(self) -> bool:
+    """Whether every dense network gains less than a point."""
+    return all(gain.mean < MOST for gain in self.gains.values())
+
+  def __str__(self) -> str:
+    """The gate in words."""
+    gains = ', '.join(
+      f'{pretty(name)} {gain.mean:+.2f}{spread(gain.margin())}'
+      for name, gain in self.gains.items()
+    )
+    found = f'Twice the epochs change the dense network by {gains} points'
+    if self.passed:
+      return f'{found}: it has converged.'
+    return (
+      f'{found}: it has not converged, so methods that train longer in all, as '
+      'IMP does, gain from that alone.'
+    )
+
+
+def gate(rows: Sequence[Row]) -> Gate | None:
+  """The gate of a study; `None` where nothing was trained twice as long.
+
+  Args:
+    rows: of results.csv; `analyses.doubled` adds what is needed.
+  """
+  longer = [{**r, 'method': 'dense'} for r in rows if r['method'] == DOUBLED]
+  usual = [row for row in rows if row['method'] == 'dense']
+  doubled = {cell.target: cell for cell in cells(longer)}
+  gains = {
+    cell.target: contrast([(100.0, doubled[cell.target]), (-100.0, cell)])
+    for cell in cells(usual)
+    if cell.target in doubled
+  }
+  known = {name: g for name, g in gains.items() if not math.isnan(g.mean)}
+  return Gate(known) if known else None

@@ -1,0 +1,101 @@
+"""Finished nodes of other workdirs, taken by their keys."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from elth_jax import datasets
+from elth_jax.process.signals import StudyStopped
+from elth_jax.runner import session
+from elth_jax.study.config import base_config
+from elth_jax.training.recipe import Recipe
+from elth_jax.workdir.inspection import inspect
+from tests.conftest import make_dataset
+
+RECIPE = Recipe(
+  batch_size=8,
+  epochs=2,
+  drop_epochs=(),
+  rewind_step=1,
+  flip=False,
+  crop_padding=0,
+)
+
+
+def config(**values):
+  return base_config(
+    **{
+      'recipe': RECIPE,
+      'dataset': 'tiny',
+      'sources': ('mlp2',),
+      'targets': ('mlp3',),
+      'methods': ('imp', 'ett'),
+      'width': 6,
+      'levels': 1,
+      'compare_levels': (1,),
+      'replicates': 1,
+      **values,
+    }
+  )
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+  entry = datasets.DatasetEntry(make_dataset)
+  monkeypatch.setitem(datasets.DATASETS, 'tiny', entry)
+
+
+def rows(workdir):
+  with (workdir / 'results.csv').open() as file:
+    return {row['node']: row for row in csv.DictReader(file)}
+
+
+def contents(folder):
+  files = (path for path in folder.rglob('*') if path.is_file())
+  return {p.relative_to(folder): p.read_bytes() for p in files}
+
+
+def test_nodes_of_equal_keys_are_taken_and_checked(tmp_path, capsys):
+  one, other = tmp_path / 'one', tmp_path / 'other'
+  assert session.run(config(), one)
+  before = contents(one)
+  # a run whose weights are damaged is not taken, and made again
+  broken = one / 'runs/mlp3-r0-imp-level01/trained.safetensors'
+  content = bytearray(broken.read_bytes())
+  content[-1] ^= 1
+  broken.write_bytes(content)
+  capsys.readouterr()
+  assert session.run(config(replicates=2, reuse=str(one)), other)
+  out = capsys.readouterr().out
+  assert f'taken from {one}' in out
+  assert 'mlp3-r0-imp-level01 is not taken' in out
+  for name, row in rows(one).items():
+    assert rows(other)[name] == row
+  taken = other / 'runs/mlp2-r0-dense/trained.safetensors'
+  assert taken.read_bytes() == before[Path('runs/mlp2-r0-dense') / taken.name]
+  broken.write_bytes(before[broken.relative_to(one)])
+  assert contents(one) == before  # it was only read
+  assert inspect(other).damaged == []
+
+
+def test_names_may_differ(tmp_path):
+  """Seed 1 is the second replicate of one study, and the first of another."""
+  one, other = tmp_path / 'one', tmp_path / 'other'
+  assert session.run(config(seed=1), one)
+  with pytest.raises(StudyStopped):  # before anything is trained
+    session.run(
+      config(replicates=2, reuse=f'{one}, {one}'),
+      other,
+      asked_to_stop=lambda: (other / 'runs/mlp3-r1-dense').exists(),
+    )
+  same = one / 'runs/mlp3-r0-dense/result.json'
+  assert (other / 'runs/mlp3-r1-dense/result.json').read_bytes() == (
+    same.read_bytes()
+  )
+  assert not (other / 'runs/mlp3-r0-dense').exists()
+
+
+def test_a_folder_that_is_no_workdir_is_refused(tmp_path):
+  with pytest.raises(session.ConfigError, match=r'reuse: .*is no workdir'):
+    session.run(config(reuse=str(tmp_path)), tmp_path / 'new')

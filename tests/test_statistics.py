@@ -1,0 +1,157 @@
+"""Tests over replicates: against scipy, and by simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from elth_jax.statistics import (
+  Difference,
+  holm,
+  mixed,
+  replicates_needed,
+  sum_of_means,
+)
+
+TIMES = 2000
+
+
+def test_one_sample_is_students_test():
+  values = [0.2, 0.5, -0.1, 0.4]
+  found = sum_of_means([values])
+  test = stats.ttest_1samp(values, 0.05, alternative='greater')
+  assert found.p_above(0.05) == pytest.approx(test.pvalue)
+  low, high = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+  assert found.mean - found.margin(0.9) == pytest.approx(low)
+  assert found.mean + found.margin(0.9) == pytest.approx(high)
+
+
+def test_two_samples_are_welchs_test():
+  one, other = [1.0, 2.0, 4.0], [0.5, 0.6, 0.4, 0.7]
+  found = sum_of_means([one, [-v for v in other]])
+  test = stats.ttest_ind(one, other, equal_var=False, alternative='less')
+  assert found.p_below(0) == pytest.approx(test.pvalue)
+  assert found.freedom == pytest.approx(test.df)
+  low, high = stats.ttest_ind(one, other, equal_var=False).confidence_interval()
+  assert found.margin() == pytest.approx((high - low) / 2)
+
+
+def test_what_has_no_spread():
+  one = sum_of_means([[0.5]])
+  assert one.margin() == math.inf and one.p_above(-9) == 1
+  same = sum_of_means([[0.1 + 0.2, 0.3, 0.3]])
+  assert same.error == 0 and same.p_above(0) == 0 and same.p_below(0) == 1
+  assert sum_of_means([], 0.7).p_above(0.6) == 0
+
+
+@pytest.mark.parametrize('replicates', [3, 5, 10])
+@pytest.mark.parametrize('spread', [1.0, 4.0])
+def test_intervals_cover_what_they_say(replicates, spread):
+  draw = np.random.default_rng(replicates)
+  hits = 0
+  for _ in range(TIMES):
+    one = draw.normal(3, 1, replicates)
+    other = draw.normal(1, spread, replicates)
+    found = sum_of_means([one, -other])
+    hits += abs(found.mean - 2) <= found.margin(0.95)
+  assert hits / TIMES >= 0.93
+
+
+@pytest.mark.parametrize('pairs', [1, 4])
+def test_two_one_sided_tests_keep_their_level(pairs):
+  """At the bound itself, in all pairs, at most 5% are called equal."""
+  draw = np.random.default_rng(pairs)
+  wrong = 0
+  for _ in range(TIMES):
+    samples = draw.normal(1.0, 0.2, (pairs, 5))
+    wrong += all(sum_of_means([s]).p_within(1.0) < 0.05 for s in samples)
+  assert wrong / TIMES <= 0.065
+  assert pairs > 1 or wrong / TIMES >= 0.03  # it does call some
+
+
+def test_pairs_that_differ_both_ways_are_not_alike():
+  up, down = (sum_of_means([[sign * 6.0, sign * 6.1]]) for sign in (1, -1))
+  assert up.p_within(1) > 0.9 and down.p_within(1) > 0.9
+  assert up.p_outside(1) < 0.05
+
+
+def test_holm_keeps_the_level_of_all_tests_together():
+  draw = np.random.default_rng(0)
+  raw, corrected = 0, 0
+  for _ in range(TIMES):
+    values = stats.ttest_1samp(draw.normal(0, 1, (8, 5)), 0, axis=1).pvalue
+    raw += min(values) < 0.05
+    corrected += min(holm(values)) < 0.05
+  assert corrected / TIMES <= 0.065
+  assert raw / TIMES > 0.2  # without it there would be many
+
+
+def test_holm_is_the_textbooks():
+  assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx(
+    [0.03, 0.06, 0.06, 0.02]
+  )
+  assert holm([]) == []
+
+
+@pytest.mark.parametrize(
+  ('mean', 'bound', 'within'),
+  [(1.0, 0.0, False), (-0.6, 0.0, False), (0.1, 1.0, True), (2.0, 1.0, True)],
+)
+def test_as_many_replicates_as_are_said_decide(mean, bound, within):
+  found = Difference(mean, 1 / math.sqrt(3), 2, 3)  # a spread of 1
+  needed = replicates_needed(found, bound, within)
+  draw = np.random.default_rng(3)
+
+  def decided(replicates):
+    hits = 0
+    for _ in range(TIMES):
+      one = sum_of_means([draw.normal(mean, 1, replicates)])
+      if within:
+        hits += min(one.p_within(bound), one.p_outside(bound)) < 0.05
+      else:
+        hits += min(one.p_above(bound), one.p_below(bound)) < 0.025
+    return hits / TIMES
+
+  assert decided(needed) == pytest.approx(0.82, abs=0.05)
+  assert decided(max(needed // 2, 2)) < 0.75
+
+
+def test_power_without_a_spread():
+  assert replicates_needed(sum_of_means([[1.0]]), 0) is None
+  assert replicates_needed(sum_of_means([[1.0, 1.0]]), 0) == 2
+  assert replicates_needed(Difference(1e-9, 1.0, 2, 3), 0) is None
+
+
+def observations(replicates, difference, ticket_spread=1.0):
+  draw = np.random.default_rng(1)
+  found = []
+  for replicate in range(replicates):
+    common = draw.normal(0, ticket_spread)
+    for target, level in (('a', 50.0), ('b', 60.0)):
+      for better in (False, True):
+        value = level + common + difference * better + draw.normal(0, 0.1)
+        found.append(
+          mixed.Observation(value, better, target, replicate, 'resnet20')
+        )
+  return found
+
+
+def test_a_mixed_model_needs_enough_replicates():
+  with pytest.raises(mixed.MixedModelError, match='needs 8 replicates'):
+    mixed.mixed_difference(observations(7, 0.5))
+
+
+def test_a_mixed_model_takes_what_replicates_have_in_common_out():
+  pytest.importorskip('statsmodels')
+  mean, margin = mixed.mixed_difference(observations(8, 0.5))
+  assert abs(mean - 0.5) < margin < 0.15  # the replicates' own spread is 1
+
+
+def test_a_mixed_model_says_that_statsmodels_is_absent(monkeypatch):
+  monkeypatch.setitem(__import__('sys').modules, 'statsmodels', None)
+  monkeypatch.setitem(
+    __import__('sys').modules, 'statsmodels.formula.api', None
+  )
+  with pytest.raises(mixed.MixedModelError, match=r'elth_jax\[statistics\]'):
+    mixed.mixed_difference(observations(8, 0.5))
