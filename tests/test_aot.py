@@ -47,6 +47,8 @@ def test_training_compiles_for_a_device(case):
   assert one.memory < case.memory
   assert program.donated() == one.state_arrays
   assert not program.host_calls()
+  exact = {'highest'} if case.dtype == 'float32' else set()
+  assert program.precisions() == exact
   assert not program.entry_copies(2**24), 'images are laid out again'
   trips = [loop.trips for loop in program.inner_loops()]
   batch = case.recipe.batch_size
