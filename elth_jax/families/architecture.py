@@ -24,7 +24,8 @@ from elth_jax.families import trainable
 from elth_jax.families.family import FAMILIES, Family, kept_by_network
 from elth_jax.names import NetworkName
 from elth_jax.nn import conv_backends, layers
-from elth_jax.nn.conv_backends import ConvBackend, default_backend
+from elth_jax.nn.conv_backends import ConvBackend
+from elth_jax.nn.default_backend import default_backend
 from elth_jax.nn.forward_work import Work, forward_work
 from elth_jax.randomness import generator
 from elth_jax.trees import (

@@ -54,9 +54,9 @@ class Block(nn.Module):
     depthwise = kit.conv(
       channels, 3, self.stride, depthwise=True, name='depthwise'
     )
-    x = nn.relu(kit.norm(name='bn1')(depthwise(x), weights, train))
+    x = kit.norm(name='bn1')(depthwise(x), weights, train, relu=True)
     x = kit.conv(self.features, 1, name='pointwise')(x)
-    return nn.relu(kit.norm(name='bn2')(x, weights, train))
+    return kit.norm(name='bn2')(x, weights, train, relu=True)
 
 
 class MobileNet(nn.Module):
@@ -87,7 +87,7 @@ class MobileNet(nn.Module):
     """
     backend = self.kit.backend
     x = self.kit.conv(self.width, 3, 2, name='stem')(backend.enter(images))
-    x = nn.relu(self.kit.norm(name='stem_bn')(x, weights, train))
+    x = self.kit.norm(name='stem_bn')(x, weights, train, relu=True)
     stages = zip(STAGES, self.depths, strict=True)
     for number, ((factor, stride), blocks) in enumerate(stages, start=1):
 

@@ -61,10 +61,10 @@ class Basic(nn.Module):
   def __call__(self, x, weights=None, train=False):
     kit = self.kit
     y = kit.conv(self.features, 3, self.stride, name='conv1')(x)
-    y = nn.relu(kit.norm(name='bn1')(y, weights, train))
+    y = kit.norm(name='bn1')(y, weights, train, relu=True)
     y = kit.conv(self.features, 3, name='conv2')(y)
-    y = kit.norm(name='bn2')(y, weights, train)
-    return nn.relu(_shortcut(kit, x, y, self.stride, weights, train) + y)
+    residual = _shortcut(kit, x, y, self.stride, weights, train)
+    return kit.norm(name='bn2')(y, weights, train, True, residual)
 
 
 class Bottleneck(nn.Module):
@@ -78,12 +78,12 @@ class Bottleneck(nn.Module):
   def __call__(self, x, weights=None, train=False):
     kit = self.kit
     y = kit.conv(self.features, 1, name='conv1')(x)
-    y = nn.relu(kit.norm(name='bn1')(y, weights, train))
+    y = kit.norm(name='bn1')(y, weights, train, relu=True)
     y = kit.conv(self.features, 3, self.stride, name='conv2')(y)
-    y = nn.relu(kit.norm(name='bn2')(y, weights, train))
+    y = kit.norm(name='bn2')(y, weights, train, relu=True)
     y = kit.conv(4 * self.features, 1, name='conv3')(y)
-    y = kit.norm(name='bn3')(y, weights, train)
-    return nn.relu(_shortcut(kit, x, y, self.stride, weights, train) + y)
+    residual = _shortcut(kit, x, y, self.stride, weights, train)
+    return kit.norm(name='bn3')(y, weights, train, True, residual)
 
 
 def _shortcut(kit: LayerFactory, x, y, stride: int, weights, train):
@@ -130,7 +130,7 @@ class ResNet(nn.Module):
     size, stride = (7, 2) if self.imagenet else (3, 1)
     stem = self.kit.conv(self.width, size, stride, name='stem')
     x = stem(backend.enter(images))
-    x = nn.relu(self.kit.norm(name='stem_bn')(x, weights, train))
+    x = self.kit.norm(name='stem_bn')(x, weights, train, relu=True)
     if self.imagenet:
       x = backend.max_pool(x, size=3, pad=1)
     for number, blocks in enumerate(self.depths, start=1):

@@ -45,7 +45,7 @@ class ConvBlock(nn.Module):
   @nn.compact
   def __call__(self, x, weights, train):
     x = self.kit.conv(self.features, 3, bias=True, name='conv')(x)
-    return nn.relu(self.kit.norm(name='bn')(x, weights, train))
+    return self.kit.norm(name='bn')(x, weights, train, relu=True)
 
 
 class VGG(nn.Module):

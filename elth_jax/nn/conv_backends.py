@@ -30,7 +30,7 @@ class ConvBackend:
   """One layout of activations, with the operations that depend on it.
 
   Attributes:
-    name: `nhwc`, `nhwc_products` or `gchwn`.
+    name: `nhwc`, `nhwc_products`, `gchwn` or `native`.
     axes: the axes of activations in this layout, as letters; G counts groups
       of examples.
     conv: (activations, HWIO kernel, stride) -> activations; odd square
@@ -47,8 +47,15 @@ class ConvBackend:
     """NHWC images in this backend's layout."""
     axes = 'NHWC'
     if 'G' in self.axes:
-      images, axes = _in_groups(images), 'GNHWC'
+      size = self.group_size(images)
+      images, axes = images.reshape(-1, size, *images.shape[1:]), 'GNHWC'
     return jnp.transpose(images, [axes.index(axis) for axis in self.axes])
+
+  def group_size(self, images: jax.Array) -> int:
+    """Examples in a group: a divisor of the batch, few pixels in all."""
+    batch, pixels = images.shape[0], images.shape[1] * images.shape[2]
+    most = max(GROUP_PIXELS // pixels, 1)
+    return max(n for n in range(1, min(most, batch) + 1) if batch % n == 0)
 
   def leave(self, x: jax.Array) -> jax.Array:
     """The inverse of `enter`: (batch, ...), further axes as in NHWC."""
@@ -110,6 +117,61 @@ class ConvBackend:
           lax.slice_in_dim(part, j, j + stride * width + 1, stride, columns),
         )
 
+  def batch_norm(
+    self,
+    x: jax.Array,
+    scale: jax.Array,
+    bias: jax.Array,
+    weights: jax.Array | None,
+    residual: jax.Array | None,
+    relu: bool,
+    epsilon: float,
+  ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Normalises by the batch's own statistics, then `finish`es.
+
+    Args:
+      x: activations; computed in float32 or wider.
+      scale: (channels,), what normalised activations are multiplied by.
+      bias: (channels,), what is added to them.
+      weights: (batch,), 0 for examples that do not count; `None` if all do.
+      residual: activations to add, or `None`.
+      relu: whether negative values become 0.
+      epsilon: what is added to the variance.
+
+    Returns:
+      Activations; mean and biased variance by channel; how many pixels count.
+    """
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    count, weighted = wide.size / scale.size, wide
+    if weights is not None:
+      count = count / weights.size * weights.sum()
+      weighted = wide * self.along('N', weights, wide)
+    sums = self.sum_channels(weighted), self.sum_channels(weighted * wide)
+    count, (first, second) = total_over(self.across, (jnp.asarray(count), sums))
+    mean = first / count
+    variance = second / count - mean**2
+    variance = jnp.maximum(variance, 0)
+    factor = scale * lax.rsqrt(variance + epsilon)
+    shift = bias - mean * factor
+    z = self.finish(x, factor, shift, residual, relu)
+    return z, mean, variance, count
+
+  def finish(
+    self,
+    x: jax.Array,
+    factor: jax.Array,
+    shift: jax.Array,
+    residual: jax.Array | None,
+    relu: bool,
+  ) -> jax.Array:
+    """x factor + shift by channel, plus a residual, perhaps through a ReLU."""
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = wide * self.along('C', factor, wide) + self.along('C', shift, wide)
+    z = wide.astype(x.dtype)
+    if residual is not None:
+      z = residual + z
+    return jax.nn.relu(z) if relu else z
+
   def pool(self, x: jax.Array) -> jax.Array:
     """Global average pool: activations to (batch, channels)."""
     sides = self.axes.index('H'), self.axes.index('W')
@@ -133,14 +195,6 @@ class ConvBackend:
 def total_over(axis: str | None, tree: Any) -> Any:
   """Sums over a mapped axis; the tree itself if there is none."""
   return tree if axis is None else lax.psum(tree, axis)
-
-
-def _in_groups(images: jax.Array) -> jax.Array:
-  """(groups, examples, ...): groups of equal size, few pixels in each."""
-  batch, pixels = images.shape[0], images.shape[1] * images.shape[2]
-  most = max(GROUP_PIXELS // pixels, 1)
-  size = max(n for n in range(1, min(most, batch) + 1) if batch % n == 0)
-  return images.reshape(-1, size, *images.shape[1:])
 
 
 def _conv_nhwc_products(x, kernel, stride):
@@ -194,13 +248,3 @@ GCHWN = ConvBackend('gchwn', 'GCHWN', products.conv)
 CONV_BACKENDS = {
   backend.name: backend for backend in (NHWC, NHWC_PRODUCTS, GCHWN)
 }
-
-
-def default_backend(tickets: int = 1) -> ConvBackend:
-  """The backend for JAX's platform and for tickets that share a device.
-
-  Measured on CPU; elsewhere it is what is known of GPUs' tensor cores.
-  """
-  if jax.default_backend() == 'cpu':
-    return GCHWN
-  return NHWC if tickets == 1 else NHWC_PRODUCTS

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elth_jax.nn.conv_backends import ConvBackend, total_over
+from elth_jax.nn.conv_backends import ConvBackend
 
 # (generator, shape, fan_in) -> float32 array
 Draw = Callable[[np.random.Generator, tuple[int, ...], int], np.ndarray]
@@ -199,7 +199,8 @@ class BatchNorm(Layer):
   eps 1e-5; running averages move by 0.1 a step, the running variance is the
   unbiased one; evaluation uses running statistics. Examples of weight 0 (the
   padding of a partial batch) do not count. Computes in float32, and returns
-  what it was given.
+  what it was given. A residual and a ReLU that follow are part of it, since a
+  backend may compute all three in one pass over memory.
   """
 
   kinds = {'scale': 'norm_scale', 'bias': 'norm_bias'}
@@ -208,38 +209,31 @@ class BatchNorm(Layer):
 
   @nn.compact
   def __call__(
-    self, x: jax.Array, weights: jax.Array | None, train: bool
+    self,
+    x: jax.Array,
+    weights: jax.Array | None,
+    train: bool,
+    relu: bool = False,
+    residual: jax.Array | None = None,
   ) -> jax.Array:
-    backend, dtype = self.kit.backend, x.dtype
-    x = x.astype(jnp.promote_types(dtype, jnp.float32))
+    backend = self.kit.backend
     shape = (x.shape[backend.axes.index('C')],)
     scale = self.drawn('scale', shape)
     bias = self.drawn('bias', shape)
     mean_avg = self.variable('batch_stats', 'mean', jnp.zeros, shape)
     var_avg = self.variable('batch_stats', 'var', jnp.ones, shape)
-    if train:
-      count = x.size / shape[0]
-      weighted = x
-      if weights is not None:
-        count = count / weights.size * weights.sum()
-        weighted = x * backend.along('N', weights, x)
-      sums = backend.sum_channels(weighted), backend.sum_channels(weighted * x)
-      count, (first, second) = total_over(
-        backend.across, (jnp.asarray(count), sums)
-      )
-      mean = first / count
-      variance = second / count - mean**2
-      variance = jnp.maximum(variance, 0)
-      if not self.is_initializing():
-        unbiased = variance * count / jnp.maximum(count - 1, 1)
-        mean_avg.value += self.momentum * (mean - mean_avg.value)
-        var_avg.value += self.momentum * (unbiased - var_avg.value)
-    else:
-      mean, variance = mean_avg.value, var_avg.value
-    factor = scale * lax.rsqrt(variance + self.epsilon)
-    shift = bias - mean * factor
-    x = x * backend.along('C', factor, x) + backend.along('C', shift, x)
-    return x.astype(dtype)
+    if not train:
+      factor = scale * lax.rsqrt(var_avg.value + self.epsilon)
+      shift = bias - mean_avg.value * factor
+      return backend.finish(x, factor, shift, residual, relu)
+    z, mean, variance, count = backend.batch_norm(
+      x, scale, bias, weights, residual, relu, self.epsilon
+    )
+    if not self.is_initializing():
+      unbiased = variance * count / jnp.maximum(count - 1, 1)
+      mean_avg.value += self.momentum * (mean - mean_avg.value)
+      var_avg.value += self.momentum * (unbiased - var_avg.value)
+    return z
 
 
 class Stage(nn.Module):

@@ -1,14 +1,16 @@
 """Compiled programs are kept on disk, so that a second start is a quick one."""
 
-import hashlib
-import platform
 import warnings
 from pathlib import Path
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
+from elth_jax.process import processor
 from elth_jax.storage.files import NoHomeError, cache_dir, local_path
+
+# what `keep_compiled` was given last
+_asked: str | None = None
 
 
 def keep_compiled(folder: str | None = None) -> Path | None:
@@ -32,10 +34,12 @@ def keep_compiled(folder: str | None = None) -> Path | None:
     OSError: if a folder that was asked for cannot be made.
     ValueError: if it is not on this machine.
   """
+  global _asked
+  _asked = folder
   if folder == 'off':
     return None
   try:
-    path = _base(folder) / _processor()
+    path = _base(folder) / processor.name()
     path.mkdir(parents=True, exist_ok=True)
   except (OSError, NoHomeError) as error:
     if folder is not None:
@@ -54,21 +58,24 @@ def keep_compiled(folder: str | None = None) -> Path | None:
   return path
 
 
+def folder() -> Path | None:
+  """Where what is compiled for this processor is kept; it may not be there.
+
+  `None` if `keep_compiled` was told to keep nothing, or if the default folder
+  would be in a home folder that cannot be found.
+
+  Raises:
+    ValueError: if it is not on this machine.
+  """
+  if _asked == 'off':
+    return None
+  try:
+    return _base(_asked) / processor.name()
+  except NoHomeError:
+    return None
+
+
 def _base(folder: str | None) -> Path:
   if folder is None:
     return cache_dir() / 'compiled'
   return local_path(folder, 'compilation_cache')
-
-
-def _processor() -> str:
-  """A name for this kind of processor: its architecture and its features."""
-  features = platform.processor()
-  about = Path('/proc/cpuinfo')
-  if about.is_file():  # on Linux
-    lines = about.read_text('utf-8', 'replace').splitlines()
-    named = ('flags', 'Features', 'model name')
-    features = '\n'.join(
-      sorted({line for line in lines if line.startswith(named)})
-    )
-  digest = hashlib.sha256(features.encode()).hexdigest()[:12]
-  return f'{platform.machine()}-{digest}'

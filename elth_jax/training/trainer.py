@@ -11,7 +11,8 @@ import optax
 from elth_jax.datasets import Dataset, Stream
 from elth_jax.dynamic import Training, make_dynamic
 from elth_jax.families import Architecture
-from elth_jax.nn.conv_backends import EXAMPLES, ConvBackend, default_backend
+from elth_jax.nn.conv_backends import EXAMPLES, ConvBackend
+from elth_jax.nn.default_backend import default_backend
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.training.compiled_steps import CompiledSteps
 from elth_jax.training.input_pipeline import make_pipeline

@@ -1,0 +1,199 @@
+// 3 x 3 convolutions of stride 1 by Winograd's minimal filtering.
+//
+// Some columns at a time are transformed, multiplied and transformed back, so
+// that what is in between stays in cache.
+#pragma once
+
+#include "blocks.h"
+#include "columns.h"
+
+namespace elth {
+
+// Columns that are worked on at once, by the cache that they take.
+constexpr size_t kForwardBytes = 640 << 10, kGradientBytes = 1 << 20;
+
+// Transformed kernels: [position][out / kLanes][in][lane], zero above `out`.
+inline size_t kernel_gap(int in, int out) {
+  return static_cast<size_t>(round_up(out, kLanes)) * in + 16;
+}
+
+// Transforms an HWIO kernel from `in` to `out` channels. Flipped, it is the
+// kernel that takes gradients back: of shape (3, 3, out, in), turned around.
+template <int M>
+void transform_kernel(const float* kernel, int in, int out, bool flipped,
+                      float* to) {
+  constexpr int side = Winograd<M>::kSide;
+  const size_t gap = kernel_gap(in, out);
+  for (int o = 0; o < out; o += kLanes)
+    for (int c = 0; c < in; ++c) {
+      const int count = std::min(kLanes, out - o);
+      Vector half[side][3], column[3], row[side];
+      for (int j = 0; j < 3; ++j) {
+        for (int i = 0; i < 3; ++i) {
+          const size_t place = i * 3 + j;
+          if (!flipped) {
+            column[i] = load(kernel + (place * in + c) * out + o, count);
+            continue;
+          }
+          column[i] = Vector{};
+          for (int l = 0; l < count; ++l)
+            column[i][l] = kernel[((8 - place) * out + o + l) * in + c];
+        }
+        Winograd<M>::kernel(column, row);
+        for (int i = 0; i < side; ++i) half[i][j] = row[i];
+      }
+      float* at = to + static_cast<size_t>(o) * in + c * kLanes;
+      for (int i = 0; i < side; ++i) {
+        Winograd<M>::kernel(half[i], row);
+        for (int j = 0; j < side; ++j) store(at + (i * side + j) * gap, row[j]);
+      }
+    }
+}
+
+// m[columns][out] = sum over `in` of u[out][in] v[columns][in]. Never inlined:
+// inside a caller GCC runs out of registers.
+inline __attribute__((noinline)) void multiply(const float* u, const float* v,
+                                               float* m, int in, int out,
+                                               int columns) {
+  for (int t = 0; t < columns; t += kColumns)
+    for (int o = 0; o < out; o += kRows) {
+      Vector sums[kRows][kColumns] = {};
+      const float* a = u + static_cast<size_t>(o / kLanes * kLanes) * in +
+                       o % kLanes;
+      const float* b = v + place_of(in, 0, t);
+      for (int c = 0; c < in; ++c, a += kLanes, b += kColumns * kLanes) {
+        Vector x[kColumns];
+        for (int k = 0; k < kColumns; ++k) {
+          x[k] = load(b + k * kLanes);
+          ELTH_PIN(x[k]);
+        }
+        for (int i = 0; i < kRows; ++i)
+          for (int k = 0; k < kColumns; ++k)
+            sums[i][k] += broadcast(a[i]) * x[k];
+      }
+      float* to = m + place_of(out, o, t);
+      for (int i = 0; i < kRows; ++i)
+        for (int k = 0; k < kColumns; ++k)
+          store(to + (i * kColumns + k) * kLanes, sums[i][k]);
+    }
+}
+
+// y = x convolved with an HWIO kernel of 3 x 3; flipped: the gradient to the
+// input, where x is the gradient to the output.
+template <int M>
+void winograd_forward(const float* x, const float* kernel, float* y,
+                      const Shape& shape, int out, bool flipped) {
+  constexpr int positions = Winograd<M>::kSide * Winograd<M>::kSide;
+  static thread_local Scratch kernels, inputs, outputs;
+  const Tiles tiles(shape, M);
+  const int in = shape.channels, rows = round_up(out, kRows);
+  Shape made = shape;
+  made.channels = out;
+  const size_t kernel_step = kernel_gap(in, out);
+  float* u = kernels.get(positions * kernel_step);
+  transform_kernel<M>(kernel, in, out, flipped, u);
+  const size_t each = static_cast<size_t>(positions) * (in + rows) * kLanes * 4;
+  // wide layers read their kernels once for every few columns
+  const int least = static_cast<size_t>(in) * out >= 4096 ? 8 : 4;
+  const int columns = columns_at_once(tiles.count, each, kForwardBytes, least);
+  const size_t in_step = gap_of(in, columns), out_step = gap_of(rows, columns);
+  float* v = inputs.get(positions * in_step);
+  float* m = outputs.get(positions * out_step);
+  for (int first = 0; first < tiles.count; first += columns) {
+    const int count = std::min(columns, tiles.count - first);
+    transform_columns<M, Of::kInput>(x, shape, tiles, first, count, columns, in,
+                                     in_step, v);
+    for (int p = 0; p < positions; ++p)
+      multiply(u + p * kernel_step, v + p * in_step, m + p * out_step, in, rows,
+               columns);
+    inverse_columns<M>(m, out_step, y, made, tiles, first, count, rows);
+  }
+}
+
+// sums[in / 4][out / kColumns][4][kColumns] += products of v and m, summed over
+// columns and lanes.
+inline __attribute__((noinline)) void multiply_and_sum(const float* v,
+                                                       const float* m,
+                                                       float* sums, int in,
+                                                       int out, int columns) {
+  for (int i = 0; i < in; i += kRows)
+    for (int o = 0; o < out; o += kColumns) {
+      Vector found[kRows * kColumns] = {};
+      for (int first = 0; first < columns; first += kColumns) {
+        const float* a = v + place_of(in, i, first);
+        const float* b = m + place_of(out, o, first);
+        for (int t = 0; t < kColumns; ++t, a += kLanes, b += kLanes)
+          add_products(a, kColumns * kLanes, b, kColumns * kLanes, found);
+      }
+      add_sums(found, sums + static_cast<size_t>(i) * out + o * kRows);
+    }
+}
+
+// From sums at every position to the gradient of an HWIO kernel.
+template <int M>
+void write_kernel_gradient(const float* sums, size_t gap, int in, int out,
+                           int columns, float* gradient) {
+  constexpr int side = Winograd<M>::kSide;
+  for (int i = 0; i < in; i += kRows)
+    for (int o = 0; o < out; o += kColumns)
+      for (int part = 0; part < kRows * kColumns; part += kLanes) {
+        const float* from = sums + static_cast<size_t>(i) * columns +
+                            o * kRows + part;
+        Vector half[3][side], column[side], made[3];
+        for (int j = 0; j < side; ++j) {
+          for (int k = 0; k < side; ++k)
+            column[k] = load(from + (k * side + j) * gap);
+          Winograd<M>::kernel_gradient(column, made);
+          for (int k = 0; k < 3; ++k) half[k][j] = made[k];
+        }
+        for (int k = 0; k < 3; ++k) {
+          Winograd<M>::kernel_gradient(half[k], made);
+          for (int j = 0; j < 3; ++j)
+            for (int l = 0; l < kLanes; ++l) {
+              const int c = i + (part + l) / kColumns;
+              const int f = o + (part + l) % kColumns;
+              if (c < in && f < out)
+                gradient[((k * 3 + j) * static_cast<size_t>(in) + c) * out +
+                         f] = made[j][l];
+            }
+        }
+      }
+}
+
+// The gradient to an HWIO kernel; dy: the gradient to the output.
+template <int M>
+void winograd_kernel_gradient(const float* x, const float* dy, float* gradient,
+                              const Shape& shape, int out) {
+  constexpr int positions = Winograd<M>::kSide * Winograd<M>::kSide;
+  static thread_local Scratch products, inputs, gradients;
+  const Tiles tiles(shape, M);
+  const int in = shape.channels;
+  const int rows = round_up(in, kRows), places = round_up(out, kColumns);
+  Shape made = shape;
+  made.channels = out;
+  const size_t step = static_cast<size_t>(rows) * places;
+  float* sums = products.get_zeros(positions * step);
+  const size_t each =
+      static_cast<size_t>(positions) * (rows + places) * kLanes * 4;
+  const int columns = columns_at_once(tiles.count, each, kGradientBytes, 16);
+  const size_t in_step = gap_of(rows, columns);
+  const size_t out_step = gap_of(places, columns);
+  float* v = inputs.get(positions * in_step);
+  float* m = gradients.get(positions * out_step);
+  // channels that only fill up a block
+  if (rows != in) memset(v, 0, positions * in_step * 4);
+  if (places != out) memset(m, 0, positions * out_step * 4);
+  for (int first = 0; first < tiles.count; first += columns) {
+    const int count = std::min(columns, tiles.count - first);
+    transform_columns<M, Of::kInput>(x, shape, tiles, first, count, columns,
+                                     rows, in_step, v);
+    transform_columns<M, Of::kGradient>(dy, made, tiles, first, count, columns,
+                                        places, out_step, m);
+    for (int p = 0; p < positions; ++p)
+      multiply_and_sum(v + p * in_step, m + p * out_step, sums + p * step,
+                       rows, places, round_up(count, kColumns));
+  }
+  write_kernel_gradient<M>(sums, step, in, out, places, gradient);
+}
+
+}  // namespace elth
