@@ -95,18 +95,40 @@ def test_processes_change_no_image(stream):
   assert same(taken(stream, 8, **arguments), taken(other, 8, **arguments))
 
 
-def test_shards_are_the_parts_of_every_batch(stream):
+def test_columns_are_the_parts_of_every_batch(stream):
   whole = taken(stream, 8, seed=0, first=2, stop=4)
   parts = [
-    taken(stream, 8, seed=0, first=2, stop=4, shard=(i, 2)) for i in range(2)
+    taken(stream, 8, seed=0, first=2, stop=4, columns=range(i, i + 4))
+    for i in (0, 4)
   ]
   joined = {
     name: np.concatenate([part[name] for part in parts], axis=1)
     for name in whole
   }
   assert same(whole, joined)
-  with pytest.raises(ValueError, match='shard 0 of 3: 8 images a step'):
-    stream.training_batches(8, 0, 0, 1, shard=(0, 3))
+  # what three devices have of a batch of 8, the third of three
+  padded = taken(stream, 8, seed=0, first=2, stop=4, columns=range(6, 9))
+  assert (padded['label'][:, 2] == -1).all()
+  assert not padded['image'][:, 2].any()
+  assert same(
+    {n: v[:, 6:] for n, v in whole.items()},
+    {n: v[:, :2] for n, v in padded.items()},
+  )
+  for columns in (range(0), range(-1, 3), range(0, 8, 2)):
+    with pytest.raises(ValueError, match='of 8 images a step cannot be read'):
+      stream.training_batches(8, 0, 0, 1, columns=columns)
+
+
+def test_columns_of_test_images(stream):
+  whole = list(stream.test_batches(8))
+  parts = [
+    list(stream.test_batches(8, columns))
+    for columns in (range(5), range(5, 10))
+  ]
+  for batch, first, second in zip(whole, *parts, strict=True):
+    joined = {n: np.concatenate([first[n], second[n]]) for n in batch}
+    assert same(batch, {name: value[:8] for name, value in joined.items()})
+    assert (joined['label'][8:] == -1).all()
 
 
 def test_cuts_are_of_the_published_sizes():

@@ -1,26 +1,34 @@
 """One start of a study: check, list or run, then write what it found."""
 
 import contextlib
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
+from elth_jax.datasets import Dataset, Stream
+from elth_jax.nn.default_backend import default_backend, kernels
 from elth_jax.process import devices
+from elth_jax.process.hosts import Hosts, connect
 from elth_jax.process.phases import peak_memory, phase
 from elth_jax.process.signals import StudyStopped
 from elth_jax.process.text import counted, printable, say
 from elth_jax.reading import as_json
 from elth_jax.report import results, summary, write_report
 from elth_jax.runner import profile
+from elth_jax.runner.follower import Follower
 from elth_jax.runner.run import Runner
 from elth_jax.study import data
 from elth_jax.study.estimate import describe
 from elth_jax.study.graph import build, check_score_batches
 from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node
-from elth_jax.study.spec import StudySpec, read_config
+from elth_jax.study.spec import RunOptions, StudySpec, read_config
+from elth_jax.versions import code, versions
 from elth_jax.workdir import history, outputs
 from elth_jax.workdir.lock import owned
 from elth_jax.workdir.store import Store, StoreError
@@ -46,11 +54,15 @@ def run(
     command: how a person would start it again, for the report.
     given: what a person set beside the config's file; see `read_config`.
 
+  With `distributed`, all processes call it with the same arguments; the first
+  one alone prints, and reads and writes the workdir.
+
   Returns:
     Whether every run succeeded; those that diverged are named.
 
   Raises:
     ConfigError: if the config is wrong, before anything runs.
+    hosts.HostsError: if the processes of a study cannot work together.
     devices.DeviceError: if JAX cannot use the devices it is told to use.
     StoreError: if the workdir cannot be used for this config.
     lock.BusyError: if another process works in it.
@@ -59,35 +71,88 @@ def run(
     StudyStopped: if asked to stop; all that was done is safe.
   """
   store = Store(workdir, writable=False)
-  devices.require()
   try:
     spec, options = read_config(config, given)
-    check_names(spec)  # before any data is read
-    if options.dry_run:
-      outlines = data.outline(spec)
-      check_score_batches(spec, outlines)
-      listed = describe(build(spec, outlines), spec)
-      _leave_if(asked_to_stop)
-      say(listed)
-      return True
-    found = data.load(spec, options)
-    check_score_batches(spec, found)
-    nodes = build(spec, found)
   except ValueError as error:
     raise ConfigError(str(error)) from error
-  _leave_if(asked_to_stop)  # data may have taken long
-  store.make()
-  profiled = (
-    profile.into(store) if options.profile else contextlib.nullcontext()
-  )
-  with owned(store.root), profiled:
-    with phase('recovery'):
-      store.sweep()
-      notes = _accept(store, spec, nodes)
-      changes = history.note_start(store, command)
-      runner = Runner(nodes, store, found, options, asked_to_stop)
-      runner.recovery.notes[:0] = notes
-    return _run(runner, spec, changes, command)
+  if options.dry_run:
+    devices.require()
+    return _list(spec, asked_to_stop)
+  hosts = connect(options.distributed)
+  with hosts.together():
+    devices.require()
+    found, nodes = _load(spec, options)
+    _agree(hosts, nodes, asked_to_stop)
+    if not hosts.leads:
+      return Follower(hosts, nodes, found, options).follow(asked_to_stop)
+
+    def asked() -> bool:
+      return asked_to_stop() or hosts.is_asked_to_stop()
+
+    _leave_if(asked)  # data may have taken long
+    store.make()
+    profiled = (
+      profile.into(store) if options.profile else contextlib.nullcontext()
+    )
+    with owned(store.root), profiled:
+      with phase('recovery'):
+        store.sweep()
+        notes = _accept(store, spec, nodes)
+        changes = history.note_start(store, command)
+        runner = Runner(nodes, store, found, options, asked, hosts)
+        runner.recovery.notes[:0] = notes
+      succeeded = _run(runner, spec, changes, command)
+    hosts.tell('done', succeeded=succeeded)
+    return succeeded
+
+
+def _list(spec: StudySpec, asked_to_stop: Callable[[], bool]) -> bool:
+  """Says what a study would run."""
+  try:
+    check_names(spec)
+    outlines = data.outline(spec)
+    check_score_batches(spec, outlines)
+    listed = describe(build(spec, outlines), spec)
+  except ValueError as error:
+    raise ConfigError(str(error)) from error
+  _leave_if(asked_to_stop)
+  say(listed)
+  return True
+
+
+def _load(
+  spec: StudySpec, options: RunOptions
+) -> tuple[dict[str, Dataset | Stream], dict[str, Node]]:
+  """The data sets of a study, and its graph."""
+  try:
+    check_names(spec)  # before any data is read
+    found = data.load(spec, options)
+    check_score_batches(spec, found)
+    return found, build(spec, found)
+  except ValueError as error:
+    raise ConfigError(str(error)) from error
+
+
+def _agree(
+  hosts: Hosts,
+  nodes: Mapping[str, Node],
+  asked_to_stop: Callable[[], bool],
+) -> None:
+  """Compares what must be the same in all processes, if there are several."""
+  if hosts.count == 1:
+    return
+  keys = json.dumps({name: node.key for name, node in nodes.items()})
+  facts = {
+    **versions(),
+    'code': code(),
+    'platform': jax.default_backend(),
+    'kernels': kernels(default_backend()),
+    'study': hashlib.sha256(keys.encode()).hexdigest(),
+  }
+  hosts.agree(facts, asked_to_stop)
+  if hosts.leads:
+    each = len(hosts.devices) // hosts.count
+    say(f'{hosts.count} processes of {counted(each, "device")} each')
 
 
 def _run(
