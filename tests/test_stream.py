@@ -17,7 +17,7 @@ from elth_jax.methods import lottery
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
-from elth_jax.training.input_pipeline import StreamPipeline
+from elth_jax.training.input_pipeline import WHOLE, StreamPipeline
 from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
@@ -247,15 +247,16 @@ def test_training_on_a_stream_is_training_on_its_images(stream):
       del devices
       return jnp.asarray(images), jnp.asarray(np.maximum(labels, 0))
 
-    def windows(self, seeds, step, stop):
+    def windows(self, seeds, step, stop, part):
+      assert part == WHOLE
       index = np.where(labels < 0, -1, np.arange(len(labels)))
       batch = {'index': index.astype(np.int32).reshape(steps, 8)}
       yield dataclasses.replace(
         windows[0], first=0, stop=steps, batches=[batch for _ in seeds]
       )
 
-    def tests(self, share):
-      yield from StreamPipeline(stream, recipe).tests(share)
+    def tests(self, part):
+      yield from StreamPipeline(stream, recipe).tests(part)
 
   plain = dataclasses.replace(recipe, flip=False, crop_padding=0)
   kept = Trainer(net, plain, stream)

@@ -24,6 +24,7 @@ from elth_jax.process.distributed import Distributed
 from elth_jax.process.signals import StudyStopped, end_children
 
 LOST_SECONDS = 30  # after which a process that does not answer is given up
+LEAVE_SECONDS = 5  # that the leader gives the others after a failure
 HEAR_MILLISECONDS = 500  # between looks at this process's own signals
 STOPPED = 128 + signal.SIGTERM
 LOST = (
@@ -58,7 +59,7 @@ class Hosts:
     self._next = 0  # message
     self._oldest = 0  # message that is still kept
     self._asked = False
-    self._own_error = False
+    self._failed = False
     if count > 1:
       atexit.register(self._leave)
 
@@ -155,7 +156,6 @@ class Hosts:
     asks = self._all('asks')
     for number, why in asks.items():
       if why:
-        self._own_error = True  # the others cannot be waited for
         raise HostsError(f'process {number}: {why}')
     return bool(asks)
 
@@ -177,12 +177,13 @@ class Hosts:
     if isinstance(error, jax.errors.JaxRuntimeError):
       self._wait_until_lost()  # most likely because another process was lost
     why = f'{type(error).__name__}: {error}'
-    if self.leads and isinstance(error, StudyStopped):
+    stopped = isinstance(error, StudyStopped)
+    self._failed = not stopped
+    if self.leads and stopped:
       self.tell('stop')
     elif self.leads:
       self.tell('fail', why=why)
-    elif not isinstance(error, StudyStopped | HostsError):
-      self._own_error = True
+    elif not stopped and not isinstance(error, HostsError):
       self._set(f'asks/{self.number}', why)
 
   def _wait_until_lost(self) -> None:
@@ -198,14 +199,24 @@ class Hosts:
       time.sleep(0.2)
 
   def _leave(self) -> None:
-    """At exit: waits for the others, or leaves them if this process failed."""
-    if self._own_error:
-      for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-          stream.flush()
-      end_children()
-      os._exit(1)
-    jax.distributed.shutdown()
+    """At exit: waits for all others, or for a moment if this process failed.
+
+    JAX's own way to leave waits until all do, for minutes.
+    """
+    if not self._failed:
+      jax.distributed.shutdown()
+      return
+    for stream in (sys.stdout, sys.stderr):
+      with contextlib.suppress(OSError, ValueError):
+        stream.flush()
+    self._set(f'left/{self.number}', '')
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while self.leads and time.monotonic() < deadline:
+      if len(self._all('left')) == self.count:
+        break
+      time.sleep(0.05)
+    end_children()
+    os._exit(1)
 
   def _set(self, key: str, value: str) -> None:
     _client().key_value_set(f'{self._prefix}/{key}', value, True)
