@@ -5,27 +5,16 @@ import dataclasses
 from ml_collections import ConfigDict
 
 from elth_jax import datasets
-from elth_jax.datasets import imagenet
+from elth_jax.datasets import Dataset, imagenet
 from elth_jax.dynamic.options import Sparse
+from elth_jax.process import connection
 from elth_jax.study.config import base_config
 from elth_jax.study.spec import Analyses
 from elth_jax.training import loop, trainer
 from elth_jax.training.recipe import Recipe
 from tests.conftest import make_dataset
 
-loop.SEGMENT_SECONDS = 0.0  # many dispatches
-trainer.WORTH_SHARING = 0
-
-datasets.register('tiny', lambda: make_dataset(channels=3), replace=True)
-# in TFDS_DATA_DIR, by `tests.prepared`
-datasets.register(
-  'tiny_stream',
-  dataclasses.replace(
-    imagenet.IMAGENET, examples={'train': 21, 'test': 10}, side=16
-  ).load,
-  replace=True,
-)
-
+COUNTS = {'train': 21, 'test': 10}
 RECIPE = Recipe(
   batch_size=9,  # 3 for each of 4 devices, the last one's blank
   epochs=2,
@@ -53,6 +42,16 @@ KINDS = {
     'sparse': Sparse(interval=2, dpf_interval=2),
     'analyses': Analyses(connectivity=('imp',), points=3),
   },
+  # the same, for longer
+  'killed': {
+    'sources': ('mlp2',),
+    'targets': ('mlp2',),
+    'methods': ('imp',),
+    'replicates': 3,
+    'parallel': 'tickets',
+    'checkpoint_seconds': 1e-6,
+    'recipe': dataclasses.replace(RECIPE, epochs=30),
+  },
   # a process's devices share a ticket
   'both': {
     'sources': ('resnet8',),
@@ -72,7 +71,7 @@ KINDS = {
 }
 
 
-def get_config(kind: str) -> ConfigDict:
+def study(kind: str) -> ConfigDict:
   return base_config(
     **{
       'recipe': RECIPE,
@@ -83,3 +82,19 @@ def get_config(kind: str) -> ConfigDict:
       **KINDS[kind],
     }
   )
+
+
+def tiny() -> Dataset:
+  return make_dataset(channels=3)
+
+
+def get_config(kind: str) -> ConfigDict:
+  """The study, in a process of its own: settings of modules are changed."""
+  loop.SEGMENT_SECONDS = 0.0  # many dispatches
+  trainer.WORTH_SHARING = 0
+  connection.LOST_SECONDS = 12
+  datasets.register('tiny', tiny, replace=True)
+  # in TFDS_DATA_DIR, by `tests.prepared`
+  stream = dataclasses.replace(imagenet.IMAGENET, examples=COUNTS, side=16)
+  datasets.register('tiny_stream', stream.load, replace=True)
+  return study(kind)

@@ -7,37 +7,25 @@ devices. JAX watches that all processes live.
 
 import atexit
 import contextlib
-import ctypes
 import itertools
 import json
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
 
+from elth_jax.process import connection
+from elth_jax.process.connection import HostsError, client, initialize
 from elth_jax.process.distributed import Distributed
 from elth_jax.process.signals import StudyStopped, end_children
 
-LOST_SECONDS = 30  # after which a process that does not answer is given up
 LEAVE_SECONDS = 5  # that the leader gives the others after a failure
 HEAR_MILLISECONDS = 500  # between looks at this process's own signals
-STOPPED = 128 + signal.SIGTERM
-LOST = (
-  b'elth_jax: another process of this study was lost; stopped; the same '
-  b'command continues\n'
-)
 
 _sessions = itertools.count()
-_kept: list[Any] = []  # what C code calls must outlive this module's functions
-
-
-class HostsError(RuntimeError):
-  """The processes of a study cannot work together; says which and why."""
 
 
 class Hosts:
@@ -115,7 +103,7 @@ class Hosts:
   def forget(self) -> None:
     """Drops the messages so far, which all other processes have heard."""
     for number in range(self._oldest, self._next):
-      _client().key_value_delete(f'{self._prefix}/told/{number}')
+      client().key_value_delete(f'{self._prefix}/told/{number}')
     self._oldest = self._next
 
   def hear(self, asked_to_stop: Callable[[], bool]) -> dict[str, Any]:
@@ -135,7 +123,7 @@ class Hosts:
         self._asked = True
         self._set(f'asks/{self.number}', '')
       with contextlib.suppress(_NotThereYet), _waiting():
-        text = _client().blocking_key_value_get(key, HEAR_MILLISECONDS)
+        text = client().blocking_key_value_get(key, HEAR_MILLISECONDS)
         break
     self._next += 1
     message = json.loads(text)
@@ -164,7 +152,7 @@ class Hosts:
     """Tells the other processes if this one fails or stops.
 
     Where another one is lost, this process is ended: by JAX, which notices
-    that within `LOST_SECONDS`.
+    that within `connection.LOST_SECONDS`.
     """
     try:
       yield
@@ -192,7 +180,7 @@ class Hosts:
     Raises:
       HostsError: if another process says why it failed.
     """
-    deadline = time.monotonic() + 1.5 * LOST_SECONDS
+    deadline = time.monotonic() + 1.5 * connection.LOST_SECONDS
     while time.monotonic() < deadline:
       if self.leads:
         self.is_asked_to_stop()
@@ -219,11 +207,11 @@ class Hosts:
     os._exit(1)
 
   def _set(self, key: str, value: str) -> None:
-    _client().key_value_set(f'{self._prefix}/{key}', value, True)
+    client().key_value_set(f'{self._prefix}/{key}', value, True)
 
   def _all(self, folder: str) -> dict[str, str]:
     """Number of a process -> what it has set in a folder of keys."""
-    found = _client().key_value_dir_get(f'{self._prefix}/{folder}/')
+    found = client().key_value_dir_get(f'{self._prefix}/{folder}/')
     return {key.rpartition('/')[2]: value for key, value in found}
 
 
@@ -251,7 +239,7 @@ def connect(asked: Distributed) -> Hosts:
   if asked.mode == 'off':
     return Hosts()
   if not jax.distributed.is_initialized():
-    _initialize(asked)
+    initialize(asked)
   hosts = Hosts(jax.process_index(), jax.process_count())
   counts = {device.process_index: 0 for device in jax.devices()}
   for device in jax.devices():
@@ -262,53 +250,3 @@ def connect(asked: Distributed) -> Hosts:
       '(JAX_NUM_CPU_DEVICES for CPUs)'
     )
   return hosts
-
-
-def _initialize(asked: Distributed) -> None:
-  values: dict[str, Any] = {}
-  if asked.mode != 'auto':
-    values = {
-      'coordinator_address': asked.mode,
-      'num_processes': asked.processes,
-      'process_id': asked.number,
-    }
-  before = signal.getsignal(signal.SIGTERM)
-  try:
-    jax.distributed.initialize(**values, heartbeat_timeout_seconds=LOST_SECONDS)
-  except (RuntimeError, ValueError, TypeError) as error:
-    first = str(error).strip().partition('\n')[0]
-    raise HostsError(
-      f'--config.distributed={asked}: {first}; auto needs Slurm, Open MPI, '
-      'Kubernetes or Cloud TPU; else give address:port,processes,number'
-    ) from error
-  if threading.current_thread() is threading.main_thread() and before:
-    signal.signal(signal.SIGTERM, before)  # JAX takes it for its own use
-  _end_cleanly_when_aborted()
-
-
-def _end_cleanly_when_aborted() -> None:
-  """Ends this process as a stopped one where JAX would abort it.
-
-  JAX aborts a process when another one is lost, whatever it is doing; its hook
-  for that cannot be set from Python. All files are written whole or not at
-  all, so that the process may end anywhere.
-  """
-
-  @ctypes.CFUNCTYPE(None, ctypes.c_int)
-  def end(number: int) -> None:
-    del number
-    with contextlib.suppress(OSError):
-      os.write(2, LOST)
-    with contextlib.suppress(Exception):
-      end_children()
-    os._exit(STOPPED)
-
-  _kept.append(end)
-  ctypes.CDLL(None).signal(int(signal.SIGABRT), end)
-
-
-def _client() -> Any:
-  """The client of JAX's coordination service, for which there is no API."""
-  from jax._src import distributed
-
-  return distributed.global_state.client

@@ -47,6 +47,9 @@ def run(
 ) -> bool:
   """Runs a study in `workdir`, or what is left of it, and reports.
 
+  With `distributed`, all processes call it with the same arguments; the first
+  one alone prints, and reads and writes the workdir.
+
   Args:
     config: the fields of `StudySpec` and `RunOptions`, e.g. a ConfigDict.
     workdir: the study's folder; it is made, or continued.
@@ -54,15 +57,12 @@ def run(
     command: how a person would start it again, for the report.
     given: what a person set beside the config's file; see `read_config`.
 
-  With `distributed`, all processes call it with the same arguments; the first
-  one alone prints, and reads and writes the workdir.
-
   Returns:
     Whether every run succeeded; those that diverged are named.
 
   Raises:
     ConfigError: if the config is wrong, before anything runs.
-    hosts.HostsError: if the processes of a study cannot work together.
+    HostsError: if the processes of a study cannot work together.
     devices.DeviceError: if JAX cannot use the devices it is told to use.
     StoreError: if the workdir cannot be used for this config.
     lock.BusyError: if another process works in it.
@@ -91,19 +91,33 @@ def run(
 
     _leave_if(asked)  # data may have taken long
     store.make()
-    profiled = (
-      profile.into(store) if options.profile else contextlib.nullcontext()
-    )
-    with owned(store.root), profiled:
-      with phase('recovery'):
-        store.sweep()
-        notes = _accept(store, spec, nodes)
-        changes = history.note_start(store, command)
-        runner = Runner(nodes, store, found, options, asked, hosts)
-        runner.recovery.notes[:0] = notes
-      succeeded = _run(runner, spec, changes, command)
+    succeeded = _lead(store, spec, options, nodes, found, asked, hosts, command)
     hosts.tell('done', succeeded=succeeded)
     return succeeded
+
+
+def _lead(
+  store: Store,
+  spec: StudySpec,
+  options: RunOptions,
+  nodes: dict[str, Node],
+  found: Mapping[str, Dataset | Stream],
+  asked_to_stop: Callable[[], bool],
+  hosts: Hosts,
+  command: str,
+) -> bool:
+  """Runs the study in its workdir; whether every run succeeded."""
+  profiled = (
+    profile.into(store) if options.profile else contextlib.nullcontext()
+  )
+  with owned(store.root), profiled:
+    with phase('recovery'):
+      store.sweep()
+      notes = _accept(store, spec, nodes)
+      changes = history.note_start(store, command)
+      runner = Runner(nodes, store, found, options, asked_to_stop, hosts)
+      runner.recovery.notes[:0] = notes
+    return _run(runner, spec, changes, command)
 
 
 def _list(spec: StudySpec, asked_to_stop: Callable[[], bool]) -> bool:
