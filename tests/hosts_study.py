@@ -36,17 +36,17 @@ KINDS = {
   'batch': {
     'sources': ('resnet8',),
     'targets': ('resnet8',),
-    'methods': ('imp', 'rigl', 'dpf'),
+    'methods': ('imp',),
     'replicates': 1,
     'parallel': 'batch',
-    'sparse': Sparse(interval=2, dpf_interval=2),
     'analyses': Analyses(connectivity=('imp',), points=3),
   },
-  # the same, for longer
+  # tickets spread for longer, and masks that change in training
   'killed': {
     'sources': ('mlp2',),
     'targets': ('mlp2',),
-    'methods': ('imp',),
+    'methods': ('imp', 'rigl', 'dpf'),
+    'sparse': Sparse(interval=2, dpf_interval=2),
     'replicates': 3,
     'parallel': 'tickets',
     'checkpoint_seconds': 1e-6,
