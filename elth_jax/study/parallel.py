@@ -1,6 +1,7 @@
 """How many tickets are trained at once, and on which devices."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -76,11 +77,22 @@ class Parallel:
     words = {value: word for word, value in WORDS.items()}
     return words.get((self.tickets, self.share), str(self.tickets))
 
-  def lanes(self, network: 'Architecture', batch_size: int) -> int:
-    """How many tickets of a network are trained at once."""
+  def lanes(
+    self,
+    network: 'Architecture',
+    batch_size: int,
+    devices: Sequence[jax.Device] = (),
+  ) -> int:
+    """How many tickets of a network are trained at once.
+
+    Args:
+      network: what is trained.
+      batch_size: images a step.
+      devices: this process's first; by default this process's alone.
+    """
     if self.tickets:
       return self.tickets
-    devices = jax.local_devices()
+    devices = devices or jax.local_devices()
     if platform_of(devices) != 'gpu':
       return len(devices)
     limit = (devices[0].memory_stats() or {}).get('bytes_limit', 0)
@@ -89,10 +101,17 @@ class Parallel:
     return len(devices) * max(1, min(MOST_TICKETS_PER_DEVICE, fitting))
 
   def placement(
-    self, network: 'Architecture', batch_size: int
+    self,
+    network: 'Architecture',
+    batch_size: int,
+    devices: Sequence[jax.Device] = (),
   ) -> dict[str, Any]:
-    """What a `Trainer` must be told: `devices`, `per_device`, `share`."""
-    devices, lanes = jax.local_devices(), self.lanes(network, batch_size)
+    """What a `Trainer` must be told: `devices`, `per_device`, `share`.
+
+    The arguments are those of `lanes`.
+    """
+    devices = devices or jax.local_devices()
+    lanes = self.lanes(network, batch_size, devices)
     per_device = -(-lanes // len(devices))
     used = len(devices) if self.share is not False else -(-lanes // per_device)
     return {
