@@ -5,6 +5,7 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 import jax
 import measure
@@ -13,6 +14,7 @@ from elth_jax.datasets.dataset import Dataset
 from elth_jax.families import Architecture, architecture
 from elth_jax.methods import lottery
 from elth_jax.nn.conv_backends import CONV_BACKENDS
+from elth_jax.process.precision import Precision
 from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
@@ -51,8 +53,8 @@ class Line:
   tickets: int = 1
   network: str = 'resnet20'
   backend: str = ''
-  dtype: str = 'float32'
-  precision: str = ''
+  dtype: Literal['float32', 'bfloat16'] = 'float32'
+  precision: Literal['', Precision] = ''
   devices: int = 1
   share: bool = False
 
@@ -126,8 +128,7 @@ def _row(arguments, dataset: Dataset, line: Line) -> list[object]:
 
 
 def _trainer(net: Architecture, dataset, line: Line, devices) -> Trainer:
-  values = {'dtype': line.dtype, 'precision': line.precision}
-  recipe = dataclasses.replace(Recipe(rewind_step=0), **values)
+  recipe = Recipe(rewind_step=0, dtype=line.dtype, precision=line.precision)
   return Trainer(
     net,
     recipe,

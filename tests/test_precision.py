@@ -1,9 +1,10 @@
-"""In which precision products are multiplied, by devices."""
+"""What is chosen by devices, and what needs the CPU."""
 
 import jax
 import numpy as np
 import pytest
 
+from elth_jax.process.devices import DeviceError, cpu_device
 from elth_jax.process.precision import products_in
 
 
@@ -32,3 +33,12 @@ def test_products_are_written_for_the_devices(precision, platform, written):
   assert f'[{written}, {written}]' in text or (
     written == 'DEFAULT' and 'precision' not in text
   )
+
+
+def test_a_left_out_cpu_is_named_with_the_remedy(monkeypatch):
+  def none(backend):
+    raise RuntimeError(f'Unknown backend {backend}')
+
+  monkeypatch.setattr('jax.local_devices', none)
+  with pytest.raises(DeviceError, match=r'SynFlow .* JAX_PLATFORMS=.*,cpu'):
+    cpu_device('SynFlow')

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections import Counter
+from typing import Any
 
 import jax
 
@@ -97,7 +98,7 @@ def _compiled(
   began = time.perf_counter()
   compiled = lowered.compile(compiler_options=_options(trainer.devices))
   seconds = time.perf_counter() - began
-  memory = compiled.memory_analysis()
+  memory: Any = compiled.memory_analysis()
   return CompiledProgram(
     name=name,
     form=trainer.backend.name,
