@@ -79,8 +79,7 @@ def run(
     devices.require()
     return _list(spec, asked_to_stop)
   hosts = connect(options.distributed)
-  with hosts.together():
-    devices.require()
+  with hosts.together(asked_to_stop):
     found, nodes = _load(spec, options)
     _agree(hosts, nodes, asked_to_stop)
     if not hosts.leads:
