@@ -102,7 +102,7 @@ def run(
     _list(spec, options, asked_to_stop)
     return Study(store.root, {})
   hosts = connect(options.distributed)
-  with hosts.together():
+  with hosts.together(asked_to_stop):
     _require_devices(command, hosts.leads)
     asked = _load(spec, options, hosts.leads)
     _agree(hosts, asked, asked_to_stop)
