@@ -45,12 +45,12 @@ KINDS = {
   'killed': {
     'sources': ('mlp2',),
     'targets': ('mlp2',),
-    'methods': ('imp', 'rigl', 'dpf'),
-    'sparse': Sparse(interval=2, dpf_interval=2),
+    'methods': ('imp', 'dpf'),
+    'sparse': Sparse(dpf_interval=2),
     'replicates': 3,
     'parallel': 'tickets',
     'checkpoint_seconds': 1e-6,
-    'recipe': dataclasses.replace(RECIPE, epochs=30),
+    'recipe': dataclasses.replace(RECIPE, epochs=12),
   },
   # a process's devices share a ticket
   'both': {

@@ -233,7 +233,7 @@ def test_auto_without_a_cluster_is_refused():
 def test_a_process_alone_leads_and_is_never_told_to_stop():
   hosts = connect(Distributed())
   assert hosts.leads and hosts.count == 1 and not hosts.is_asked_to_stop()
-  with pytest.raises(KeyError), Hosts().together():
+  with pytest.raises(KeyError), Hosts().together(lambda: False):
     raise KeyError
 
 

@@ -6,6 +6,7 @@ devices. JAX watches that all processes live.
 """
 
 import atexit
+import collections
 import contextlib
 import itertools
 import json
@@ -17,8 +18,8 @@ from typing import Any
 
 import jax
 
-from elth_jax.process import connection
-from elth_jax.process.connection import HostsError, client, initialize
+from elth_jax.process import connection, devices
+from elth_jax.process.connection import STOPPED, HostsError, client, initialize
 from elth_jax.process.distributed import Distributed
 from elth_jax.process.signals import StudyStopped, end_children
 
@@ -47,7 +48,7 @@ class Hosts:
     self._next = 0  # message
     self._oldest = 0  # message that is still kept
     self._asked = False
-    self._failed = False
+    self._failed = 0  # the exit code after a failure
     if count > 1:
       atexit.register(self._leave)
 
@@ -117,14 +118,12 @@ class Hosts:
       HostsError: if the leader failed.
       StudyStopped: if the study was stopped.
     """
-    key = f'{self._prefix}/told/{self._next}'
-    while True:
+    text = None
+    while text is None:
       if asked_to_stop() and not self._asked:
         self._asked = True
         self._set(f'asks/{self.number}', '')
-      with contextlib.suppress(_NotThereYet), _waiting():
-        text = client().blocking_key_value_get(key, HEAR_MILLISECONDS)
-        break
+      text = self._wait_for(f'told/{self._next}')
     self._next += 1
     message = json.loads(text)
     if message['do'] == 'stop':
@@ -141,50 +140,64 @@ class Hosts:
     """
     if self.count == 1:
       return False
-    asks = self._all('asks')
-    for number, why in asks.items():
-      if why:
-        raise HostsError(f'process {number}: {why}')
-    return bool(asks)
+    if failed := self._failure():
+      raise HostsError(failed)
+    return bool(self._all('asks'))
 
   @contextlib.contextmanager
-  def together(self) -> Iterator[None]:
+  def together(self, asked_to_stop: Callable[[], bool]) -> Iterator[None]:
     """Tells the other processes if this one fails or stops.
 
     Where another one is lost, this process is ended: by JAX, which notices
     that within `connection.LOST_SECONDS`.
+
+    Args:
+      asked_to_stop: whether this process is; then no error is a failure, since
+        a signal to a whole job ends much that this process needs.
+
+    Raises:
+      HostsError: if this process failed because another one did.
     """
     try:
       yield
     except BaseException as error:
       if self.count > 1:
-        self._report(error)
+        self._report(error, asked_to_stop())
       raise
 
-  def _report(self, error: BaseException) -> None:
+  def _report(self, error: BaseException, asked_to_stop: bool) -> None:
+    failed = ''
     if isinstance(error, jax.errors.JaxRuntimeError):
-      self._wait_until_lost()  # most likely because another process was lost
-    why = f'{type(error).__name__}: {error}'
-    stopped = isinstance(error, StudyStopped)
-    self._failed = not stopped
-    if self.leads and stopped:
-      self.tell('stop')
-    elif self.leads:
-      self.tell('fail', why=why)
-    elif not stopped and not isinstance(error, HostsError):
+      failed = self._wait_for_failure()
+    stops = isinstance(error, StudyStopped)
+    if not stops:
+      self._failed = STOPPED if asked_to_stop else 1
+    why = '' if asked_to_stop else f'{type(error).__name__}: {error}'
+    if self.leads:
+      self.tell('stop' if stops or asked_to_stop else 'fail', why=why)
+    elif not stops and not isinstance(error, HostsError):
       self._set(f'asks/{self.number}', why)
+    if failed:
+      raise HostsError(failed) from error
 
-  def _wait_until_lost(self) -> None:
-    """Gives JAX the time to end this process, if another one was lost.
+  def _wait_for_failure(self) -> str:
+    """What another process says of its failure, as the leader hears it.
 
-    Raises:
-      HostsError: if another process says why it failed.
+    If another one was lost instead, JAX ends this process in the meantime.
     """
     deadline = time.monotonic() + 1.5 * connection.LOST_SECONDS
-    while time.monotonic() < deadline:
-      if self.leads:
-        self.is_asked_to_stop()
+    failed = ''
+    while not failed and time.monotonic() < deadline:
       time.sleep(0.2)
+      failed = self._failure() if self.leads else ''
+    return failed
+
+  def _failure(self) -> str:
+    """Which other process failed, and why; empty if none did."""
+    for number, why in self._all('asks').items():
+      if why:
+        return f'process {number}: {why}'
+    return ''
 
   def _leave(self) -> None:
     """At exit: waits for all others, or for a moment if this process failed.
@@ -204,10 +217,21 @@ class Hosts:
         break
       time.sleep(0.05)
     end_children()
-    os._exit(1)
+    os._exit(self._failed)
 
   def _set(self, key: str, value: str) -> None:
     client().key_value_set(f'{self._prefix}/{key}', value, True)
+
+  def _wait_for(self, key: str) -> str | None:
+    """The value of a key, if it is set soon."""
+    try:
+      return client().blocking_key_value_get(
+        f'{self._prefix}/{key}', HEAR_MILLISECONDS
+      )
+    except jax.errors.JaxRuntimeError as error:
+      if 'DEADLINE_EXCEEDED' not in str(error):
+        raise
+      return None
 
   def _all(self, folder: str) -> dict[str, str]:
     """Number of a process -> what it has set in a folder of keys."""
@@ -215,38 +239,23 @@ class Hosts:
     return {key.rpartition('/')[2]: value for key, value in found}
 
 
-class _NotThereYet(Exception):  # noqa: N818 - it is no error
-  """A key was not set within the time."""
-
-
-@contextlib.contextmanager
-def _waiting() -> Iterator[None]:
-  """Tells the end of waiting from errors of the coordination service."""
-  try:
-    yield
-  except jax.errors.JaxRuntimeError as error:
-    if 'DEADLINE_EXCEEDED' in str(error):
-      raise _NotThereYet from None
-    raise
-
-
 def connect(asked: Distributed) -> Hosts:
   """Joins the processes that run a study; call it before JAX computes.
 
   Raises:
-    HostsError: if they cannot be found or reached.
+    HostsError: if they cannot be found or reached, or differ in devices.
+    devices.DeviceError: if JAX cannot use the devices it is told to use.
   """
+  if asked.mode != 'off' and not jax.distributed.is_initialized():
+    initialize(asked)
+  devices.require()
   if asked.mode == 'off':
     return Hosts()
-  if not jax.distributed.is_initialized():
-    initialize(asked)
   hosts = Hosts(jax.process_index(), jax.process_count())
-  counts = {device.process_index: 0 for device in jax.devices()}
-  for device in jax.devices():
-    counts[device.process_index] += 1
+  counts = collections.Counter(one.process_index for one in jax.devices())
   if len(set(counts.values())) > 1:
     raise HostsError(
-      f'devices by process: {counts}; give every process as many '
+      f'devices by process: {dict(counts)}; give every process as many '
       '(JAX_NUM_CPU_DEVICES for CPUs)'
     )
   return hosts
