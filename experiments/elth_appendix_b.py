@@ -8,7 +8,7 @@ beside RigL trained five times as long, at 73.79% sparsity. The report's last
 table has the time of each, search included, as measured on this machine; the
 paper's are hours on eight V100. Two replicates, since time hardly varies.
 `--config.scale=small`: CIFAR-10, ResNet-20 for 14 and 32, a quarter as wide, on
-20,000 images; about 35 minutes on two cores.
+20,000 images; about 40 minutes on two cores.
 """
 
 from ml_collections import ConfigDict

@@ -8,7 +8,7 @@ resnet44 or resnet56 (figure 13), and is trained from tickets of all others, by
 append and interpolate. `resnet20-to-resnet56` is one pair with all schemes that
 lead there: fewer unique units, mixtures, and other units kept.
 `--config.scale=small`: two sources, a quarter as wide, on 20,000 images of 16
-pixels; about 40 minutes a replicate on two cores, three replicates;
+pixels; about 20 minutes a replicate on two cores, three replicates;
 `--config.scale=gpu`: 40 epochs.
 """
 

@@ -8,7 +8,7 @@ resnet32 (from ResNet-20) or resnet56 (from ResNet-32), at 90% and 95% sparsity.
 The published numbers are drops below each one's own dense network. `family`:
 the FLOPs of five networks, of which ResNet-32 is the source.
 RigL is no row of the table, and stands beside for comparison.
-`--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels; about 30
+`--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels; about 26
 minutes a replicate on two cores, five replicates.
 """
 

@@ -7,7 +7,7 @@ ResNet-20's ticket of the other data set is trained on the one named (`cifar10`
 or `svhn_cropped`) as it is, and stretched to ResNet-32.
 The ticket found on the data set itself is stretched too.
 `--config.scale=small`: ResNet-14 and 20, a quarter as wide, at 16 pixels; about
-45 minutes a replicate on two cores, three replicates, which decide differences
+25 minutes a replicate on two cores, three replicates, which decide differences
 of about 2 points.
 """
 

@@ -7,7 +7,7 @@ VGG19 with a global average pool, CIFAR-10: winning tickets beside new weights
 under the same masks, masks permuted within layers, and masks permuted globally.
 Thirty levels of 20%, compared to the sixth and at every third after it, six
 replicates. `--config.scale=small`: an eighth as wide, on images of 16 pixels;
-about 40 minutes a replicate on two cores, four replicates.
+about 20 minutes a replicate on two cores, four replicates.
 """
 
 from ml_collections import ConfigDict

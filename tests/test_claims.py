@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from elth_jax.report import comparison, summary
+from elth_jax.report import comparison, summary, verdicts
 from elth_jax.report.verdicts import beside, judge, judge_all
 from elth_jax.study.claims import Claim, alike, better, no_worse
 from elth_jax.study.published import Published, published
@@ -414,6 +414,26 @@ def test_a_difference_against_that_on_another_network():
   judged = judge(claim, [*here, *there])
   assert judged.difference == pytest.approx(0.5)
   assert judged.verdict == 'supported'
+
+
+def test_a_mixed_model_stands_beside_from_eight_replicates_on(monkeypatch):
+  seen = []
+
+  def model(found):
+    seen.extend(found)
+    return 1.5, 0.25
+
+  monkeypatch.setattr(verdicts, 'mixed_difference', model)
+  draw = np.random.default_rng(0)
+  many = cells(
+    ett__append=draw.normal(0.6, 0.01, 8), imp=draw.normal(0.5, 0.01, 8)
+  )
+  judged = judge(better('ett', 'imp'), many)
+  assert judged.mixed == 'mixed model: +1.50 ± 0.25'
+  assert len(seen) == 16 and sum(one.better for one in seen) == 8
+  assert {one.ticket for one in seen if one.better} == {many[0].ticket}
+  few = cells(ett__append=[0.6] * 7, imp=[0.5] * 7)
+  assert judge(better('ett', 'imp'), few).mixed == ''
 
 
 def test_a_side_may_be_a_number():

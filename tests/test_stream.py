@@ -3,12 +3,13 @@
 import dataclasses
 import io
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
-from elth_jax import datasets
+from elth_jax import aot, datasets
 from elth_jax.datasets import imagenet
 from elth_jax.datasets.prepared import DatasetMissingError
 from elth_jax.datasets.stream import Reading, centre_box, random_box
@@ -17,7 +18,11 @@ from elth_jax.methods import lottery
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
-from elth_jax.training.input_pipeline import WHOLE, StreamPipeline
+from elth_jax.training.input_pipeline import (
+  WHOLE,
+  StreamPipeline,
+  make_pipeline,
+)
 from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
@@ -354,3 +359,34 @@ def test_a_plan_needs_no_data(study, tmp_path, monkeypatch, capsys):
   study.image_size, study.dry_run = 32, True
   assert session.run(study, tmp_path / 'none')
   assert 'training runs' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('share', [1, 3])
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_shapes_are_those_of_what_comes(stream, in_memory, share):
+  """So programs compiled without images are those that images run through."""
+  data = make_dataset() if in_memory else stream
+  pipeline = make_pipeline(data, Recipe(batch_size=8, epochs=2, rewind_step=1))
+  shapes = pipeline.shapes(share)
+
+  def told(tree):
+    return jax.tree.map(lambda a: (tuple(a.shape), np.dtype(a.dtype)), tree)
+
+  window = next(pipeline.windows([0], 0, 3))
+  assert told(shapes.window) == told(window.batches[0])
+  assert told(shapes.tests) == told(next(iter(pipeline.tests(share))))
+  assert told(shapes.plain) == told(next(iter(pipeline.plain())))
+  devices = jax.local_devices()[:1]
+  assert told(shapes.resident) == told(pipeline.resident(devices))
+
+
+def test_programs_compiled_for_devices_take_what_is_run(stream):
+  """Lowering needs no image, and what was lowered is the program that runs."""
+  net = architecture('resnet8', (16, 16, 3), 3, 2)
+  recipe = Recipe(batch_size=8, epochs=2, rewind_step=1)
+  trainer = Trainer(net, recipe, stream, jax.local_devices()[:1])
+  found = aot.compile_for(trainer)
+  assert found.keys() == {'segment', 'evaluation', 'statistics'}
+  segment = found['segment'].program
+  assert segment.donated() == found['segment'].state_arrays
+  assert not segment.host_calls()

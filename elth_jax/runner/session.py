@@ -98,14 +98,12 @@ def run(
   with _as_config_errors():
     spec, options = read_config(config, given)
   if options.dry_run:
-    devices.require()
-    _note_other_devices(command)
+    _require_devices(command)
     _list(spec, options, asked_to_stop)
     return Study(store.root, {})
   hosts = connect(options.distributed)
-  if hosts.leads:
-    _note_other_devices(command)
   with hosts.together(asked_to_stop):
+    _require_devices(command, hosts.leads)
     asked = _load(spec, options, hosts.leads)
     _agree(hosts, asked, asked_to_stop)
     if not hosts.leads:
@@ -131,9 +129,10 @@ def _as_config_errors() -> Iterator[None]:
     raise ConfigError(str(error)) from error
 
 
-def _note_other_devices(command: str) -> None:
-  """Tells a script if the command line would use other devices."""
-  if not command and (note := devices.unlike_the_command()):
+def _require_devices(command: str, leads: bool = True) -> None:
+  """Starts JAX; tells a script if the command line would use other devices."""
+  devices.require()
+  if leads and not command and (note := devices.unlike_the_command()):
     say(f'NOTE {note}')
 
 

@@ -77,7 +77,12 @@ ONETICKET = {
   'replicates': 6,
 }
 ONETICKET_SCALES = {
-  'small': {**SMALL_CIFAR, 'width': 8, 'replicates': 4},
+  'small': {
+    **SMALL_CIFAR,
+    'train_examples': 25_000,
+    'width': 8,
+    'replicates': 4,
+  },
   'gpu': {**GPU_CIFAR, 'replicates': 3},
 }
 ONETICKET_NETWORKS = {

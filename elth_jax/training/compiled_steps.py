@@ -120,7 +120,7 @@ class CompiledSteps:
       The programs by name.
     """
     come = self._feed.shapes(self.share)
-    lanes = _described(stack([state] * self.lanes), self._own)
+    lanes = _described(state, self._own, self.lanes)
     window = {
       name: self._window_shape(one) for name, one in come.window.items()
     }
@@ -306,9 +306,11 @@ def _spread(
   return mapped
 
 
-def _described(tree: PyTree, sharding: NamedSharding) -> PyTree:
-  """Shapes and dtypes of arrays that lie as `sharding` says."""
+def _described(tree: PyTree, sharding: NamedSharding, *leading: int) -> PyTree:
+  """Shapes and dtypes of arrays that lie so, below some leading axes."""
   return jax.tree.map(
-    lambda a: jax.ShapeDtypeStruct(np.shape(a), a.dtype, sharding=sharding),
+    lambda a: jax.ShapeDtypeStruct(
+      (*leading, *np.shape(a)), a.dtype, sharding=sharding
+    ),
     tree,
   )

@@ -203,7 +203,7 @@ class StreamPipeline:
 
   def shapes(self, share):
     image, size = self.stream.stored_shape, self.recipe.batch_size
-    batch = self._steps(size), size + -size % share
+    batch = self._steps(size), size
     tests = 1, _test_batch(share)
     return InputShapes(
       (),
