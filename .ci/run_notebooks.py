@@ -21,7 +21,9 @@ def run(path: Path, into: Path | None) -> None:
   began = time.monotonic()
   with tempfile.TemporaryDirectory() as folder:
     resources = {'metadata': {'path': folder}}
-    NotebookClient(notebook, timeout=600, resources=resources).execute()
+    NotebookClient(
+      notebook, timeout=600, startup_timeout=300, resources=resources
+    ).execute()
   pictures = sum(
     'image/png' in output.get('data', {}) or 'text/html' in output['data']
     for cell in notebook.cells
