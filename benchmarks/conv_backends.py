@@ -74,11 +74,11 @@ def prepare(net, recipe, dataset, backend, devices: int, per_device: int):
   fresh = net.init(0)
   ticket = lottery.dense_ticket(net, fresh['params'], fresh['batch_stats'])
   stop = trainer.steps_per_epoch
-  window = next(trainer.pipeline.windows([0] * trainer.lanes, 0, stop))
+  programs = trainer.programs(share=1)
+  window = next(programs.windows([0] * trainer.lanes, 0, stop))
 
   def run() -> float:
     states = [trainer.start(ticket, 0)] * trainer.lanes
-    programs = trainer.programs(share=1)
     state = jax.block_until_ready(programs.place(states))
     began = time.perf_counter()
     done = programs.run(state, [stop] * trainer.lanes, window)

@@ -75,7 +75,12 @@ def spread(values: Sequence[float], digits: int = 0) -> str:
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
   """Markdown."""
   lines = [head, ['---'] + ['---:'] * (len(head) - 1), *rows]
-  return '\n'.join('| ' + ' | '.join(map(str, line)) + ' |' for line in lines)
+  return '\n'.join(table_line(line) for line in lines)
+
+
+def table_line(values: Sequence[object]) -> str:
+  """A row of a table in Markdown."""
+  return '| ' + ' | '.join(map(str, values)) + ' |'
 
 
 def machine(**versions: str) -> str:

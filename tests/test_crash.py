@@ -7,8 +7,8 @@ import pytest
 
 from elth_jax import datasets
 from elth_jax.process.signals import StudyStopped
-from elth_jax.runner import run as run_lib
 from elth_jax.runner import session
+from elth_jax.runner import trainers as trainers_lib
 from elth_jax.training import loop as loop_lib
 from elth_jax.training import trainer as trainer_lib
 from tests import crash
@@ -39,7 +39,7 @@ def tiny():
     patch.setitem(
       datasets.DATASETS, 'tiny', datasets.DatasetEntry(make_dataset)
     )
-    patch.setattr(run_lib, 'Trainer', trainer)
+    patch.setattr(trainers_lib, 'Trainer', trainer)
     patch.setattr(matplotlib.figure.Figure, 'savefig', tiny_figure)
     patch.setattr(loop_lib, 'SEGMENT_SECONDS', 0.0)
     patch.setattr(loop_lib, 'SECOND_SEGMENT', 1)

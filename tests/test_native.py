@@ -22,6 +22,7 @@ from elth_jax.nn.default_backend import default_backend, kernels
 from elth_jax.nn.native import calls, library
 from elth_jax.nn.native.backend import native_backend
 from elth_jax.process import processor
+from elth_jax.process.older_jax import enable_x64
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
@@ -226,7 +227,7 @@ def check_norm(kernels_, shape, relu, with_residual):
 
     return both(*given)
 
-  with jax.enable_x64(True):
+  with enable_x64():
     expected = run(conv_backends.GCHWN, jnp.float64)
   found = run(native_backend(kernels_), jnp.float32)
   leaves = zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True)

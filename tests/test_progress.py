@@ -1,5 +1,6 @@
 import io
 import sys
+import types
 
 import pytest
 from rich.console import Console
@@ -65,3 +66,32 @@ def test_lines_on_a_terminal_that_is_not_utf8(monkeypatch, terminal):
   text = screen.buffer.getvalue().decode('ascii')
   assert '90 +- 1' in text and '\\xe9' in text
   assert ('[\\xe9]: accuracy' in text) == terminal
+
+
+def test_a_line_that_changes_below_a_notebooks_cell(monkeypatch):
+  shown = []
+
+  class Output:
+    def update(self, data, raw):
+      shown.append(data['text/plain'])
+
+  def display(data, raw, display_id):
+    assert raw and display_id and data == {'text/plain': ''}
+    return Output()
+
+  notebook = types.ModuleType('IPython.display')
+  notebook.display = display
+  monkeypatch.setitem(sys.modules, 'IPython', types.ModuleType('IPython'))
+  monkeypatch.setitem(sys.modules, 'IPython.display', notebook)
+  screen = io.StringIO()
+  monkeypatch.setattr(
+    progress, 'Console', lambda file: Console(file=screen, force_jupyter=True)
+  )
+  monkeypatch.setattr(progress, 'NOTEBOOK_SECONDS', -1.0)
+  with ProgressDisplay(runs=2, finished=0, work=2.0) as line:
+    line.advance('a-run', 1.0)
+    line.finish('a-run', 'accuracy 0.9')
+    monkeypatch.setattr(progress, 'NOTEBOOK_SECONDS', 60.0)
+    line.advance('other', 1.0)  # too soon
+  assert shown == ['0/2 runs, 0:00:00 left: a-run', '1/2 runs']
+  assert screen.getvalue() == ''

@@ -53,11 +53,26 @@ def test_warm_up_is_linear_from_zero():
     ({'epochs': 0}, 'epochs is 0'),
     ({'momentum': -1.0}, 'momentum is -1.0'),
     ({'rewind_step': -1}, 'rewind_step is -1'),
+    ({'precision': 'float32'}, 'precision.*highest'),
+    ({'dtype': 'bfloat16', 'precision': 'highest'}, "precision is 'highest'"),
   ],
 )
 def test_impossible_recipes(change, message):
   with pytest.raises(ValueError, match=message):
     dataclasses.replace(Recipe(), **change)
+
+
+@pytest.mark.parametrize(
+  ('values', 'precision'),
+  [
+    ({}, 'highest'),
+    ({'dtype': 'bfloat16'}, 'bfloat16'),
+    ({'precision': 'tensorfloat32'}, 'tensorfloat32'),
+    ({'dtype': 'bfloat16', 'precision': 'bfloat16'}, 'bfloat16'),
+  ],
+)
+def test_products_are_as_precise_as_what_is_stored(values, precision):
+  assert Recipe(**values).product_precision == precision
 
 
 def test_rewinding_must_come_before_the_end():

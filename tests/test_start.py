@@ -337,7 +337,7 @@ def test_configs_that_come_with_the_package_are_found_by_name(
 def test_a_shipped_config_is_loaded_with_its_choice():
   assert load_shipped('digits_mlp').sources == ('mlp3',)
   config = load_shipped('experiments/elth_table6', 'svhn_cropped')
-  assert config.source_datasets == ('cifar10',)
+  assert config.dataset == 'svhn_cropped'
   assert 'experiments/elth_table6' in shipped_names()
   with pytest.raises(ValueError, match="unknown data set 'mnist'"):
     load_shipped('elth_table6', 'mnist')

@@ -3,12 +3,13 @@
 import dataclasses
 import io
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
-from elth_jax import datasets
+from elth_jax import aot, datasets
 from elth_jax.datasets import imagenet
 from elth_jax.datasets.prepared import DatasetMissingError
 from elth_jax.datasets.stream import Reading, centre_box, random_box
@@ -17,7 +18,11 @@ from elth_jax.methods import lottery
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
-from elth_jax.training.input_pipeline import StreamPipeline
+from elth_jax.training.input_pipeline import (
+  WHOLE,
+  StreamPipeline,
+  make_pipeline,
+)
 from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
@@ -95,18 +100,40 @@ def test_processes_change_no_image(stream):
   assert same(taken(stream, 8, **arguments), taken(other, 8, **arguments))
 
 
-def test_shards_are_the_parts_of_every_batch(stream):
+def test_columns_are_the_parts_of_every_batch(stream):
   whole = taken(stream, 8, seed=0, first=2, stop=4)
   parts = [
-    taken(stream, 8, seed=0, first=2, stop=4, shard=(i, 2)) for i in range(2)
+    taken(stream, 8, seed=0, first=2, stop=4, columns=range(i, i + 4))
+    for i in (0, 4)
   ]
   joined = {
     name: np.concatenate([part[name] for part in parts], axis=1)
     for name in whole
   }
   assert same(whole, joined)
-  with pytest.raises(ValueError, match='shard 0 of 3: 8 images a step'):
-    stream.training_batches(8, 0, 0, 1, shard=(0, 3))
+  # what three devices have of a batch of 8, the third of three
+  padded = taken(stream, 8, seed=0, first=2, stop=4, columns=range(6, 9))
+  assert (padded['label'][:, 2] == -1).all()
+  assert not padded['image'][:, 2].any()
+  assert same(
+    {n: v[:, 6:] for n, v in whole.items()},
+    {n: v[:, :2] for n, v in padded.items()},
+  )
+  for columns in (range(0), range(-1, 3), range(0, 8, 2)):
+    with pytest.raises(ValueError, match='of 8 images a step cannot be read'):
+      stream.training_batches(8, 0, 0, 1, columns=columns)
+
+
+def test_columns_of_test_images(stream):
+  whole = list(stream.test_batches(8))
+  parts = [
+    list(stream.test_batches(8, columns))
+    for columns in (range(5), range(5, 10))
+  ]
+  for batch, first, second in zip(whole, *parts, strict=True):
+    joined = {n: np.concatenate([first[n], second[n]]) for n in batch}
+    assert same(batch, {name: value[:8] for name, value in joined.items()})
+    assert (joined['label'][8:] == -1).all()
 
 
 def test_cuts_are_of_the_published_sizes():
@@ -225,15 +252,16 @@ def test_training_on_a_stream_is_training_on_its_images(stream):
       del devices
       return jnp.asarray(images), jnp.asarray(np.maximum(labels, 0))
 
-    def windows(self, seeds, step, stop):
+    def windows(self, seeds, step, stop, part):
+      assert part == WHOLE
       index = np.where(labels < 0, -1, np.arange(len(labels)))
       batch = {'index': index.astype(np.int32).reshape(steps, 8)}
       yield dataclasses.replace(
         windows[0], first=0, stop=steps, batches=[batch for _ in seeds]
       )
 
-    def tests(self, share):
-      yield from StreamPipeline(stream, recipe).tests(share)
+    def tests(self, part):
+      yield from StreamPipeline(stream, recipe).tests(part)
 
   plain = dataclasses.replace(recipe, flip=False, crop_padding=0)
   kept = Trainer(net, plain, stream)
@@ -331,3 +359,34 @@ def test_a_plan_needs_no_data(study, tmp_path, monkeypatch, capsys):
   study.image_size, study.dry_run = 32, True
   assert session.run(study, tmp_path / 'none')
   assert 'training runs' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('share', [1, 3])
+@pytest.mark.parametrize('in_memory', [True, False])
+def test_shapes_are_those_of_what_comes(stream, in_memory, share):
+  """So programs compiled without images are those that images run through."""
+  data = make_dataset() if in_memory else stream
+  pipeline = make_pipeline(data, Recipe(batch_size=8, epochs=2, rewind_step=1))
+  shapes = pipeline.shapes(share)
+
+  def told(tree):
+    return jax.tree.map(lambda a: (tuple(a.shape), np.dtype(a.dtype)), tree)
+
+  window = next(pipeline.windows([0], 0, 3))
+  assert told(shapes.window) == told(window.batches[0])
+  assert told(shapes.tests) == told(next(iter(pipeline.tests(share))))
+  assert told(shapes.plain) == told(next(iter(pipeline.plain())))
+  devices = jax.local_devices()[:1]
+  assert told(shapes.resident) == told(pipeline.resident(devices))
+
+
+def test_programs_compiled_for_devices_take_what_is_run(stream):
+  """Lowering needs no image, and what was lowered is the program that runs."""
+  net = architecture('resnet8', (16, 16, 3), 3, 2)
+  recipe = Recipe(batch_size=8, epochs=2, rewind_step=1)
+  trainer = Trainer(net, recipe, stream, jax.local_devices()[:1])
+  found = aot.compile_for(trainer)
+  assert found.keys() == {'segment', 'evaluation', 'statistics'}
+  segment = found['segment'].program
+  assert segment.donated() == found['segment'].state_arrays
+  assert not segment.host_calls()

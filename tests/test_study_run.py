@@ -402,6 +402,7 @@ def test_a_ticket_found_by_one_optimizer_is_trained_by_another(tmp_path):
   source = Ticket.load(tmp_path / 'tickets' / name)
   assert source.provenance['recipe']['optimizer'] == 'adam'
   assert source.provenance['recipe']['learning_rate'] == 3e-4
+  assert source.provenance['recipe']['precision'] == 'highest'
 
 
 def test_a_study_with_only_runs_of_no_steps_left_ends(tmp_path, monkeypatch):

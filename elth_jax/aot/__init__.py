@@ -6,6 +6,8 @@ its convolutions. For anything else, make a `Trainer` for `described_devices`,
 and give it to `compile_for`.
 """
 
+from elth_jax.aot.cases import QUICK_CASES as QUICK_CASES
+from elth_jax.aot.cases import SLOW_CASES as SLOW_CASES
 from elth_jax.aot.cases import Case as Case
 from elth_jax.aot.described import TARGETS as TARGETS
 from elth_jax.aot.described import (

@@ -105,3 +105,26 @@ class Case:
   ) -> dict[str, CompiledProgram]:
     """The programs by name; takes minutes."""
     return compile_for(self.trainer(), self.devices, names)
+
+
+# what continuous integration compiles, in some minutes
+QUICK_CASES = (
+  Case('v5e', 'resnet20'),
+  Case('v5e', 'resnet20', 1, 'bfloat16'),
+  Case('v5e', 'resnet20', 8, 'bfloat16'),
+  Case('v5e', 'imagenet_resnet34', 1, 'bfloat16', devices=4),
+  Case('h100', 'resnet20', 8),
+  Case('h100', 'resnet20', dynamic='rigl'),
+)
+SLOW_CASES = (
+  Case('v5e', 'resnet20', 8),
+  Case('v5e', 'resnet20', dynamic='rigl'),
+  Case('v5e', 'resnet20', dynamic='dpf'),
+  Case('v5e', 'vgg16', 1, 'bfloat16'),
+  Case('v5e', 'vgg16'),
+  Case('h100', 'resnet20'),
+  Case('h100', 'resnet20', 8, 'bfloat16'),
+  Case('h100', 'resnet20', dynamic='dpf'),
+  Case('h100', 'vgg16', 1, 'bfloat16'),
+  Case('h100', 'imagenet_resnet34', 1, 'bfloat16', devices=4),
+)

@@ -9,7 +9,7 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -197,13 +197,13 @@ def without_images(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Absent:
+class _Absent(Sequence):
   """Records of which only the number is known."""
 
-  count: int
+  records: int
 
   def __len__(self) -> int:
-    return self.count
+    return self.records
 
   def __getitem__(self, index):
     raise LookupError('the data set has no images; it is for compiling alone')

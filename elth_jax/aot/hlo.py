@@ -187,6 +187,13 @@ class Program:
       if (kind := _kind(one)) and name not in generated
     )
 
+  def precisions(self) -> set[str]:
+    """In which precisions products are multiplied, as XLA names them.
+
+    Empty if the program leaves it to the device.
+    """
+    return set(re.findall(r'operand_precision=\{([a-z]+),', self._text))
+
   def collectives(self) -> Counter[str]:
     """What devices exchange, by kind; asynchronous ones count once."""
     return Counter(

@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections import Counter
+from typing import Any
 
 import jax
 
@@ -27,7 +28,7 @@ class CompiledProgram:
     results: bytes, donated ones included.
     donated: bytes of results that lie where arguments lay.
     temporaries: bytes.
-    flops: of a whole run, as the compiler counts them; 0 if it does not.
+    state_arrays: how many arrays a ticket's state has; all are donated.
     program: what was compiled, for all else.
   """
 
@@ -40,7 +41,7 @@ class CompiledProgram:
   results: int
   donated: int
   temporaries: int
-  flops: float
+  state_arrays: int
   program: Program = dataclasses.field(repr=False)
 
   @property
@@ -52,6 +53,13 @@ class CompiledProgram:
   def step(self) -> Cost:
     """Of one step of all tickets of a device; of a segment only."""
     return self.program.step_cost
+
+  def figures(self) -> dict[str, int]:
+    """Bytes of memory; of a step, bytes moved and, if known, cycles."""
+    found = {'memory': self.memory, 'bytes': self.step.bytes}
+    if self.step.cycles:
+      found['cycles'] = self.step.cycles
+    return found
 
   @property
   def convolutions(self) -> Counter[str]:
@@ -76,17 +84,21 @@ def compile_for(
   """
   network = trainer.architecture
   ticket = lottery.dense_ticket(network, **network.init(0))
-  lowered = trainer.programs(share).lower(
-    trainer.start(ticket, 0, keep=1), names
-  )
-  return {name: _compiled(name, one, trainer) for name, one in lowered.items()}
+  state = trainer.start(ticket, 0, keep=1)
+  arrays = len(jax.tree.leaves(state))
+  lowered = trainer.programs(share).lower(state, names)
+  return {
+    name: _compiled(name, one, trainer, arrays) for name, one in lowered.items()
+  }
 
 
-def _compiled(name, lowered: jax.stages.Lowered, trainer) -> CompiledProgram:
+def _compiled(
+  name: str, lowered: jax.stages.Lowered, trainer: Trainer, arrays: int
+) -> CompiledProgram:
   began = time.perf_counter()
   compiled = lowered.compile(compiler_options=_options(trainer.devices))
   seconds = time.perf_counter() - began
-  memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
+  memory: Any = compiled.memory_analysis()
   return CompiledProgram(
     name=name,
     form=trainer.backend.name,
@@ -97,7 +109,7 @@ def _compiled(name, lowered: jax.stages.Lowered, trainer) -> CompiledProgram:
     results=memory.output_size_in_bytes,
     donated=memory.alias_size_in_bytes,
     temporaries=memory.temp_size_in_bytes,
-    flops=float((cost or {}).get('flops', 0)),
+    state_arrays=arrays,
     program=Program(compiled.as_text() or ''),
   )
 

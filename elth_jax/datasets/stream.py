@@ -121,43 +121,41 @@ class Stream(Images):
     first: int,
     stop: int,
     flip: bool = True,
-    shard: tuple[int, int] = (0, 1),
+    columns: range | None = None,
   ) -> Iterator[Batch]:
     """The batches of steps `first` to `stop`, read ahead.
 
     Args:
-      batch_size: images a step, over all shards; the last batch of an epoch
+      batch_size: images a step, over all hosts; the last batch of an epoch
         may have fewer.
       seed: of the order and of the cuts.
       first: the first step, counted from the start of training.
       stop: the step before which the stream ends.
       flip: whether images are flipped at random.
-      shard: (number of this process, how many there are): this process gets
-        its part of every batch.
+      columns: the places of every batch that this host reads, all by default;
+        those past the batch are blank.
 
     Yields:
-      `image`, uint8 (batch, side, side, 3), and `label`, int32 (batch,), -1
-      where the batch is not full.
+      `image`, uint8 (columns, side, side, 3), and `label`, int32 (columns,),
+      -1 where the batch is not full.
 
     Raises:
-      ValueError: if the batch cannot be split so.
+      ValueError: if the columns are not some that follow one another.
       DatasetError: naming a record that cannot be decoded.
     """
-    number, shards = shard
-    if batch_size % shards or not 0 <= number < shards:
-      raise ValueError(
-        f'shard {number} of {shards}: {batch_size} images a step cannot be '
-        'split so'
-      )
-    mine = batch_size // shards
-    cut = _TrainingCut(self, batch_size, number * mine, mine, seed, flip)
-    return self._read(cut, range(first * mine, stop * mine), mine)
+    places = _checked(columns, batch_size)
+    cut = _TrainingCut(self, batch_size, places, seed, flip)
+    slots = range(first * len(places), stop * len(places))
+    return self._read(cut, slots, len(places))
 
-  def test_batches(self, batch_size: int) -> Iterator[Batch]:
+  def test_batches(
+    self, batch_size: int, columns: range | None = None
+  ) -> Iterator[Batch]:
     """All test images, as in `training_batches`."""
-    whole = -(-len(self.test) // batch_size) * batch_size
-    cut = _CentreCut(self, self.test, len(self.test))
-    return self._read(cut, range(whole), batch_size)
+    places = _checked(columns, batch_size)
+    batches = -(-len(self.test) // batch_size)
+    cut = _TestCut(self, batch_size, places)
+    return self._read(cut, range(batches * len(places)), len(places))
 
   def plain_batches(self, batch_size: int) -> Iterator[Batch]:
     """Whole batches of training images in their order, cut as for tests."""
@@ -213,24 +211,32 @@ class Stream(Images):
     return iter(images.batch(batch_size))
 
 
+def _checked(columns: range | None, batch_size: int) -> range:
+  """The columns to read; all of a batch if none are named."""
+  found = range(batch_size) if columns is None else columns
+  if not found or found.start < 0 or found.step != 1:
+    raise ValueError(f'{found} of {batch_size} images a step cannot be read')
+  return found
+
+
 @dataclasses.dataclass(frozen=True)
 class _TrainingCut:
-  """slot -> image and label; slots count this process's images of all steps."""
+  """slot -> image and label; slots count this host's images of all steps."""
 
   stream: Stream
   batch_size: int
-  first_column: int
-  columns: int
+  columns: range
   seed: int
   flip: bool
 
   def __call__(self, slot: int) -> Batch:
     stream = self.stream
-    step, column = divmod(slot, self.columns)
+    step, number = divmod(slot, len(self.columns))
+    column = self.columns[number]
     an_epoch = -(-stream.examples // self.batch_size)
     epoch, row = divmod(step, an_epoch)
-    place = row * self.batch_size + self.first_column + column
-    if place >= stream.examples:
+    place = row * self.batch_size + column
+    if column >= self.batch_size or place >= stream.examples:
       return stream.blank()
     example = int(epoch_order(stream.examples, self.seed, epoch)[place])
     draw = generator(self.seed, 'cut', epoch, place)
@@ -254,6 +260,23 @@ class _CentreCut:
     if row >= self.count:
       return self.stream.blank()
     return _cut_out(self.stream, self.records[row], row, centre_box)
+
+
+@dataclasses.dataclass(frozen=True)
+class _TestCut:
+  """slot -> test image and label; slots count this host's of all batches."""
+
+  stream: Stream
+  batch_size: int
+  columns: range
+
+  def __call__(self, slot: int) -> Batch:
+    batch, number = divmod(slot, len(self.columns))
+    column = self.columns[number]
+    if column >= self.batch_size:
+      return self.stream.blank()
+    cut = _CentreCut(self.stream, self.stream.test, len(self.stream.test))
+    return cut(batch * self.batch_size + column)
 
 
 def _cut_out(

@@ -32,6 +32,25 @@ def platform_of(devices: Sequence[jax.Device] | None = None) -> str:
   return devices[0].platform if devices else jax.default_backend()
 
 
+def cpu_device(purpose: str) -> jax.Device:
+  """This process's first CPU device, whatever JAX computes on otherwise.
+
+  Args:
+    purpose: what needs it, for the error.
+
+  Raises:
+    DeviceError: if JAX_PLATFORMS leaves the CPU out.
+  """
+  try:
+    return jax.local_devices(backend='cpu')[0]
+  except RuntimeError as error:
+    asked = jax.config.jax_platforms  # pyrefly: ignore
+    raise DeviceError(
+      f'{purpose} computes on the CPU, which JAX_PLATFORMS={asked} leaves out; '
+      f'set JAX_PLATFORMS={asked},cpu'
+    ) from error
+
+
 def split_cpu() -> None:
   """Splits the CPU into devices, unless the environment says how many.
 

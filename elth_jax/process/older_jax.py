@@ -3,6 +3,7 @@
 Colab's runtimes come with it.
 """
 
+import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -15,9 +16,8 @@ def enable_x64() -> AbstractContextManager[Any]:
   """`jax.enable_x64(True)`: 64-bit numbers within the context."""
   if hasattr(jax, 'enable_x64'):
     return jax.enable_x64(True)
-  from jax.experimental import enable_x64 as older  # deprecated in jax 0.8
-
-  return older(True)
+  older: Any = importlib.import_module('jax.experimental')
+  return older.enable_x64(True)
 
 
 def inner_jaxprs(params: Mapping[str, Any]) -> Iterator[core.Jaxpr]:

@@ -1,6 +1,7 @@
 """Where time and memory go: named phases, timed while a clock is open."""
 
 import contextlib
+import functools
 import os
 import resource
 import sys
@@ -67,6 +68,7 @@ class Clock:
 
 
 _clock: ContextVar[Clock | None] = ContextVar('clock', default=None)
+_open: list[Clock] = []  # told of what JAX compiles
 
 
 def phase(name: str) -> contextlib.AbstractContextManager[None]:
@@ -78,19 +80,27 @@ def phase(name: str) -> contextlib.AbstractContextManager[None]:
 @contextlib.contextmanager
 def listening() -> Iterator[Clock]:
   """Times phases, and what JAX traces and compiles, as long as it is open."""
+  _listen_once()
   clock = Clock()
   token = _clock.set(clock)
-
-  def compiled(event: str, duration_secs: float, **_) -> None:
-    if event in COMPILING:
-      clock.add('compile', duration_secs)
-
-  jax.monitoring.register_event_duration_secs_listener(compiled)
+  _open.append(clock)
   try:
     yield clock
   finally:
     _clock.reset(token)
-    jax.monitoring.unregister_event_duration_listener(compiled)
+    _open.remove(clock)
+
+
+@functools.cache
+def _listen_once() -> None:
+  """Registers one listener for good: jax 0.7 cannot take one away."""
+
+  def compiled(event: str, duration_secs: float, **_) -> None:
+    if event in COMPILING:
+      for clock in _open:
+        clock.add('compile', duration_secs)
+
+  jax.monitoring.register_event_duration_secs_listener(compiled)
 
 
 def usable_cores() -> int:

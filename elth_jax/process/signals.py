@@ -31,7 +31,7 @@ def leave_to_parent(*_) -> None:
       signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
-def _end_children() -> None:
+def end_children() -> None:
   """Ends the processes that read data, which ignore what ends this one."""
   multiprocessing = sys.modules.get('multiprocessing')
   if multiprocessing is not None:
@@ -85,7 +85,7 @@ class StopRequest:
       os._exit(128 + number)
     if self.signal is not None:
       with contextlib.suppress(Exception):
-        _end_children()
+        end_children()
       os._exit(128 + number)
     self.signal = number
     with contextlib.suppress(OSError, ValueError):

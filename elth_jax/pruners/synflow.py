@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from elth_jax.masks import apply_masks, counts
+from elth_jax.process.devices import cpu_device
 from elth_jax.process.older_jax import enable_x64
 from elth_jax.pruners.float64 import in_float64
 from elth_jax.pruners.gradients import Apply
@@ -38,7 +39,7 @@ def synflow_scores(
     Tanaka et al., Pruning neural networks without any data by iteratively
     conserving synaptic flow, 2020, equation 4 and algorithm 1.
   """
-  with enable_x64(), jax.default_device(jax.devices('cpu')[0]):
+  with enable_x64(), jax.default_device(cpu_device('SynFlow')):
     positive = jax.tree.map(_positive, dict(variables))
     positive['params'] = jax.tree.map(
       lambda leaf: leaf.astype(jnp.float64), positive['params']

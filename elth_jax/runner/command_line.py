@@ -166,6 +166,7 @@ def _run(argv: Sequence[str], stop: StopRequest, command: str) -> None:
 
   from elth_jax.datasets import DatasetError
   from elth_jax.process.compilation import keep_compiled
+  from elth_jax.process.connection import HostsError
   from elth_jax.process.devices import DeviceError
   from elth_jax.process.signals import StudyStopped
   from elth_jax.runner import session
@@ -194,6 +195,7 @@ def _run(argv: Sequence[str], stop: StopRequest, command: str) -> None:
     DamagedError,
     DatasetError,
     DeviceError,
+    HostsError,
     OSError,
   ) as error:
     sys.exit(f'elth_jax: {error}')

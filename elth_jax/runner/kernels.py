@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from elth_jax.nn.default_backend import kernels
-from elth_jax.process.text import say
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import RunOptions
 
@@ -20,6 +19,4 @@ def record_kernels(nodes: Mapping[str, Node], options: RunOptions) -> str:
   found = {
     kernels(network.backend(native=options.native)) for network in networks
   }
-  if options.native == 'off':
-    say("convolutions are XLA's, since --config.native is off")
   return max(found)

@@ -1,5 +1,6 @@
 """Runs a study: every node once, alike ones side by side."""
 
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -12,12 +13,14 @@ from elth_jax.masks import (
 )
 from elth_jax.methods import lottery
 from elth_jax.nn.cost import train_flops
+from elth_jax.process.hosts import Hosts
 from elth_jax.process.phases import phase
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner.analysis_results import compare_masks, connect
 from elth_jax.runner.callbacks import BatchCallback
 from elth_jax.runner.derive import derived, pruned, sign, trained
 from elth_jax.runner.progress import ProgressDisplay
+from elth_jax.runner.trainers import make_trainer, numbered
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import (
   Connect,
@@ -34,6 +37,8 @@ from elth_jax.study.nodes import (
 from elth_jax.study.spec import RunOptions
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.training import checkpoint
+from elth_jax.training.compiled_steps import CompiledSteps
+from elth_jax.training.led_steps import LedSteps
 from elth_jax.training.loop import Evaluation, fit
 from elth_jax.training.state import TrainState
 from elth_jax.training.trainer import Trainer
@@ -50,6 +55,7 @@ class Runner:
     data: name -> data set, as nodes name it.
     options: how they are run.
     asked_to_stop: looked at between dispatches.
+    hosts: the processes that train; this one leads them.
   """
 
   def __init__(
@@ -59,7 +65,9 @@ class Runner:
     data: Mapping[str, Dataset | Stream],
     options: RunOptions,
     asked_to_stop: Callable[[], bool] = lambda: False,
+    hosts: Hosts | None = None,
   ):
+    self.hosts = hosts or Hosts()
     self.nodes = nodes
     self.store = store
     self.data = data
@@ -269,19 +277,24 @@ class Runner:
   def _trainer(self, node: Run) -> Trainer:
     key = _compiled(node)
     if key not in self._trainers:
-      self._trainers[key] = Trainer(
-        node.architecture,
-        node.recipe,
-        self.data[node.data.dataset],
-        dynamic=node.dynamic,
-        deterministic=self.options.deterministic,
-        native=self.options.native,
-        **self.parallel.placement(node.architecture, node.recipe.batch_size),
-      )
+      self._trainers[key] = self._make_trainer(node)
     return self._trainers[key]
 
+  def _make_trainer(self, node: Run) -> Trainer:
+    placement = self.parallel.placement(
+      node.architecture, node.recipe.batch_size, self.hosts.devices
+    )
+    steps = CompiledSteps
+    if self.hosts.count > 1:
+      number = len(self._trainers)
+      steps = functools.partial(LedSteps, hosts=self.hosts, trainer=number)
+    self.hosts.tell('trainer', node=node.name, placement=numbered(placement))
+    return make_trainer(node, self.data, self.options, placement, steps)
+
   def _lanes(self, node: Run) -> int:
-    return self.parallel.lanes(node.architecture, node.recipe.batch_size)
+    return self.parallel.lanes(
+      node.architecture, node.recipe.batch_size, self.hosts.devices
+    )
 
   def _work(self, node: Run) -> float:
     """A run's cost for the estimate of time left: as if it were dense."""

@@ -1,6 +1,7 @@
 """How many tickets are trained at once, and on which devices."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -11,7 +12,7 @@ if TYPE_CHECKING:  # a config reads `parallel`, and need not load flax
   from elth_jax.families import Architecture
 
 MOST_TICKETS = 4096  # at once; more is a slip
-MOST_TICKETS_PER_DEVICE = 8  # on accelerators; a CPU device takes one
+MOST_TICKETS_PER_DEVICE = 8  # on GPUs; a CPU device or a TPU core takes one
 SHARE_OF_MEMORY = 0.5
 FLOATS_PER_OUTPUT = 4  # a layer's output, normalised, its gradient, and slack
 WORDS: dict[str, tuple[int, bool | None]] = {  # word -> tickets, share
@@ -26,7 +27,11 @@ REMEDY = (
 
 @dataclasses.dataclass(frozen=True)
 class Parallel:
-  """One way to run the tickets of a study; results agree to rounding.
+  """One way to run the tickets of a study.
+
+  One step is the same in any way to rounding. What follows from many steps is
+  the same bit for bit in the same way, on the same devices, and may differ in
+  another: training amplifies rounding (docs/accelerators.md).
 
   Attributes:
     tickets: how many at once; 0 for as many as suit.
@@ -52,11 +57,11 @@ class Parallel:
   def parse(cls, text: str) -> 'Parallel':
     """Reads the option `parallel`.
 
-    `auto`: on CPU a ticket on each device; on accelerators as many as half the
-    memory holds, up to 8 on each; where there are fewer tickets than devices,
-    they share batches if steps are long. `tickets`: never share. `batch`: one
-    ticket at a time, its batches split over all devices. A number: that many
-    at once.
+    `auto`: a ticket on each CPU device or TPU core; on GPUs as many as half
+    the memory holds, up to 8 on each; where there are fewer tickets than
+    devices, they share batches if steps are long. `tickets`: never share.
+    `batch`: one ticket at a time, its batches split over all devices. A
+    number: that many at once.
 
     Raises:
       ValueError: if it is none of these.
@@ -72,12 +77,23 @@ class Parallel:
     words = {value: word for word, value in WORDS.items()}
     return words.get((self.tickets, self.share), str(self.tickets))
 
-  def lanes(self, network: 'Architecture', batch_size: int) -> int:
-    """How many tickets of a network are trained at once."""
+  def lanes(
+    self,
+    network: 'Architecture',
+    batch_size: int,
+    devices: Sequence[jax.Device] = (),
+  ) -> int:
+    """How many tickets of a network are trained at once.
+
+    Args:
+      network: what is trained.
+      batch_size: images a step.
+      devices: this process's first; by default this process's alone.
+    """
     if self.tickets:
       return self.tickets
-    devices = jax.local_devices()
-    if platform_of(devices) == 'cpu':
+    devices = devices or jax.local_devices()
+    if platform_of(devices) != 'gpu':
       return len(devices)
     limit = (devices[0].memory_stats() or {}).get('bytes_limit', 0)
     floats = FLOATS_PER_OUTPUT * network.outputs() * batch_size
@@ -85,10 +101,17 @@ class Parallel:
     return len(devices) * max(1, min(MOST_TICKETS_PER_DEVICE, fitting))
 
   def placement(
-    self, network: 'Architecture', batch_size: int
+    self,
+    network: 'Architecture',
+    batch_size: int,
+    devices: Sequence[jax.Device] = (),
   ) -> dict[str, Any]:
-    """What a `Trainer` must be told: `devices`, `per_device`, `share`."""
-    devices, lanes = jax.local_devices(), self.lanes(network, batch_size)
+    """What a `Trainer` must be told: `devices`, `per_device`, `share`.
+
+    The arguments are those of `lanes`.
+    """
+    devices = devices or jax.local_devices()
+    lanes = self.lanes(network, batch_size, devices)
     per_device = -(-lanes // len(devices))
     used = len(devices) if self.share is not False else -(-lanes // per_device)
     return {

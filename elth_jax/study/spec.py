@@ -13,6 +13,7 @@ from elth_jax.limits import (
   Limits,
   check_numbers,
 )
+from elth_jax.process.distributed import Distributed
 from elth_jax.pruners.options import Pruning
 from elth_jax.reading import build_from, check_types
 from elth_jax.study.claims import Claim
@@ -214,6 +215,8 @@ class RunOptions:
   Attributes:
     parallel: how tickets share the machine: `auto`, `tickets`, `batch` or how
       many at once; see `Parallel.parse`.
+    distributed: whether several processes run the study together: `off`,
+      `auto` or `address:port,processes,number`; see docs/distributed.md.
     checkpoint_seconds: how often the state of a training run is saved.
     dry_run: list what would run, and stop.
     profile: write where time goes, and a trace of the first seconds.
@@ -229,6 +232,7 @@ class RunOptions:
   """
 
   parallel: Parallel = Parallel()
+  distributed: Distributed = Distributed()
   checkpoint_seconds: float = 300.0
   dry_run: bool = False
   profile: bool = False

@@ -104,11 +104,25 @@ def _checkpointer() -> Iterator[ocp.Checkpointer]:
   orbax warns of its own defaults and logs errors that it raises too, so it is
   kept quiet.
   """
+  alone = _this_process_alone()
+  handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
   with (
     absl_logging_at(logging.CRITICAL),
-    ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer,
+    ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer,
   ):
     yield checkpointer
+
+
+def _this_process_alone() -> ocp.options.MultiprocessingOptions:
+  """What tells orbax that no other process of a run saves with this one."""
+  if jax.process_count() == 1:
+    return ocp.options.MultiprocessingOptions()
+  number = jax.process_index()
+  return ocp.options.MultiprocessingOptions(
+    primary_host=number,
+    active_processes={number},
+    barrier_sync_key_prefix=f'process{number}',
+  )
 
 
 def _write(aside: Path, state: TrainState) -> None:

@@ -1,19 +1,21 @@
 """What is compiled for tickets spread over devices in one way."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
 from jax import lax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from elth_jax.nn.conv_backends import EXAMPLES
 from elth_jax.nn.default_backend import in_turn
+from elth_jax.process.arrays import fetch, put, put_part
 from elth_jax.process.devices import platform_of
 from elth_jax.process.precision import Precision, products_in
-from elth_jax.training.input_pipeline import InputPipeline, Window
-from elth_jax.training.state import TrainState, stack
+from elth_jax.training.input_pipeline import InputPipeline, Part, Window
+from elth_jax.training.state import TrainState, stack, unstack
 from elth_jax.trees import PyTree
 
 TICKETS = 'tickets'
@@ -24,7 +26,9 @@ class CompiledSteps:
   """Training and evaluation of `lanes` tickets at once.
 
   Tickets never communicate. If several devices share a ticket, each has a part
-  of every batch, and they add up gradients and BN's sums.
+  of every batch, and they add up gradients and BN's sums. If devices are those
+  of several processes, each process calls every function in the same order; it
+  brings what its own devices take of the batches, and gets results whole.
 
   Args:
     segment: the function of one ticket, see `step.make_segment`.
@@ -57,12 +61,8 @@ class CompiledSteps:
     self.lanes = len(devices) // share * per_device
     self.share = share
     self.seconds_per_step: float | None = None
-    mesh = jax.make_mesh(
-      (len(devices) // share, share),
-      (TICKETS, EXAMPLES),
-      (AxisType.Auto, AxisType.Auto),
-      devices=devices,
-    )
+    self._per_device = per_device
+    self._mesh = mesh = _mesh(devices, share)
     options = {}
     if deterministic and platform_of(devices) == 'gpu':
       options['xla_gpu_deterministic_ops'] = True
@@ -96,6 +96,17 @@ class CompiledSteps:
     """What stays on the devices; only described ones cannot have it."""
     return self._feed.resident(self._devices)
 
+  @functools.cached_property
+  def _mine(self) -> tuple[slice, Part]:
+    """This process's lanes, and its part of their batches.
+
+    Devices that are only described may all be another process's.
+    """
+    rows, columns = _own_block(self._mesh)
+    each = self._per_device
+    lanes = slice(rows.start * each, rows.stop * each)
+    return lanes, Part(columns.start, columns.stop, self.share)
+
   def lower(
     self, state: TrainState, names: Sequence[str] = PROGRAMS
   ) -> dict[str, jax.stages.Lowered]:
@@ -109,7 +120,7 @@ class CompiledSteps:
       The programs by name.
     """
     come = self._feed.shapes(self.share)
-    lanes = _described(stack([state] * self.lanes), self._own)
+    lanes = _described(state, self._own, self.lanes)
     window = {
       name: self._window_shape(one) for name, one in come.window.items()
     }
@@ -127,7 +138,7 @@ class CompiledSteps:
     return {name: calls[name][0].lower(*calls[name][1]) for name in names}
 
   def _window_shape(self, one: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    """As `_stack` makes it: all lanes, the batch a multiple of `share`."""
+    """As `_stack` puts it: all lanes, the batch a multiple of `share`."""
     steps, batch, *rest = one.shape
     shape = self.lanes, steps, batch + -batch % self.share, *rest
     return jax.ShapeDtypeStruct(shape, one.dtype, sharding=self._parts)
@@ -137,7 +148,15 @@ class CompiledSteps:
     if not 1 <= len(states) <= self.lanes:
       raise ValueError(f'{len(states)} tickets for {self.lanes} lanes')
     spare = self.lanes - len(states)
-    return _put(stack([*states, *[states[-1]] * spare]), self._own)
+    return put(stack([*states, *[states[-1]] * spare]), self._own)
+
+  def windows(
+    self, seeds: Sequence[int], step: int, stop: int
+  ) -> Iterator[Window]:
+    """The batches from `step` to `stop`, as far as they are this process's."""
+    lanes, part = self._mine
+    mine = seeds[lanes] or seeds[-1:]  # where all lanes are spare
+    return self._feed.windows(mine, step, stop, part)
 
   def run(
     self, state: TrainState, stops: Sequence[int], window: Window
@@ -150,60 +169,109 @@ class CompiledSteps:
       window: the batches of each ticket.
 
     Returns:
-      The new state, and by lane sums over examples and the step of divergence
-      (see `step.make_segment`).
+      The new state, and by lane, on the host, sums over examples and the step
+      of divergence (see `step.make_segment`).
     """
     spare = self.lanes - len(stops)
     all_stops = np.asarray([*stops, *[0] * spare], np.int32)
     batches = window.batches
     stacked = {
-      name: self._stack(name, [batch[name] for batch in batches], spare)
+      name: self._stack([batch[name] for batch in batches])
       for name in batches[0]
     }
-    return self._segment(
+    state, metrics = self._segment(
       state,
-      _put(all_stops, self._own),
-      _put(stacked, self._parts),
+      put(all_stops, self._own),
+      stacked,
       np.int32(window.first),
       self._resident,
     )
+    return state, fetch(metrics)
 
-  def _stack(self, name, values, spare: int) -> np.ndarray:
-    """A window's batches of all lanes, padded to a multiple of `share`."""
+  def _stack(self, values: Sequence[np.ndarray]) -> jax.Array:
+    """A window's batches on the devices; spare lanes repeat the last ones."""
+    mine, _ = self._mine
+    spare = mine.stop - mine.start - len(values)
     lanes = [*values, *[values[-1]] * spare]
     stacked = np.stack(lanes) if len(lanes) > 1 else lanes[0][None]
-    missing = -stacked.shape[2] % self.share
-    if not missing:
-      return stacked
-    margins = [(0, 0)] * stacked.ndim
-    margins[2] = (0, missing)
-    filling = -1 if name in ('index', 'label') else 0  # no example
-    return np.pad(stacked, margins, constant_values=filling)
+    _, steps, columns, *rest = stacked.shape
+    shape = (self.lanes, steps, self._whole(columns), *rest)
+    return put_part(stacked, self._parts, shape)
+
+  def _whole(self, columns: int) -> int:
+    """The columns of a batch of which this process has so many."""
+    _, part = self._mine
+    return columns * self.share // (part.stop - part.first)
+
+  def fetch(self, state: TrainState, count: int) -> list[TrainState]:
+    """The first `count` states, on the host."""
+    return unstack(fetch(state), count)
 
   def evaluate(self, state: TrainState) -> PyTree:
-    """Sums over the test set by lane: `loss`, `correct`, `count`."""
+    """By lane, on the host, sums over the test set.
+
+    `loss`, `correct` and `count`.
+    """
     found = [
       self._evaluate(state.params, state.batch_stats, state.masks, *tests)
       for tests in self._test_windows()
     ]
-    return jax.tree.map(lambda *sums: sum(sums), *found)
+    return fetch(jax.tree.map(lambda *sums: sum(sums), *found))
 
   def _test_windows(self) -> Iterator[PyTree]:
     """Test images on the devices; what is in memory stays there."""
     if self._kept_tests:
       return iter(self._kept_tests)
-    windows = (_put(one, self._tests) for one in self._feed.tests(self.share))
+    _, part = self._mine
+    windows = map(self._place_tests, self._feed.tests(part))
     if self._feed.in_memory:
       self._kept_tests = list(windows)
       return iter(self._kept_tests)
     return windows
 
-  def statistics(self, state: TrainState) -> PyTree:
-    """BN statistics anew, over one epoch of training images."""
+  def _place_tests(self, arrays: tuple[np.ndarray, np.ndarray]) -> PyTree:
+    return tuple(
+      put_part(
+        values,
+        self._tests,
+        (len(values), self._whole(values.shape[1]), *values.shape[2:]),
+      )
+      for values in arrays
+    )
+
+  def statistics(self, state: TrainState) -> TrainState:
+    """The state with BN statistics of one epoch of training images."""
     stats = state.batch_stats
     for images in self._feed.plain():
       stats = self._statistics(state.params, stats, state.masks, images)
-    return stats
+    return dataclasses.replace(state, batch_stats=stats)
+
+
+def _mesh(devices: Sequence[jax.Device], share: int) -> Mesh:
+  """A row for each ticket, `share` devices long.
+
+  JAX may choose the order of one process's devices. Those of several stay in
+  their order, so that a process has a block of the mesh.
+  """
+  shape, names = (len(devices) // share, share), (TICKETS, EXAMPLES)
+  types = (AxisType.Auto, AxisType.Auto)
+  if len({device.process_index for device in devices}) == 1:
+    return jax.make_mesh(shape, names, types, devices=devices)
+  return Mesh(np.asarray(devices).reshape(shape), names, axis_types=types)
+
+
+def _own_block(mesh: Mesh) -> tuple[range, range]:
+  """The rows and columns of the mesh that are this process's devices."""
+  mine = [
+    place
+    for place, device in np.ndenumerate(mesh.devices)
+    if device.process_index == jax.process_index()
+  ]
+  rows, columns = (
+    range(min(axis), max(axis) + 1) for axis in zip(*mine, strict=True)
+  )
+  assert len(rows) * len(columns) == len(mine), 'not a block of the mesh'
+  return rows, columns
 
 
 def _spread(
@@ -238,13 +306,11 @@ def _spread(
   return mapped
 
 
-def _described(tree: PyTree, sharding: NamedSharding) -> PyTree:
-  """Shapes and dtypes of arrays that lie as `sharding` says."""
+def _described(tree: PyTree, sharding: NamedSharding, *leading: int) -> PyTree:
+  """Shapes and dtypes of arrays that lie so, below some leading axes."""
   return jax.tree.map(
-    lambda a: jax.ShapeDtypeStruct(np.shape(a), a.dtype, sharding=sharding),
+    lambda a: jax.ShapeDtypeStruct(
+      (*leading, *np.shape(a)), a.dtype, sharding=sharding
+    ),
     tree,
   )
-
-
-def _put(tree: PyTree, sharding: NamedSharding) -> PyTree:
-  return jax.device_put(tree, jax.tree.map(lambda _: sharding, tree))

@@ -14,6 +14,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from elth_jax.datasets.dataset import Dataset
 from elth_jax.datasets.stream import Batch, Stream
+from elth_jax.process.arrays import put
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.sampling import draw_epoch
 
@@ -54,6 +55,29 @@ class InputShapes:
   plain: jax.ShapeDtypeStruct
 
 
+@dataclasses.dataclass(frozen=True)
+class Part:
+  """What this process's devices have of every batch that devices share.
+
+  Attributes:
+    first: the first of its devices among those that share a batch.
+    stop: the device after the last one.
+    devices: how many share a batch; each has as many places.
+  """
+
+  first: int = 0
+  stop: int = 1
+  devices: int = 1
+
+  def columns(self, size: int) -> range:
+    """The places in a batch of `size`, padded so that all devices are full."""
+    each = -(-size // self.devices)
+    return range(self.first * each, self.stop * each)
+
+
+WHOLE = Part()
+
+
 class InputPipeline(Protocol):
   """Images for the training and the tests of one recipe.
 
@@ -72,17 +96,20 @@ class InputPipeline(Protocol):
     ...
 
   def windows(
-    self, seeds: Sequence[int], step: int, stop: int
+    self, seeds: Sequence[int], step: int, stop: int, part: Part
   ) -> Iterator[Window]:
-    """The batches from `step` to `stop`, for tickets of these seeds."""
+    """The batches from `step` to `stop`, for tickets of these seeds.
+
+    They have the part's columns alone; those past the batch hold no example.
+    """
     ...
 
-  def tests(self, share: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  def tests(self, part: Part) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Test images and labels in windows of one shape.
 
-    Images are uint8 (batches, size, height, width, channels), labels int32
-    (batches, size), -1 where a batch is not full; `size` is a multiple of
-    `share`.
+    Images are uint8 (batches, columns, height, width, channels), labels int32
+    (batches, columns), -1 where a batch is not full; the columns are the
+    part's.
     """
     ...
 
@@ -126,25 +153,30 @@ class ResidentPipeline:
       _pixels(examples, *data.stored_shape),
     )
 
-  def windows(self, seeds, step, stop):
+  def windows(self, seeds, step, stop, part=WHOLE):
     """One window an epoch."""
+    columns = part.columns(self.recipe.batch_size)
     examples = self.dataset.examples
     an_epoch = self.recipe.steps_per_epoch(examples)
     for epoch in range(step // an_epoch, -(-stop // an_epoch)):
       batches = [
-        draw_epoch(self.recipe, examples, seed, epoch) for seed in seeds
+        _cut(draw_epoch(self.recipe, examples, seed, epoch), columns)
+        for seed in seeds
       ]
       first = epoch * an_epoch
       yield Window(first, min(first + an_epoch, stop), batches)
 
-  def tests(self, share):
+  def tests(self, part):
     """One window, the whole test set."""
     data = self.dataset
-    count, shape = len(data.test_labels), self._test_shape(share)
+    count, shape = len(data.test_labels), self._test_shape(part.devices)
+    columns = part.columns(shape[1])
+    mine = slice(columns.start, columns.stop)
     images = np.zeros((math.prod(shape), *data.stored_shape), np.uint8)
     labels = np.full(math.prod(shape), -1, np.int32)
     images[:count], labels[:count] = data.test_images, data.test_labels
-    yield images.reshape(*shape, *data.stored_shape), labels.reshape(shape)
+    images = images.reshape(*shape, *data.stored_shape)
+    yield images[:, mine], labels.reshape(shape)[:, mine]
 
   def plain(self):
     yield self.dataset.train_images
@@ -171,7 +203,7 @@ class StreamPipeline:
 
   def shapes(self, share):
     image, size = self.stream.stored_shape, self.recipe.batch_size
-    batch = self._steps(size), size + -size % share
+    batch = self._steps(size), size
     tests = 1, _test_batch(share)
     return InputShapes(
       (),
@@ -180,16 +212,17 @@ class StreamPipeline:
       _pixels(min(size, self.stream.examples), *image),
     )
 
-  def windows(self, seeds, step, stop):
+  def windows(self, seeds, step, stop, part=WHOLE):
     """As many steps as fit `WINDOW_BYTES`, padded at the end.
 
     The next window is put together while this one is trained on. Tickets of
     one seed share what is read.
     """
     size = self.recipe.batch_size
+    columns = part.columns(size)
     readers = {
       seed: self.stream.training_batches(
-        size, seed, step, stop, self.recipe.flip
+        size, seed, step, stop, self.recipe.flip, columns
       )
       for seed in dict.fromkeys(seeds)
     }
@@ -198,7 +231,9 @@ class StreamPipeline:
     def window(first: int) -> Window:
       until = min(first + steps, stop)
       read = {
-        seed: self._stacked(itertools.islice(reader, until - first), steps)
+        seed: self._stacked(
+          itertools.islice(reader, until - first), steps, len(columns)
+        )
         for seed, reader in readers.items()
       }
       return Window(first, until, [read[seed] for seed in seeds])
@@ -210,8 +245,9 @@ class StreamPipeline:
         yield ready
       yield coming.result()
 
-  def tests(self, share):
-    for batch in self.stream.test_batches(_test_batch(share)):
+  def tests(self, part):
+    size = _test_batch(part.devices)
+    for batch in self.stream.test_batches(size, part.columns(size)):
       yield batch['image'][None], batch['label'][None]
 
   def plain(self):
@@ -224,10 +260,12 @@ class StreamPipeline:
     an_epoch = self.recipe.steps_per_epoch(self.stream.examples)
     return min(max(WINDOW_BYTES // (image * size), 1), an_epoch)
 
-  def _stacked(self, batches: Iterable[Batch], steps: int) -> Batch:
+  def _stacked(
+    self, batches: Iterable[Batch], steps: int, columns: int
+  ) -> Batch:
     """Batches along a new first axis, with empty ones up to `steps`."""
     blank = {
-      name: np.broadcast_to(value, (self.recipe.batch_size, *np.shape(value)))
+      name: np.broadcast_to(value, (columns, *np.shape(value)))
       for name, value in self.stream.blank().items()
     }
     read = list(batches)
@@ -258,5 +296,21 @@ def _on_devices(
   )
   everywhere = NamedSharding(mesh, PartitionSpec())
   images = dataset.train_images.reshape(dataset.examples, -1)
-  arrays = images, dataset.train_labels
-  return jax.device_put(arrays, (everywhere, everywhere))
+  return put((images, dataset.train_labels), everywhere)
+
+
+def _cut(batch: dict[str, np.ndarray], columns: range) -> dict[str, np.ndarray]:
+  """Some columns of an epoch's batches; there is no example past the last."""
+  return {name: _cut_one(name, value, columns) for name, value in batch.items()}
+
+
+def _cut_one(name: str, values: np.ndarray, columns: range) -> np.ndarray:
+  found = values[:, columns.start : columns.stop]
+  missing = len(columns) - found.shape[1]
+  if not missing:
+    return found
+  margins = [
+    (0, missing) if axis == 1 else (0, 0) for axis in range(found.ndim)
+  ]
+  filling = -1 if name == 'index' else 0  # no example
+  return np.pad(found, margins, constant_values=filling)

@@ -10,7 +10,7 @@ import numpy as np
 
 from elth_jax.process.phases import phase
 from elth_jax.training.input_pipeline import Window
-from elth_jax.training.state import TrainState, unstack
+from elth_jax.training.state import TrainState
 from elth_jax.training.trainer import Trainer
 
 SEGMENT_SECONDS = 3.0  # how long a signal or a progress line may wait
@@ -78,7 +78,7 @@ def fit(
   an_epoch = trainer.steps_per_epoch
   limit = _steps_at_once(programs.seconds_per_step)
   alive = np.ones(count, bool)
-  windows = trainer.pipeline.windows(seeds, step, stop)
+  windows = programs.windows(seeds, step, stop)
   window = Window(step, step, [])
   while step < stop and alive.any():
     if step == window.stop:
@@ -89,7 +89,7 @@ def fit(
     began = time.perf_counter()
     with phase('step'):
       state, metrics = programs.run(state, [until] * count, window)
-      metrics = jax.tree.map(lambda m: np.asarray(m)[:count], metrics)
+      metrics = jax.tree.map(lambda m: m[:count], metrics)
     seconds = time.perf_counter() - began
     done, step = until - step, until
     alive &= metrics['diverged'] < 0
@@ -106,11 +106,11 @@ def fit(
         loss=metrics['loss'] / metrics['count'],
         accuracy=metrics['correct'] / metrics['count'],
         diverged=metrics['diverged'],
-        states=functools.partial(unstack, state, count),
+        states=functools.partial(programs.fetch, state, count),
       )
     )
   with phase('evaluation'):
-    totals = jax.tree.map(np.asarray, programs.evaluate(state))
+    totals = programs.evaluate(state)
   evaluations = [
     Evaluation(
       loss=float(totals['loss'][i] / totals['count'][i]),
@@ -118,7 +118,7 @@ def fit(
     )
     for i in range(count)
   ]
-  return unstack(state, count), evaluations
+  return programs.fetch(state, count), evaluations
 
 
 def _steps_at_once(seconds_per_step: float | None) -> int:

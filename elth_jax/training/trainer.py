@@ -1,11 +1,11 @@
 """Compiled training of one architecture, several tickets at once."""
 
+import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 import optax
 
 from elth_jax.datasets import Dataset, Stream
@@ -44,8 +44,8 @@ class Trainer:
     architecture: the network.
     recipe: how it is trained.
     dataset: what it is trained on; kept on every device, or streamed.
-    devices: all local devices by default; described ones (`elth_jax.aot`) can
-      only be compiled for.
+    devices: this process's by default; those of several, process by process.
+      Described ones (`elth_jax.aot`) can only be compiled for.
     per_device: tickets that share a device.
     backend: how convolutions are computed; by default as suits the network
       and the devices.
@@ -57,6 +57,8 @@ class Trainer:
     share: whether devices may share a ticket; by default, if steps are long
       enough. Only networks made of this library's layers alone can be shared,
       since others would not add up their sums over a batch.
+    steps: makes what is compiled; another class where this process leads
+      others.
 
   Attributes:
     lanes: how many tickets are trained at once; fewer may be given.
@@ -74,6 +76,7 @@ class Trainer:
     dynamic: Mapping[str, Any] | None = None,
     share: bool | None = None,
     deterministic: bool = False,
+    steps: Callable[..., CompiledSteps] = CompiledSteps,
   ):
     examples = dataset.examples
     self.architecture = architecture
@@ -98,6 +101,7 @@ class Trainer:
       self._dynamic = make_dynamic(
         dynamic, _training(architecture, recipe, examples, self._optimizer)
       )
+    self._steps = steps
     self._programs: dict[int, CompiledSteps] = {}
 
   @property
@@ -109,7 +113,12 @@ class Trainer:
     """How many devices share one of so many tickets."""
     if not self._share:
       return 1
-    return max(len(self.devices) // max(tickets, 1), 1)
+    most = max(len(self.devices) // max(tickets, 1), 1)
+    return share_by_process(most, self.devices)
+
+  def devices_for(self, share: int) -> list[jax.Device]:
+    """The devices that are used where `share` of them share a ticket."""
+    return self.devices[: len(self.devices) // share * share]
 
   def programs(self, share: int) -> CompiledSteps:
     """The compiled functions for tickets of `share` devices each."""
@@ -129,12 +138,12 @@ class Trainer:
       self._dynamic,
       across,
     )
-    return CompiledSteps(
+    return self._steps(
       make_segment(step),
       make_evaluation(module, self.recipe, self.dataset, across),
       make_statistics(module, self.recipe, self.dataset),
       self.pipeline,
-      self.devices[: len(self.devices) // share * share],
+      self.devices_for(share),
       self.per_device,
       share,
       self.deterministic,
@@ -186,12 +195,26 @@ class Trainer:
       ]
       state = programs.place(states)
       if recompute:
-        stats = programs.statistics(state)
-        state = dataclasses.replace(state, batch_stats=stats)
-      totals = jax.tree.map(np.asarray, programs.evaluate(state))
+        state = programs.statistics(state)
+      totals = programs.evaluate(state)
       rates = totals['correct'] / totals['count']
       found += [float(rate) for rate in rates[: len(some)]]
     return found
+
+
+def share_by_process(most: int, devices: Sequence[jax.Device]) -> int:
+  """How many devices share a ticket, at most `most`, over several processes.
+
+  They are of one process, or all those of several, so that a process has the
+  same places of every batch that it takes part in.
+  """
+  counts = collections.Counter(device.process_index for device in devices)
+  if len(counts) == 1:
+    return most
+  each = max(counts.values())
+  if most >= each:
+    return most // each * each
+  return max(n for n in range(1, most + 1) if each % n == 0)
 
 
 def _training(

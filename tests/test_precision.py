@@ -1,0 +1,44 @@
+"""What is chosen by devices, and what needs the CPU."""
+
+import jax
+import numpy as np
+import pytest
+
+from elth_jax.process.devices import DeviceError, cpu_device
+from elth_jax.process.precision import products_in
+
+
+class Device:
+  """Of a device, what a choice by devices looks at."""
+
+  def __init__(self, platform):
+    self.platform = platform
+
+
+@pytest.mark.parametrize(
+  ('precision', 'platform', 'written'),
+  [
+    ('highest', 'tpu', 'HIGHEST'),
+    ('tensorfloat32', 'gpu', 'HIGH'),
+    ('bfloat16', 'tpu', 'DEFAULT'),
+    ('highest', 'cpu', 'DEFAULT'),  # which always multiplies float32 as it is
+  ],
+)
+def test_products_are_written_for_the_devices(precision, platform, written):
+  def product(x):
+    with products_in(precision, [Device(platform)]):
+      return x @ x
+
+  text = jax.jit(product).lower(np.ones((2, 2), np.float32)).as_text()
+  assert f'[{written}, {written}]' in text or (
+    written == 'DEFAULT' and 'precision' not in text
+  )
+
+
+def test_a_left_out_cpu_is_named_with_the_remedy(monkeypatch):
+  def none(backend):
+    raise RuntimeError(f'Unknown backend {backend}')
+
+  monkeypatch.setattr('jax.local_devices', none)
+  with pytest.raises(DeviceError, match=r'SynFlow .* JAX_PLATFORMS=.*,cpu'):
+    cpu_device('SynFlow')
