@@ -176,7 +176,7 @@ def test_a_method_of_ones_own_makes_tickets_and_is_drawn(
   assert (method.label, method.doc) == ('Scattered', 'Random masks.')
   dense, sparse = tickets
   made = method.make(
-    {'rewind': dense, 'imp': sparse}, Setting('', '', 1, 0, dataset, 8)
+    {'rewind': dense, 'imp': sparse}, Setting(1, 0, dataset, 8)
   )
   assert counts(made.masks) == counts(sparse.masks)
   drawn = colours('imp', 'snip', 'scattered', 'ett_reinit')
@@ -270,7 +270,7 @@ def test_a_dynamic_method_of_ones_own_is_trained(
   settings = method.dynamic_settings(Sparse(interval=7))
   assert settings == {'method': 'frozen', 'twice': 14}
   roles = dict(zip(('rewind', 'imp'), tickets, strict=True))
-  made = method.make(roles, Setting('', '', 1, 0, dataset, 8))
+  made = method.make(roles, Setting(1, 0, dataset, 8))
   wanted = tickets[0] if dense else tickets[1]
   assert counts(made.masks) == counts(wanted.masks)
   trainer = Trainer(net, recipe, dataset, dynamic=settings)
