@@ -420,7 +420,8 @@ def test_the_switch_chooses():
 def test_kernels_are_recorded_and_a_run_is_finished_by_those_that_began_it(
   tmp_path, monkeypatch, capsys
 ):
-  monkeypatch.setitem(datasets.DATASETS, 'tiny', make_dataset)
+  entry = datasets.DatasetEntry(make_dataset)
+  monkeypatch.setitem(datasets.DATASETS, 'tiny', entry)
   monkeypatch.setattr(loop, 'SEGMENT_SECONDS', 0.0)  # many segments
 
   def start(kernels_, asked_to_stop=lambda: False, **values):
