@@ -49,7 +49,8 @@ def test_training_compiles_for_a_device(case):
   assert not program.host_calls()
   exact = {'highest'} if case.dtype == 'float32' else set()
   assert program.precisions() == exact
-  assert not program.entry_copies(2**24), 'images are laid out again'
+  if not case.network.startswith('imagenet_'):  # a stream's are new each time
+    assert not program.entry_copies(2**24), 'images are laid out again'
   trips = [loop.trips for loop in program.inner_loops()]
   batch = case.recipe.batch_size
   assert not any(n is not None and n % batch == 0 for n in trips), trips
