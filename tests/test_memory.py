@@ -38,4 +38,5 @@ def faults(how: str) -> int:
   platform.libc_ver()[0] != 'glibc', reason='only glibc is told to keep memory'
 )
 def test_a_large_block_is_used_again_without_page_faults():
-  assert faults('keep') < 100 < faults('give back')
+  # pages may be large, of 2 MiB: then there are few faults in either case
+  assert 4 * faults('keep') < faults('give back')

@@ -20,6 +20,7 @@ from elth_jax.runner import session
 from elth_jax.study.config import base_config
 from elth_jax.training.input_pipeline import (
   WHOLE,
+  Part,
   StreamPipeline,
   make_pipeline,
 )
@@ -372,9 +373,10 @@ def test_shapes_are_those_of_what_comes(stream, in_memory, share):
   def told(tree):
     return jax.tree.map(lambda a: (tuple(a.shape), np.dtype(a.dtype)), tree)
 
-  window = next(pipeline.windows([0], 0, 3))
+  window = next(pipeline.windows([0], 0, 3, WHOLE))
   assert told(shapes.window) == told(window.batches[0])
-  assert told(shapes.tests) == told(next(iter(pipeline.tests(share))))
+  part = Part(0, share, share)  # all devices that share are this process's
+  assert told(shapes.tests) == told(next(iter(pipeline.tests(part))))
   assert told(shapes.plain) == told(next(iter(pipeline.plain())))
   devices = jax.local_devices()[:1]
   assert told(shapes.resident) == told(pipeline.resident(devices))
