@@ -1,5 +1,6 @@
 """Times things in interleaved rounds and writes what came out as a table."""
 
+import contextlib
 import multiprocessing
 import platform
 import statistics
@@ -61,9 +62,10 @@ class Apart:
 def _serve(pipe, make: Callable, arguments) -> None:
   cases = make(*arguments)
   pipe.send(list(cases))
-  while True:
-    cases[pipe.recv()]()
-    pipe.send(None)
+  with contextlib.suppress(EOFError):  # the process that asks has ended
+    while True:
+      cases[pipe.recv()]()
+      pipe.send(None)
 
 
 def spread(values: Sequence[float], digits: int = 0) -> str:
