@@ -33,6 +33,16 @@ hypothesis.settings.register_profile('elth_jax', deadline=None)
 hypothesis.settings.load_profile('elth_jax')
 
 
+SHORT = Recipe(  # of studies in which nothing but the files matters
+  batch_size=8,
+  epochs=2,
+  drop_epochs=(),
+  rewind_step=1,
+  flip=False,
+  crop_padding=0,
+)
+
+
 def make_dataset(train=22, test=9, size=4, channels=1) -> Dataset:
   generator = np.random.default_rng(0)
   labels = generator.integers(0, 3, train + test).astype(np.int32)

@@ -98,6 +98,8 @@ def test_its_tickets_and_trained_networks_are_tickets(workdir):
   assert accuracy.keys() < set(study.runs) and len(study.tickets) == 7
   for name in study.tickets:
     assert study.ticket(name).state == 'rewound'
+  twin = study.ticket('mlp3-r0-imp-level01-twin')  # of another run's ticket
+  assert repr(twin) == repr(study.ticket('mlp3-r0-imp-level01'))
   for name in study.runs:
     trained = study.trained(name)
     assert trained.state == 'trained'

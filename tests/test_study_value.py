@@ -11,18 +11,12 @@ from elth_jax import datasets
 from elth_jax.families import architecture
 from elth_jax.masks import counts
 from elth_jax.methods.lottery import dense_ticket, next_level
+from elth_jax.process import devices
+from elth_jax.runner import publish
 from elth_jax.study.config import base_config
+from elth_jax.tickets.ticket import Ticket
 from elth_jax.training.recipe import Recipe
-from tests.conftest import make_dataset
-
-RECIPE = Recipe(
-  batch_size=8,
-  epochs=2,
-  drop_epochs=(),
-  rewind_step=1,
-  flip=False,
-  crop_padding=0,
-)
+from tests.conftest import SHORT, make_dataset
 
 
 @pytest.fixture(scope='module')
@@ -31,7 +25,7 @@ def study(tmp_path_factory):
     entry = datasets.DatasetEntry(make_dataset)
     patch.setitem(datasets.DATASETS, 'tiny', entry)
     config = base_config(
-      recipe=RECIPE,
+      recipe=SHORT,
       dataset='tiny',
       sources=('mlp2',),
       targets=('mlp2', 'mlp3'),
@@ -67,6 +61,45 @@ def test_every_run_has_its_ticket_and_its_trained_network(study):
     assert trained.sparsity == pytest.approx(row['sparsity'])
     if row['method'] != 'rigl':
       assert counts(trained.masks) == counts(ticket.masks)
+
+
+def test_results_are_those_of_now(study, tmp_path):
+  (tmp_path / 'config.json').write_bytes(
+    (study.root / 'config.json').read_bytes()
+  )
+  going_on = elth_jax.Study.open(tmp_path)
+  with pytest.raises(FileNotFoundError, match='run the study first'):
+    _ = going_on.results
+  content = (study.root / 'results.csv').read_bytes()
+  (tmp_path / 'results.csv').write_bytes(content)
+  assert going_on.results == study.results
+
+
+def test_a_run_is_published_with_the_command_that_made_it(study, tmp_path):
+  run = 'mlp3-r0-ett-append-from-mlp2-level01'
+  publish.main([str(study.root), run, str(tmp_path / 'mine')])
+  for state in ('rewound', 'trained'):
+    found = Ticket.from_pretrained(tmp_path / 'mine', state=state)
+    assert found.state == state
+  card = (tmp_path / 'mine' / 'README.md').read_text()
+  assert 'license: apache-2.0' in card
+  for wrong, message in (
+    ([str(study.root), 'mlp9', 'x'], "elth_jax: unknown ticket 'mlp9'"),
+    ([str(tmp_path), run, 'x'], 'holds no study'),
+  ):
+    with pytest.raises(SystemExit, match=message):
+      publish.main(wrong)
+  assert not (tmp_path / 'x').exists()
+
+
+def test_a_script_is_told_of_other_devices(monkeypatch):
+  assert devices.unlike_the_command() == ''
+  monkeypatch.setattr(devices, 'suitable_cpu_devices', lambda: 7)
+  assert '2 CPU device(s); the command line would use 7' in (
+    devices.unlike_the_command()
+  )
+  monkeypatch.setenv('JAX_NUM_CPU_DEVICES', '2')
+  assert devices.unlike_the_command() == ''
 
 
 def test_names_that_are_not_there(study):
@@ -105,6 +138,8 @@ def test_images_are_normalised_by_the_record(study):
   )
   assert trained.apply(bytes_).shape == (9, 3)
   assert trained.apply(bytes_).dtype == jnp.float32
+  rough = trained.apply(floats.astype(jnp.bfloat16))
+  np.testing.assert_allclose(rough, trained.apply(floats), rtol=0.1, atol=0.1)
   with pytest.raises(
     ValueError, match=r'the network takes \(images, 4, 4, 1\)'
   ):
@@ -124,15 +159,15 @@ def test_training_one_ticket():
   net = architecture('mlp2', (4, 4, 1), 3, 12)
   dense = dense_ticket(net, **net.init(0))
   ticket = next_level(dense, dense, dense.params, 0.5)
-  trained = elth_jax.train(ticket, data, RECIPE)
+  trained = elth_jax.train(ticket, data, SHORT)
   assert trained.state == 'trained' and ticket.state == 'rewound'
   assert counts(trained.masks) == counts(ticket.masks)
   found = trained.evaluate(data.test_images, data.test_labels)
   assert found == pytest.approx(trained.provenance['test_accuracy'])
-  again = elth_jax.train(ticket, data, RECIPE)
+  again = elth_jax.train(ticket, data, SHORT)
   assert again.provenance == trained.provenance
   with pytest.raises(ValueError, match='tiny has images of'):
-    elth_jax.train(ticket, make_dataset(size=5), RECIPE)
-  wild = Recipe(**{**RECIPE.__dict__, 'learning_rate': 1e30})
+    elth_jax.train(ticket, make_dataset(size=5), SHORT)
+  wild = Recipe(**{**SHORT.__dict__, 'learning_rate': 1e30})
   with pytest.raises(FloatingPointError, match='diverged at step'):
     elth_jax.train(ticket, data, wild)

@@ -12,8 +12,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-BITS = {'pred': 8, 'c64': 64, 'c128': 128}  # by dtype; others say it in digits
-ON_CHIP = 'S(1)'  # in a layout: a buffer that never leaves a TPU core
+from elth_jax.aot.instruction import (
+  Instruction,
+  bytes_of,
+  product_kind,
+  read_instruction,
+  target_of,
+)
+
 # instructions that move nothing, or whose cost is that of others
 FREE = {
   'after-all',
@@ -38,40 +44,8 @@ COLLECTIVES = (
 HOST = re.compile(r'callback|infeed|outfeed|^send|^recv|host', re.IGNORECASE)
 
 _COMPUTATION = re.compile(r'^(ENTRY )?%?([\w.\-]+) \(.*\{$')
-_INSTRUCTION = re.compile(r'^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$')
-_OPCODE = re.compile(r'(?:^|[\s)}\]])([a-z][a-z0-9\-]*)\(')
-_SHAPE = re.compile(r'\b([a-z]+\d*\w*)\[([\d,]*)\](\{[^{}]*\})?')
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
-
-
-@dataclasses.dataclass(frozen=True)
-class Instruction:
-  """One line of a computation.
-
-  Attributes:
-    name: unique in the program.
-    opcode: what it does: `fusion`, `while`, ...
-    shape: of its result, as written.
-    operands: names of the instructions that it reads.
-    rest: the line after its operands.
-  """
-
-  name: str
-  opcode: str
-  shape: str
-  operands: tuple[str, ...]
-  rest: str
-
-  def called(self, *roles: str) -> list[str]:
-    """Names of the computations that it calls in some roles."""
-    found = []
-    for role in roles:
-      for several, one in re.findall(
-        rf'\b{role}=(?:\{{([^}}]*)\}}|%?([\w.\-]+))', self.rest
-      ):
-        found += re.findall(r'[\w.\-]+', several or one)
-    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +100,7 @@ class Program:
       if started := _COMPUTATION.match(line):
         into = self._computations.setdefault(started[2], {})
         self._entry = started[2] if started[1] else self._entry
-      elif found := _instruction(line):
+      elif found := read_instruction(line):
         into[found.name] = found
     if not self._entry:
       raise ValueError('the text is of no compiled program: it has no ENTRY')
@@ -177,14 +151,14 @@ class Program:
     generated = {
       called
       for one in self.instructions()
-      if _kind(one) == 'triton'
+      if product_kind(one) == 'triton'
       for called in one.called('calls')
     }
     return Counter(
       kind
       for name, computation in self._computations.items()
       for one in computation.values()
-      if (kind := _kind(one)) and name not in generated
+      if (kind := product_kind(one)) and name not in generated
     )
 
   def precisions(self) -> set[str]:
@@ -208,7 +182,7 @@ class Program:
     return [
       one.name
       for one in self.instructions()
-      if HOST.search(f'{one.opcode} {_target(one)}')
+      if HOST.search(f'{one.opcode} {target_of(one)}')
     ]
 
   def donated(self) -> int:
@@ -223,7 +197,7 @@ class Program:
       one.name
       for one in entry
       if one.opcode in ('copy', 'transpose', 'copy-start')
-      and _bytes(one.shape) >= least
+      and bytes_of(one.shape) >= least
     ]
 
   def _loops(self, name: str, outer: tuple[Loop, ...]) -> Iterator[Loop]:
@@ -275,7 +249,7 @@ class Program:
     known = self._computations[computation]
     inside = self._inside(one)
     if one.opcode in SLICES:
-      return 2 * _bytes(one.shape)
+      return 2 * bytes_of(one.shape)
     read = sum(
       _taken(inside, place, known[name].shape)
       for place, name in enumerate(one.operands)
@@ -283,36 +257,11 @@ class Program:
     )
     if one.opcode.endswith('-start'):  # its result has its operands in it
       return 2 * read
-    return read + _bytes(one.shape)
+    return read + bytes_of(one.shape)
 
   def _inside(self, one: Instruction) -> dict[str, Instruction]:
     (name,) = one.called('calls')[:1] or ('',)
     return self._computations.get(name, {}) if one.opcode == 'fusion' else {}
-
-
-def _instruction(line: str) -> Instruction | None:
-  found = _INSTRUCTION.match(line)
-  if not found:
-    return None
-  name, text = found.groups()
-  text = re.sub(r'/\*.*?\*/', '', text)
-  opcode = _OPCODE.search(text)
-  if not opcode:
-    return None
-  depth, end = 1, opcode.end()
-  while depth and end < len(text):
-    depth += {'(': 1, ')': -1}.get(text[end], 0)
-    end += 1
-  inner, rest = text[opcode.end() : end - 1], text[end:]
-  if opcode[1] in ('constant', 'parameter'):  # a value, a place
-    rest = inner
-  return Instruction(
-    name,
-    opcode[1],
-    text[: opcode.start(1)],
-    tuple(re.findall(r'%([\w.\-]+)', inner)),
-    rest,
-  )
 
 
 def _run_by(one: Instruction) -> list[str]:
@@ -338,38 +287,5 @@ def _taken(inside, place: int, shape: str) -> int:
   )
   uses = [one for one in inside.values() if parameter in one.operands]
   if uses and all(one.opcode in SLICES for one in uses):
-    return min(_bytes(shape), sum(_bytes(one.shape) for one in uses))
-  return _bytes(shape)
-
-
-def _bytes(shape: str) -> int:
-  """Of arrays in a device's memory."""
-  return sum(
-    math.prod(int(n) for n in sizes.split(',') if n) * _bits(dtype) // 8
-    for dtype, sizes, layout in _SHAPE.findall(shape)
-    if ON_CHIP not in layout
-  )
-
-
-def _bits(dtype: str) -> int:
-  digits = re.match(r'[a-z]+(\d+)', dtype)
-  return BITS.get(dtype) or (int(digits[1]) if digits else 0)
-
-
-def _target(one: Instruction) -> str:
-  found = re.search(r'custom_call_target="([^"]+)"', one.rest)
-  return found[1] if found else ''
-
-
-def _kind(one: Instruction) -> str:
-  """How an instruction computes a convolution or product; '' if it does not."""
-  groups = re.search(r'feature_group_count=(\d+)', one.rest)
-  batches = re.search(r'batch_group_count=(\d+)', one.rest)
-  count = max(int(found[1]) if found else 1 for found in (groups, batches))
-  many = f', {count} groups' if count > 1 else ''
-  if one.opcode in ('convolution', 'dot'):
-    return one.opcode + many
-  if one.opcode == 'fusion' and '"__triton' in one.rest:
-    return 'triton' if 'gemm' in one.rest else ''
-  target = _target(one)
-  return target.lstrip('_') + many if re.search('cudnn|cublas', target) else ''
+    return min(bytes_of(shape), sum(bytes_of(one.shape) for one in uses))
+  return bytes_of(shape)

@@ -6,11 +6,10 @@ A new family is a new module here, which calls `register`; it is found.
 from elth_jax.families.architecture import (
   Architecture,
   architecture,
-  plan_between,
-  published_plan,
 )
 from elth_jax.families.family import FAMILIES, Family, pretty, register
 from elth_jax.families.from_nnx import from_nnx
+from elth_jax.families.plans import plan_between, published_plan
 from elth_jax.families.published_plans import PlanSyntax
 from elth_jax.registry import import_modules
 

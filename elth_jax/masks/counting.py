@@ -68,11 +68,15 @@ def check_masks(masks: PyTree, params: PyTree) -> None:
     if mask is None:
       continue
     check_bool(name, mask)
-    if weight is None or np.shape(weight) != np.shape(mask):
-      raise ValueError(
-        f'{name}: mask of shape {np.shape(mask)} for '
-        + ('None' if weight is None else f'a weight of {np.shape(weight)}')
-      )
+    _check_shape(name, weight, mask)
+
+
+def _check_shape(name: str, weight: Any, mask: Any) -> None:
+  if weight is None or np.shape(weight) != np.shape(mask):
+    raise ValueError(
+      f'{name}: mask of shape {np.shape(mask)} for '
+      + ('None' if weight is None else f'a weight of {np.shape(weight)}')
+    )
 
 
 def apply_masks(tree: PyTree, masks: PyTree) -> PyTree:
@@ -88,11 +92,7 @@ def apply_masks(tree: PyTree, masks: PyTree) -> PyTree:
   def masked(name, leaf, mask):
     if mask is None:
       return leaf
-    if leaf is None or np.shape(leaf) != np.shape(mask):
-      raise ValueError(
-        f'{name}: mask of shape {np.shape(mask)} for '
-        + ('None' if leaf is None else f'a weight of {np.shape(leaf)}')
-      )
+    _check_shape(name, leaf, mask)
     return keep_where(mask != 0, leaf)
 
   return map_named(masked, tree, masks)

@@ -22,8 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
   given = parser.parse_args(arguments)
   try:
     folder = publish(given.workdir, given.run, given.folder, given.license)
-  except (FileNotFoundError, KeyError, ValueError, OSError) as error:
-    sys.exit(f'elth_jax: {error.args[0] if error.args else error}')
+  except KeyError as error:  # its text would be in quotes
+    sys.exit(f'elth_jax: {error.args[0]}')
+  except (OSError, ValueError) as error:
+    sys.exit(f'elth_jax: {error}')
   print(f'{given.run} is in {folder}')
 
 

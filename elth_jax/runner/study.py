@@ -1,6 +1,5 @@
 """A study as a value: what it found, and the tickets that it made."""
 
-import functools
 import html
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from elth_jax.storage.files import local_path
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.workdir import outputs
-from elth_jax.workdir.trained import read_trained, ticket_path
+from elth_jax.workdir.trained import read_trained, ticket_path, trained_ticket
 
 
 class Study:
@@ -45,7 +44,7 @@ class Study:
       raise FileNotFoundError(f'{root} holds no study: no {outputs.CONFIG}')
     return cls(root, outputs.inspect(root).failed)
 
-  @functools.cached_property
+  @property
   def results(self) -> list[dict[str, Any]]:
     """The rows of results.csv: a dict a trained network, numbers as numbers.
 
@@ -88,9 +87,9 @@ class Study:
       KeyError: if there is none; names the nearest.
       ValueError: naming the file, if it is damaged.
     """
+    if name in self.runs:
+      name = trained_ticket(self.root, name)
     path = ticket_path(self.root, name)
-    if not path.is_file() and name.endswith('-dense'):
-      path = ticket_path(self.root, f'{name.removesuffix("-dense")}-rewind')
     if not path.is_file():
       raise KeyError(unknown('ticket', name, self.tickets))
     return Ticket.load(path)

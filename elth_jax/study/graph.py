@@ -221,9 +221,9 @@ class _Builder:
       if METHODS[method].from_source:
         planned = [one for one in self.transfers if one.target == target]
       for one in planned:
-        self._make(one, replicate, level, method)
+        self._derive(one, replicate, level, method)
 
-  def _make(
+  def _derive(
     self, planned: PlannedTransfer, replicate: int, level: int, name: str
   ) -> None:
     """One method's ticket for a target, and its training."""

@@ -12,6 +12,16 @@ from elth_jax.training.recipe import Recipe
 from elth_jax.transfers import Transfer
 
 
+def _changed(value: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
+  """The fields of a dataclass that are not at their default, plain."""
+  usual = defaults(type(value))
+  return {
+    name: plain(field)
+    for name, field in fields.items()
+    if name not in usual or field != usual[name]
+  }
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
   """What a node is about, for names, results and reports; no key has it.
@@ -94,11 +104,7 @@ class Node:
 
   def record(self) -> dict[str, Any]:
     """The settings as products tell them, in plain values."""
-    return {
-      name: plain(value)
-      for name, value in self.settings().items()
-      if value != defaults(type(self)).get(name)
-    }
+    return _changed(self, self.settings())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -211,7 +217,10 @@ class Derive(TicketNode):
 
   def record(self) -> dict[str, Any]:
     values = super().record()
-    steps = [{'kind': step.kind, **plain(step)} for step in self.transfer.steps]
+    steps = [
+      {'kind': step.kind, **_changed(step, vars(step))}
+      for step in self.transfer.steps
+    ]
     return {**values, 'transfer': steps} if steps else values
 
 

@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from elth_jax.datasets.dataset import scaled
@@ -71,7 +72,7 @@ def _normalized(network: SparseNetwork, images: Any) -> Any:
         'floats'
       )
     return scaled(images, *record)
-  if not np.issubdtype(images.dtype, np.floating):
+  if not jnp.issubdtype(images.dtype, jnp.floating):
     raise ValueError(
       f'images are {images.dtype}; give uint8 or normalised floats'
     )

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from elth_jax.optim.keep_masked import masked_updates
 from elth_jax.training.recipe import Recipe
 from elth_jax.trees import PyTree
 
@@ -55,13 +56,7 @@ def keep_masked() -> optax.GradientTransformationExtraArgs:
   def update(updates, state, params=None, *, masks: PyTree, **extra):
     del extra
 
-    def masked(mask, u, p):
-      return u if mask is None else jnp.where(mask, u, -p)
-
-    new = jax.tree.map(
-      masked, masks, updates, params, is_leaf=lambda leaf: leaf is None
-    )
-    return new, state
+    return masked_updates(masks, updates, params), state
 
   return _extra_args(update)
 

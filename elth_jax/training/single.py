@@ -1,5 +1,7 @@
 """Trains one ticket, in one call."""
 
+import math
+
 from elth_jax import datasets
 from elth_jax.datasets import Dataset, Stream
 from elth_jax.families import Architecture
@@ -55,6 +57,8 @@ def train(
     diverged.extend(int(step) for step in segment.diverged if step >= 0)
 
   (state,), (evaluation,) = fit(trainer, [begun], [seed], stop, watch)
+  if not math.isfinite(evaluation.loss):
+    diverged.append(stop)
   if diverged:
     raise FloatingPointError(
       f'training diverged at step {diverged[0]}; a smaller learning rate than '

@@ -19,7 +19,7 @@ class Head(Step):
     classes: the number wanted.
 
   References:
-    Morcos et al. 2019, section 3.
+    Morcos et al. 2019.
   """
 
   kind: ClassVar[str] = 'head'

@@ -30,6 +30,19 @@ def ticket_path(root: Path, node: str) -> Path:
   return root / 'tickets' / f'{name}.safetensors'
 
 
+def trained_ticket(root: Path, run: str) -> str:
+  """The name of the node that made the ticket which a run trained.
+
+  Args:
+    root: the workdir.
+    run: name of the node.
+
+  Raises:
+    DamagedError: naming the manifest, if it is missing or not what it was.
+  """
+  return manifest.read(root / 'runs' / run)['about']['parents']['ticket']
+
+
 def read_trained(root: Path, run: str) -> Ticket:
   """The network at the end of a training run.
 
@@ -46,27 +59,28 @@ def read_trained(root: Path, run: str) -> Ticket:
   try:
     if ticket_file.METADATA in metadata:
       return Ticket.load(folder / TRAINED)
-    return _from_weights(root, manifest.read(folder)['about'], content)
+    return _from_weights(root, run, content)
   except (FileNotFoundError, ValueError, LookupError) as error:
     raise DamagedError(folder / TRAINED, f'cannot be used: {error}') from error
 
 
-def _from_weights(root: Path, about: dict[str, Any], content: bytes) -> Ticket:
+def _from_weights(root: Path, run: str, content: bytes) -> Ticket:
+  spec: dict[str, Any] = manifest.read(root / 'runs' / run)['about']['spec']
   trees = {'batch_stats': {}, **unflatten(tensors_file.decode(content))}
-  ticket = Ticket.load(ticket_path(root, about['parents']['ticket']))
+  ticket = Ticket.load(ticket_path(root, trained_ticket(root, run)))
   masks = ticket.masks
-  if 'dynamic' in about['spec']:
+  if 'dynamic' in spec:
     masks = map_named(
       lambda _, mask, leaf: None if mask is None else np.asarray(leaf != 0),
       masks,
       trees['params'],
     )
-  spec = {k: v for k, v in about['spec'].items() if k != 'about'}
+  about = spec.pop('about')
   return Ticket(
     architecture=ticket.architecture,
     params=trees['params'],
     batch_stats=trees['batch_stats'],
     masks=masks,
-    provenance={**ticket.provenance, **about['spec']['about'], **spec},
+    provenance={**ticket.provenance, **about, **spec},
     state='trained',
   )

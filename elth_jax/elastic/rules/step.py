@@ -1,5 +1,6 @@
 """One step of a rule, and the registry of what a step may be."""
 
+import abc
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,7 +41,7 @@ class Stage:
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class Step(abc.ABC):
   """One step of a rule. Each kind is a frozen dataclass with `@register`.
 
   A step that takes units has a field `units`, with no default if they must be
@@ -82,13 +83,13 @@ class Step:
     """The fields `units` and `times`; `None` where a step lacks them."""
     return {name: getattr(self, name, None) for name in ('units', 'times')}
 
+  @abc.abstractmethod
   def table(self, stage: Stage) -> tuple[int, ...]:
     """The table of the step: target unit t copies source unit `table[t]`.
 
     Raises:
       ValueError: naming the stage, if there is no such table.
     """
-    raise NotImplementedError(f'{type(self).__name__} makes no table')
 
   def __str__(self) -> str:
     """The step as text, as in `append best 2 by density x2`."""
