@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
-from elth_jax.report.styles import DENSE
+from elth_jax.report.styles import DENSE, Series
 from elth_jax.report.summary import Cell
 
 ROW = 0.27  # inches
@@ -20,7 +20,7 @@ def has_one_level(found: Sequence[Cell]) -> bool:
 def dots(
   targets: Sequence[str],
   found: Sequence[Cell],
-  styles: Mapping[str, tuple[str, str]],
+  series: Mapping[str, Series],
 ) -> Figure:
   """Test accuracy of every method, a panel a target.
 
@@ -31,7 +31,7 @@ def dots(
   Args:
     targets: networks, from above.
     found: one cell for each method and target.
-    styles: label -> colour and marker.
+    series: label -> its line.
   """
   panels = [[cell for cell in found if cell.target == t] for t in targets]
   rows = [sum(cell.method != 'dense' for cell in mine) for mine in panels]
@@ -43,15 +43,15 @@ def dots(
     len(targets), 1, squeeze=False, sharex=True, height_ratios=rows
   )[:, 0]
   for axes, target, mine in zip(grid, targets, panels, strict=True):
-    _panel(axes, target, mine, styles)
+    _panel(axes, target, mine, series)
   grid[-1].set_xlabel('test accuracy (%)')
   return figure
 
 
-def _panel(axes, target: str, mine: Sequence[Cell], styles) -> None:
+def _panel(axes, target: str, mine: Sequence[Cell], series) -> None:
   shown = [cell for cell in mine if cell.method != 'dense']
   for row, cell in enumerate(shown):
-    colour, marker = styles[cell.label]
+    colour, marker = series[cell.label].colour, series[cell.label].marker
     values = [100 * value for value in cell.accuracy.values()]
     axes.plot(values, [row] * len(values), '.', color=colour, alpha=0.45, ms=5)
     axes.errorbar(
@@ -75,7 +75,9 @@ def _panel(axes, target: str, mine: Sequence[Cell], styles) -> None:
         fontsize=7.5,
         color='#666666',
       )
-  names = [f'{cell.label}, {100 * cell.sparsity:.1f}%' for cell in shown]
+  names = [
+    f'{series[cell.label].name}, {100 * cell.sparsity:.1f}%' for cell in shown
+  ]
   axes.set_yticks(range(len(shown)), names, fontsize=8)
   axes.set_ylim(len(shown) - 0.4, -0.6)
   title = f'{pretty(target)} (method, sparsity)'

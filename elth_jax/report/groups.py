@@ -9,6 +9,8 @@ from elth_jax.families import pretty
 from elth_jax.masks import layer_densities
 from elth_jax.names import slug
 from elth_jax.report import analysis_figures, comparison, figures, summary
+from elth_jax.report.headline import headline
+from elth_jax.report.styles import series_of
 from elth_jax.study.nodes import (
   Connect,
   Derive,
@@ -50,11 +52,11 @@ def all_figures(
   found = [cell for cell in found if cell.accuracy]  # not all diverged
   return {
     'Accuracy against sparsity': _accuracies(spec, found),
-    'Elastic tickets against IMP': _transfer_matrix(spec, found),
+    'Elastic tickets against IMP': _differences(spec, found),
     'The transformations': _transformations(nodes, store, failed),
     'Sparsity by layer': _layers(nodes, store, failed),
     'Between two trainings of one ticket': _connectivity(
-      spec, nodes, store, failed
+      spec, nodes, store, found, failed
     ),
     'Masks compared': _overlaps(spec, nodes, store, failed),
   }
@@ -78,7 +80,17 @@ def _accuracies(spec, found) -> Iterator[NamedFigure]:
     )
 
 
-def _transfer_matrix(spec, found) -> Iterator[NamedFigure]:
+def _differences(spec, found) -> Iterator[NamedFigure]:
+  head = headline(found, series_of(found))
+  if head.arms:
+    yield NamedFigure(
+      'difference',
+      analysis_figures.difference(head),
+      'Difference in test accuracy, in points. '
+      + _averaged(
+        spec, 'Mean over replicates, with intervals of 95% for all together.'
+      ),
+    )
   matrix = comparison.transfers(found)
   if len(matrix) > 1:
     level = next(iter(matrix.values())).better.level
@@ -136,16 +148,20 @@ def _transformations(nodes, store: Store, failed) -> Iterator[NamedFigure]:
       yield NamedFigure(name, figure, caption)
 
 
-def _connectivity(spec, nodes, store: Store, failed) -> Iterator[NamedFigure]:
+def _connectivity(
+  spec, nodes, store: Store, found, failed
+) -> Iterator[NamedFigure]:
   groups: dict[tuple[str, int], dict[str, list[list[float]]]] = {}
-  methods, ways = {}, set()
+  series, ways = series_of(found), set()
+  methods = {line.name: line.method for line in series.values()}
   for node in nodes.values():
     if isinstance(node, Connect) and node.name not in failed:
       about, result = node.subject, store.result(node)
       label = summary.label_of(about.columns())
+      label = series[label].name if label in series else label
       lines = groups.setdefault((about.target, about.level), {})
       lines.setdefault(label, []).append(result['accuracy'])
-      methods[label] = about.method
+      methods.setdefault(label, about.method)
       ways.add(result['statistics'])
   for (target, level), lines in groups.items():
     yield NamedFigure(

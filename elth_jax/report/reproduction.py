@@ -198,6 +198,8 @@ def _verdict(judged: Judgement) -> str:
     words += f', p {min(judged.p_for, judged.p_against):.2g}'
   elif judged.test.replicates == 1:
     words += ', by one replicate'
+  elif judged.decided_alone:
+    words += ' once corrected for the other claims'
   elif judged.needed:
     words += f'; {judged.needed} replicates would decide'
   return words + (f'; {judged.mixed}' if judged.mixed else '')
