@@ -12,6 +12,7 @@ from elth_jax.report.summary import Cell, text
 from elth_jax.report.svg import Axes, Line, Point, panel, rounded, ticks
 
 NEAR = 12.0  # points below the dense network that the close view shows
+MOST_BANDS = 7  # lines; bands of more lie over each other
 Anchor = Callable[[Cell], str]
 
 
@@ -77,15 +78,18 @@ def _limits(found: Sequence[Cell]) -> tuple[float, float]:
 def _axes(found: Sequence[Cell], low: float, high: float) -> Axes:
   bottom, top = rounded(low, high)
   bottom, top = max(bottom, 0), min(top, 100)
-  places = {
-    drawn_sparsity(cell, found): cell for cell in found if cell.level
-  } or {0.0: found[0]}
+  places = [drawn_sparsity(cell, found) for cell in found if cell.level] or [
+    0.0
+  ]
+  named = [  # sparsities that levels have, from which ETT's differ a little
+    cell.sparsity for cell in found if cell.method in ('imp', 'magnitude')
+  ]
   xs = [_place(sparsity) for sparsity in places]
   margin = 0.04 * (max(xs) - min(xs)) or 0.1
   return Axes(
     (min(xs) - margin, max(xs) + margin),
     (bottom, top),
-    _sparsity_ticks(sorted(places), max(xs) - min(xs) + 2 * margin),
+    _sparsity_ticks(sorted(named or places), max(xs) - min(xs) + 2 * margin),
     ticks(bottom, top),
     'sparsity (% of prunable weights)',
     'test accuracy (%)',
@@ -117,9 +121,12 @@ def _lines(
 ) -> list[Line]:
   lines: dict[int, list[Point]] = {}
   level = []
+  few = has_few_bands(list(mine), series)
   for cell in mine:
     point = _point(cell, mine, series, anchor)
     number = series[cell.label].number
+    if few and _rank(number, series) > 2:
+      point = dataclasses.replace(point, low=point.y, high=point.y)
     if cell.method == 'dense':
       ends = [dataclasses.replace(point, x=x) for x in axes.x]
       level.append(Line(number, ends, level=True))
@@ -135,6 +142,11 @@ def _rank(number: int, series: Mapping[str, Series]) -> int:
   """IMP and ETT are drawn last, over others."""
   method = next(s.method for s in series.values() if s.number == number)
   return {'imp': 0, 'ett': 1, 'ett_matched': 2}.get(method, 3)
+
+
+def has_few_bands(found: Sequence[Cell], series: Mapping[str, Series]) -> bool:
+  """Whether IMP and ETT alone have bands, since there are many lines."""
+  return len({series[cell.label].number for cell in found}) > MOST_BANDS
 
 
 def _point(

@@ -1,8 +1,11 @@
 """What a study's page says, as values for its template."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from elth_jax import datasets
 from elth_jax.families import pretty
@@ -10,8 +13,8 @@ from elth_jax.methods import METHODS
 from elth_jax.process.text import counted
 from elth_jax.reading import as_json
 from elth_jax.report import comparison, heat, measures, summary
-from elth_jax.report.accuracy_chart import NEAR, charts
-from elth_jax.report.amortisation import amortise, training_times
+from elth_jax.report.accuracy_chart import NEAR, charts, has_few_bands
+from elth_jax.report.amortisation import Cost, amortise, training_times
 from elth_jax.report.budget import gate
 from elth_jax.report.colours import on_dark
 from elth_jax.report.dots import has_one_level
@@ -34,6 +37,7 @@ from elth_jax.workdir.store import Store
 
 RELOAD = 30  # seconds
 
+VERDICTS = {name: name for name in WORDS}
 Judged = Sequence[tuple[Claim, Judgement | None]]
 
 
@@ -87,6 +91,7 @@ def content(
     'series': list({s.number: s for s in lines.values()}.values()),
     'by_label': lines,
     'methods': METHODS,
+    'cost_name': lambda cost: cost_name(cost, found, lines),
     **_headline(head),
     **_accuracy(spec, found, lines, ids),
     **_matrix(found),
@@ -138,28 +143,37 @@ def _of_claims(
   if spec.replicates == 1:
     return []
   verdicts = [one.verdict for _, one in judged if one]
-  what = 'claims of the paper tested here'
+  what, names = 'claims of the paper tested here', VERDICTS
   if not judged:
-    verdicts = [pair.verdict for pair in comparison.claims(found)]
-    what = 'comparisons with random, new or unsearched masks or weights'
+    pairs = comparison.claims(found)
+    verdicts = [pair.verdict for pair in pairs]
+    against = ', '.join(dict.fromkeys(pair.worse.label for pair in pairs))
+    what, names = f'comparisons of IMP and ETT with {against}', WORDS
   if not verdicts:
     return []
   counts = ', '.join(
-    f'{verdicts.count(name)} {name}'
-    for name in ('supported', 'contradicted', 'undecided')
+    f'{verdicts.count(verdict)} {word}' for verdict, word in names.items()
   )
   return [f'Of {len(verdicts)} {what}: {counts}.']
+
+
+def cost_name(
+  cost: Cost, found: Sequence[Cell], lines: Mapping[str, Series]
+) -> str:
+  """The name of a cost's line, where it has one line alone."""
+  names = {
+    lines[cell.label].name
+    for cell in found
+    if cell.method == cost.method
+    and (cell.source == cost.source or not cost.source)
+  }
+  return names.pop() if len(names) == 1 else cost.label
 
 
 def _headline(head: Headline) -> dict[str, Any]:
   """The first figure."""
   pairs = head.pairs
-  ends = [0.0]
-  for _, pair in pairs:
-    margin = head.margin(pair)
-    margin = margin if margin < 100 else 0.0
-    ends += [100 * pair.difference - margin, 100 * pair.difference + margin]
-  low, high = rounded(min(ends), max(ends))
+  low, high = rounded(*_ends(head))
   return {
     'head': head,
     'pairs': pairs,
@@ -170,6 +184,18 @@ def _headline(head: Headline) -> dict[str, Any]:
       <= comparison.SAME_SPARSITY
     ),
   }
+
+
+def _ends(head: Headline) -> tuple[float, float]:
+  """Of the axis: all means, and bars unless they are much wider than most."""
+  margins = [head.margin(pair) for _, pair in head.pairs]
+  known = [margin for margin in margins if math.isfinite(margin)]
+  most = 2 * float(np.median(known)) if known else 0.0
+  ends = [0.0]
+  for _, pair in head.pairs:
+    margin = min(head.margin(pair), most)
+    ends += [100 * pair.difference - margin, 100 * pair.difference + margin]
+  return min(ends), max(ends)
 
 
 def _accuracy(
@@ -197,6 +223,7 @@ def _accuracy(
     'found': alive,
     'anchor': anchor,
     'near': round(NEAR),
+    'few_bands': has_few_bands(alive, lines),
     'dense_at_level': sorted(lasting),
     'percents': lambda cell: [100 * value for value in cell.accuracy.values()],
   }

@@ -172,9 +172,11 @@ def _sentences(found: Headline) -> Iterator[str]:
       for verdict in ('supported', 'contradicted', 'undecided')
       if (count := verdicts[verdict])
     ]
+    where = 'comparisons at a single network and sparsity'
     yield (
-      f'Of {len(found.pairs)} comparisons at one network and sparsity, '
-      f'{_listed(counts)}.'
+      f'Of the {len(found.pairs)} {where}, {_listed(counts)}.'
+      if len(counts) > 1
+      else f'All {len(found.pairs)} {where} are {WORDS[next(iter(verdicts))]}.'
     )
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import jax
 
-import elth_jax
 from elth_jax import datasets
 from elth_jax.families import pretty
 from elth_jax.process.text import counted
@@ -16,6 +15,7 @@ from elth_jax.study.spec import StudySpec
 from elth_jax.versions import code, versions
 from elth_jax.workdir import history
 
+CLONE = Path(__file__).parents[2]  # where git may have it from
 Facts = list[tuple[str, str]]
 
 
@@ -49,7 +49,7 @@ def facts(
     ),
     ('replicates', f'{spec.replicates}, the first of seed {spec.seed}'),
     ('started', _started(root)),
-    ('commit', commit(Path(elth_jax.__file__).parent.parent)),
+    ('commit', commit(CLONE)),
     ('source', f'hash {code()}'),
     (
       'machine',

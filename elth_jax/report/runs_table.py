@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from urllib.parse import quote
 
 from elth_jax.families import pretty
 from elth_jax.report.styles import Series
 from elth_jax.report.summary import Cell, Row, label_of
 from elth_jax.study.nodes import Node
+from elth_jax.workdir.trained import ticket_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,5 +93,5 @@ def _links(run: str, nodes: Mapping[str, Node]) -> dict[str, str]:
     'manifest': f'{folder}/manifest.json',
   }
   if run in nodes and (ticket := nodes[run].parents.get('ticket')):
-    links['ticket'] = f'tickets/{quote(ticket)}.safetensors'
+    links['ticket'] = quote(ticket_path(Path(), ticket).as_posix())
   return links

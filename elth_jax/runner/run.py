@@ -56,6 +56,9 @@ class Runner:
     options: how they are run.
     asked_to_stop: looked at between dispatches.
     hosts: the processes that train; this one leads them.
+
+  Attributes:
+    after_batch: called when runs have finished side by side.
   """
 
   def __init__(
@@ -78,6 +81,7 @@ class Runner:
     self.recovery = Recovery(nodes, store)
     self.done = self.recovery.done
     self.failed: dict[str, str] = {}
+    self.after_batch: Callable[[], None] = lambda: None
     for node in nodes.values():
       if node.name in self.done and isinstance(node, Train | Twin):
         self._note_divergence(node, self.store.result(node)['diverged_at'])
@@ -104,6 +108,7 @@ class Runner:
           if not ready:
             return
           self._train(self._pick(ready), display)
+          self.after_batch()
         except DamagedError as error:
           self.recovery.repair(error)
 

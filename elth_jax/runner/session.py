@@ -18,10 +18,11 @@ from elth_jax.process.phases import peak_memory, phase
 from elth_jax.process.signals import StudyStopped
 from elth_jax.process.text import counted, printable, say
 from elth_jax.reading import as_json
-from elth_jax.report import results, summary, write_report
+from elth_jax.report import results, summary
 from elth_jax.runner import profile
 from elth_jax.runner.follower import Follower
 from elth_jax.runner.kernels import record_kernels
+from elth_jax.runner.page import Page
 from elth_jax.runner.run import Runner
 from elth_jax.runner.study import Study
 from elth_jax.study import data
@@ -211,12 +212,17 @@ def _lead(
         asked.nodes, store, asked.data, asked.options, asked_to_stop, hosts
       )
       runner.recovery.notes[:0] = notes
-    _run(runner, asked.spec, changes, command)
+    images = asked.data[asked.spec.dataset].test_examples
+    _run(runner, asked.spec, changes, command, images)
   return runner
 
 
 def _run(
-  runner: Runner, spec: StudySpec, changes: list[str], command: str
+  runner: Runner,
+  spec: StudySpec,
+  changes: list[str],
+  command: str,
+  test_images: int,
 ) -> None:
   """Does what is left, and reports."""
   nodes, store, recovery = runner.nodes, runner.store, runner.recovery
@@ -227,6 +233,8 @@ def _run(
   )
   if recovery.finds_work():
     outputs.reopen(store)
+  page = Page(runner, spec, command, test_images)
+  runner.after_batch = page.refresh
   try:
     runner.run()
   finally:  # what is finished is worth reading, whatever stops the rest
@@ -239,18 +247,8 @@ def _run(
       store.write('results.csv', text)
   made = recovery.digests()
   if new or not recovery.covers(made, runner.failed):
-    notes = (*changes, *recovery.notes)
     with phase('report'):
-      write_report(
-        store,
-        spec,
-        nodes,
-        rows,
-        runner.failed,
-        notes,
-        command,
-        runner.asked_to_stop,
-      )
+      page.write(rows, (*changes, *recovery.notes))
     outputs.close(store, made, runner.failed)
   lost = results.without_result(nodes, runner.failed)
   say(summary.to_text(rows, printable, results.of_targets(lost, spec)))
