@@ -9,9 +9,14 @@ import shutil
 import pytest
 
 from elth_jax import datasets
+from elth_jax.report import results, write_report
 from elth_jax.runner import session
+from elth_jax.study import data
 from elth_jax.study.config import base_config
+from elth_jax.study.graph import build
+from elth_jax.study.spec import read_config
 from elth_jax.training.recipe import Recipe
+from elth_jax.workdir.store import Store
 from tests.conftest import make_dataset
 
 webdriver = pytest.importorskip(
@@ -22,6 +27,9 @@ axe_core = pytest.importorskip(
   'axe_core_python.selenium',
   reason="axe-core is not installed: pip install '.[browser]'",
 )
+WebDriverWait = pytest.importorskip(
+  'selenium.webdriver.support.wait'
+).WebDriverWait
 pytestmark = pytest.mark.slow
 
 WIDTHS = 360, 800, 2000
@@ -90,8 +98,7 @@ def browser(started, workdir):
   show(started)
   started.get((workdir / 'report.html').as_uri())
   yield started
-  errors = [line for line in started.get_log('browser')]
-  assert not errors
+  assert not started.get_log('browser')
 
 
 def show(browser, width=1200, scheme='light', medium='screen'):
@@ -144,11 +151,8 @@ def test_texts_of_figures_can_be_read(browser, width):
   )
   assert len(sizes) > 20 and min(sizes) >= 5  # of the box of one digit
   heights = browser.execute_script(
-    'return [...document.querySelectorAll(".panel text")]'
-    '.filter((text) => !text.getAttribute("transform").includes("rotate"))'.replace(
-      'text.getAttribute("transform")', '(text.getAttribute("transform") ?? "")'
-    )
-    + '.map((text) => text.getBoundingClientRect().height)'
+    'return [...document.querySelectorAll(".panel text:not([transform])")]'
+    '.map((text) => text.getBoundingClientRect().height)'
     '.filter((height) => height)'
   )
   assert min(heights) >= 10
@@ -288,6 +292,38 @@ def test_nothing_is_loaded_from_elsewhere(browser):
   assert [name for name in loaded if not name.startswith('data:')] == []
 
 
-def test_the_page_of_a_running_study_loads_itself_again(started, workdir):
-  page = (workdir / 'report.html').read_text()
-  assert 'data-reload' not in page
+@pytest.fixture
+def unfinished(workdir, tmp_path, monkeypatch):
+  """A copy of the study, with the page of its first half."""
+  entry = datasets.DatasetEntry(make_dataset)
+  monkeypatch.setitem(datasets.DATASETS, 'tiny', entry)
+  folder = shutil.copytree(workdir, tmp_path / 'copy')
+  spec, _ = read_config(config())
+  nodes = build(spec, data.load(spec))
+  store, done = Store(folder), list(nodes)[: len(nodes) // 2]
+  rows = results.of_targets(results.collect(nodes, store, done), spec)
+  write_report(store, spec, nodes, rows, {}, done=done)
+  return folder
+
+
+def test_the_page_of_a_running_study_loads_itself_again(started, unfinished):
+  show(started)
+  started.get((unfinished / 'report.html').as_uri())
+  (banner,) = find(started, '.banner')
+  assert 'This study is not finished' in banner.text
+  assert re.search(r'\d+ of 180 training runs are done \(\d+%\)', banner.text)
+  done = find(started, 'progress')[0]
+  assert 0 < int(done.get_attribute('value')) < int(done.get_attribute('max'))
+  page = unfinished / 'report.html'
+  fast = re.sub('data-reload="[0-9]+"', 'data-reload="0.2"', page.read_text())
+  page.write_text(fast)
+  started.refresh()
+  page.write_text(fast.replace('<h1>', '<h1>Newer: '))
+  wait = WebDriverWait(started, 10)
+  wait.until(lambda _: find(started, 'h1')[0].text.startswith('Newer'))
+  find(started, '.banner input')[0].click()  # it stays as it is
+  assert not started.get_log('browser')
+
+
+def test_a_finished_page_stays(browser):
+  assert not find(browser, '[data-reload]')

@@ -56,9 +56,6 @@ class Runner:
     options: how they are run.
     asked_to_stop: looked at between dispatches.
     hosts: the processes that train; this one leads them.
-
-  Attributes:
-    after_batch: called when runs have finished side by side.
   """
 
   def __init__(
@@ -81,7 +78,6 @@ class Runner:
     self.recovery = Recovery(nodes, store)
     self.done = self.recovery.done
     self.failed: dict[str, str] = {}
-    self.after_batch: Callable[[], None] = lambda: None
     for node in nodes.values():
       if node.name in self.done and isinstance(node, Train | Twin):
         self._note_divergence(node, self.store.result(node)['diverged_at'])
@@ -91,11 +87,14 @@ class Runner:
     if step is not None:
       self.failed[node.name] = f'diverged at step {step}'
 
-  def run(self) -> None:
+  def run(self, after_batch: Callable[[], None] = lambda: None) -> None:
     """Does all that is not done; `StudyStopped` when asked to stop.
 
     A run that diverges fails alone, with what depends on it: see `failed`.
     What turns out to be damaged when it is used is made again.
+
+    Args:
+      after_batch: called when runs have finished side by side.
     """
     runs = [node for node in self.nodes.values() if isinstance(node, Run)]
     left = [node for node in runs if node.name not in self.done]
@@ -108,7 +107,7 @@ class Runner:
           if not ready:
             return
           self._train(self._pick(ready), display)
-          self.after_batch()
+          after_batch()
         except DamagedError as error:
           self.recovery.repair(error)
 

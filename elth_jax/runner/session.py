@@ -234,9 +234,8 @@ def _run(
   if recovery.finds_work():
     outputs.reopen(store)
   page = Page(runner, spec, command, test_images)
-  runner.after_batch = page.refresh
   try:
-    runner.run()
+    runner.run(page.refresh)
   finally:  # what is finished is worth reading, whatever stops the rest
     rows = results.collect(nodes, store, runner.done)
     text = results.to_csv(rows)
