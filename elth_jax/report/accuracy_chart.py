@@ -10,6 +10,7 @@ from elth_jax.families import pretty
 from elth_jax.report.styles import Series, drawn_sparsity, is_dense_at_level
 from elth_jax.report.summary import Cell, text
 from elth_jax.report.svg import Axes, Line, Point, panel, rounded, ticks
+from elth_jax.study.published import Published
 
 NEAR = 12.0  # points below the dense network that the close view shows
 MOST_BANDS = 7  # lines; bands of more lie over each other
@@ -36,6 +37,7 @@ def charts(
   found: Sequence[Cell],
   series: Mapping[str, Series],
   anchor: Anchor,
+  published: Sequence[tuple[Published, Cell | None]] = (),
 ) -> list[Chart]:
   """A chart for each target that has two levels, on the same axes.
 
@@ -44,11 +46,13 @@ def charts(
     found: cells of which something was trained to its end.
     series: label -> its line.
     anchor: id of the element that tells of a cell's runs.
+    published: a paper's numbers with the cells that answer them.
   """
   some = [cell for cell in found if cell.target in targets]
   if not some:
     return []
-  low, high = _limits(some)
+  numbers = [(n, c) for n, c in published if c and c in some]
+  low, high = _limits(some, [n.accuracy for n, _ in numbers])
   whole = _axes(some, low, high)
   best = max(100 * cell.mean for cell in some)
   floor = best - NEAR
@@ -57,6 +61,11 @@ def charts(
   for target in targets:
     mine = [cell for cell in some if cell.target == target]
     lines = _lines(mine, series, anchor, whole)
+    lines += [
+      Line(series[c.label].number, [_ring(n, c, some, series)], rings=True)
+      for n, c in numbers
+      if c.target == target
+    ]
     words = _words(target, mine, series)
     made.append(
       Chart(
@@ -68,11 +77,27 @@ def charts(
   return made
 
 
-def _limits(found: Sequence[Cell]) -> tuple[float, float]:
+def _limits(
+  found: Sequence[Cell], published: Sequence[float]
+) -> tuple[float, float]:
   """Of accuracy in percent, deviations included."""
-  low = min(max(100 * (cell.mean - cell.std), 0) for cell in found)
-  high = max(min(100 * (cell.mean + cell.std), 100) for cell in found)
-  return low, high
+  low = [max(100 * (cell.mean - cell.std), 0) for cell in found]
+  high = [min(100 * (cell.mean + cell.std), 100) for cell in found]
+  return min(*low, *published, 100), max(*high, *published, 0)
+
+
+def _ring(
+  number: Published,
+  cell: Cell,
+  found: Sequence[Cell],
+  series: Mapping[str, Series],
+) -> Point:
+  """A published number, where ours is."""
+  y = number.accuracy
+  words = (
+    f'{series[cell.label].name}, {pretty(cell.target)}; published {y:.2f}%'
+  )
+  return Point(_place(drawn_sparsity(cell, found)), y, y, y, words)
 
 
 def _axes(found: Sequence[Cell], low: float, high: float) -> Axes:

@@ -13,7 +13,7 @@ from elth_jax.families import pretty
 from elth_jax.report import heat
 from elth_jax.report.comparison import Comparison
 from elth_jax.report.headline import Headline
-from elth_jax.report.styles import styles_of
+from elth_jax.report.styles import Series, styles_of
 
 
 def connectivity(
@@ -160,29 +160,34 @@ def transfer(matrix: Mapping[tuple[str, str], Comparison]) -> Figure:
   return figure
 
 
-def difference(found: Headline) -> Figure:
+def difference(found: Headline, series: Mapping[str, Series]) -> Figure:
   """The study's first comparison: a row for each network and sparsity.
 
   Bars are intervals of 95% for all rows together; what is undecided is grey.
+
+  Args:
+    found: of `headline.headline`.
+    series: label -> its line.
   """
   pairs = found.pairs
   figure = Figure(figsize=(6.4, 0.9 + 0.27 * len(pairs)), layout='constrained')
   axes = figure.subplots()
-  for row, (arm, pair) in enumerate(pairs):
+  for row, (_, pair) in enumerate(pairs):
+    line = series[pair.better.label]
     margin = found.margin(pair)
     axes.errorbar(
       100 * pair.difference,
       row,
       xerr=margin if math.isfinite(margin) else None,
-      fmt=arm.series.marker,
-      color='#767676' if pair.verdict == 'undecided' else arm.series.colour,
+      fmt=line.marker,
+      color='#767676' if pair.verdict == 'undecided' else line.colour,
       lw=1.6,
       ms=6,
     )
   names = [
-    f'{pretty(pair.better.target)}, {arm.series.name}, '
+    f'{pretty(pair.better.target)}, {series[pair.better.label].name}, '
     f'{100 * pair.better.sparsity:.1f}%'
-    for arm, pair in pairs
+    for _, pair in pairs
   ]
   axes.set_yticks(range(len(pairs)), names, fontsize=8)
   axes.set_ylim(len(pairs) - 0.4, -0.6)

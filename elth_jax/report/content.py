@@ -80,7 +80,8 @@ def content(
     'sentences': [*head.sentences(), *_of_claims(judged, found, spec)],
     'image_worth': image_worth(test_images),
     'gate': gate(rows),
-    'judgements': judged,
+    'judgements': [(claim, one) for claim, one in judged if one],
+    'untested': [claim for claim, one in judged if not one],
     'published': beside(spec.paper.published, found, spec.prune_fraction),
     'claims': comparison.claims(found),
     'tables': summary.tables(found),
@@ -211,6 +212,7 @@ def _accuracy(
 
   alive = [cell for cell in found if cell.accuracy]
   targets = [t for t in spec.targets if any(c.target == t for c in alive)]
+  numbers = beside(spec.paper.published, alive, spec.prune_fraction)
   flat = bool(alive) and has_one_level(alive)
   low, high = rounded(
     min((100 * min(c.accuracy.values()) for c in alive), default=0),
@@ -218,11 +220,12 @@ def _accuracy(
   )
   lasting = {lines[c.label].name for c in alive if is_dense_at_level(c)}
   return {
-    'charts': [] if flat else charts(targets, alive, lines, anchor),
+    'charts': [] if flat else charts(targets, alive, lines, anchor, numbers),
     'dots': Strips(max(low, 0), min(high, 100)) if flat else None,
     'found': alive,
     'anchor': anchor,
     'near': round(NEAR),
+    'rings': any(cell for _, cell in numbers),
     'few_bands': has_few_bands(alive, lines),
     'dense_at_level': sorted(lasting),
     'percents': lambda cell: [100 * value for value in cell.accuracy.values()],

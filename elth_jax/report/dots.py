@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from elth_jax.families import pretty
 from elth_jax.report.styles import DENSE, Series
 from elth_jax.report.summary import Cell
+from elth_jax.study.published import Published
 
 ROW = 0.27  # inches
 
@@ -21,6 +22,7 @@ def dots(
   targets: Sequence[str],
   found: Sequence[Cell],
   series: Mapping[str, Series],
+  published: Sequence[tuple[Published, Cell | None]] = (),
 ) -> Figure:
   """Test accuracy of every method, a panel a target.
 
@@ -32,6 +34,7 @@ def dots(
     targets: networks, from above.
     found: one cell for each method and target.
     series: label -> its line.
+    published: a paper's numbers with the cells that answer them, as rings.
   """
   panels = [[cell for cell in found if cell.target == t] for t in targets]
   rows = [sum(cell.method != 'dense' for cell in mine) for mine in panels]
@@ -43,12 +46,13 @@ def dots(
     len(targets), 1, squeeze=False, sharex=True, height_ratios=rows
   )[:, 0]
   for axes, target, mine in zip(grid, targets, panels, strict=True):
-    _panel(axes, target, mine, series)
+    numbers = {id(cell): n.accuracy for n, cell in published if cell}
+    _panel(axes, target, mine, series, numbers)
   grid[-1].set_xlabel('test accuracy (%)')
   return figure
 
 
-def _panel(axes, target: str, mine: Sequence[Cell], series) -> None:
+def _panel(axes, target: str, mine: Sequence[Cell], series, numbers) -> None:
   shown = [cell for cell in mine if cell.method != 'dense']
   for row, cell in enumerate(shown):
     colour, marker = series[cell.label].colour, series[cell.label].marker
@@ -63,6 +67,8 @@ def _panel(axes, target: str, mine: Sequence[Cell], series) -> None:
       ms=6,
       lw=1.4,
     )
+    if id(cell) in numbers:
+      axes.plot(numbers[id(cell)], row, 'o', mfc='none', mec=colour, ms=10)
   for cell in mine:
     if cell.method == 'dense':
       axes.axvline(100 * cell.mean, color=DENSE[0], ls='--', lw=1)

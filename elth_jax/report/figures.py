@@ -14,6 +14,7 @@ from elth_jax.report.styles import (
   series_of,
 )
 from elth_jax.report.summary import Cell
+from elth_jax.study.published import Published
 
 SVG_SETTINGS = {
   'svg.hashsalt': 'elth_jax',  # same figure, same bytes
@@ -21,17 +22,26 @@ SVG_SETTINGS = {
 }
 
 
-def accuracy(targets: Sequence[str], found: Sequence[Cell]) -> Figure:
+def accuracy(
+  targets: Sequence[str],
+  found: Sequence[Cell],
+  published: Sequence[tuple[Published, Cell | None]] = (),
+) -> Figure:
   """Test accuracy against sparsity, a line for each method, a panel a target.
 
   Bands, or bars where there is one level only, are one standard deviation over
   replicates. Sparsity is drawn by the logarithm of the weights that remain, as
   IMP's levels fall. Where no method has two levels, see `dots.dots`.
+
+  Args:
+    targets: networks, a panel each.
+    found: all cells of the study, so that its figures agree in colours.
+    published: a paper's numbers with the cells that answer them, as rings.
   """
   shown = [cell for cell in found if cell.target in targets]
   series = series_of(found)
   if has_one_level(shown):
-    return dots(targets, shown, series)
+    return dots(targets, shown, series, published)
   drawn = {series[cell.label].number for cell in shown}
   beside = len(drawn) > 9 or len(targets) > 1  # the legend
   width = 6.4 if len(targets) == 1 else 3.9 * min(len(targets), 3)
@@ -47,6 +57,7 @@ def accuracy(targets: Sequence[str], found: Sequence[Cell]) -> Figure:
   for axes, target in zip(grid, targets, strict=False):
     mine = [cell for cell in found if cell.target == target]
     handles |= _accuracy_panel(axes, target, mine, series)
+    _rings(axes, target, series, published, mine)
   _sparsity_axis(grid[0], shown)
   for axes in grid[len(targets) :]:
     axes.set_visible(False)
@@ -111,6 +122,19 @@ def _accuracy_panel(
   axes.spines[['top', 'right']].set_visible(False)
   handles, labels = axes.get_legend_handles_labels()
   return dict(zip(labels, handles, strict=True))
+
+
+def _rings(axes, target: str, series, published, mine) -> None:
+  for number, cell in published:
+    if cell and cell.target == target and cell in mine:
+      axes.plot(
+        1 - drawn_sparsity(cell, mine),
+        number.accuracy,
+        'o',
+        mfc='none',
+        mec=series[cell.label].colour,
+        ms=9,
+      )
 
 
 def _sparsity_axis(axes, found: Sequence[Cell]) -> None:

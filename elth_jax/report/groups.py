@@ -11,6 +11,7 @@ from elth_jax.names import slug
 from elth_jax.report import analysis_figures, comparison, figures, summary
 from elth_jax.report.headline import headline
 from elth_jax.report.styles import series_of
+from elth_jax.report.verdicts import beside
 from elth_jax.study.nodes import (
   Connect,
   Derive,
@@ -67,25 +68,28 @@ def _accuracies(spec, found) -> Iterator[NamedFigure]:
   shown = [(f'accuracy_{target}', [target]) for target in targets]
   if len(targets) > 1:
     shown.insert(0, ('accuracy', targets))
+  numbers = beside(spec.paper.published, found, spec.prune_fraction)
   for name, some in shown:
     yield NamedFigure(
       name,
-      figures.accuracy(some, found),
+      figures.accuracy(some, found, numbers),
       f'{", ".join(map(pretty, some))}: test accuracy of the last epoch. '
       + _averaged(
         spec,
         f'Mean over {spec.replicates} replicates, band or bar of one standard '
         'deviation.',
-      ),
+      )
+      + (' Rings are published.' if any(c for _, c in numbers) else ''),
     )
 
 
 def _differences(spec, found) -> Iterator[NamedFigure]:
-  head = headline(found, series_of(found))
+  series = series_of(found)
+  head = headline(found, series)
   if head.arms:
     yield NamedFigure(
       'difference',
-      analysis_figures.difference(head),
+      analysis_figures.difference(head, series),
       'Difference in test accuracy, in points. '
       + _averaged(
         spec, 'Mean over replicates, with intervals of 95% for all together.'

@@ -16,7 +16,7 @@ from elth_jax.report.comparison import (
   contrast,
 )
 from elth_jax.report.styles import Series
-from elth_jax.report.summary import Cell
+from elth_jax.report.summary import Cell, method_label
 from elth_jax.statistics import Difference
 
 ELASTIC = ('ett', 'ett_matched')
@@ -33,13 +33,13 @@ class Arm:
   """One method against another, over targets and levels.
 
   Attributes:
-    series: the line of the method.
+    name: of the method, with its source where it has one alone.
     baseline: what it is compared with.
     pairs: each target and level; p holds for all pairs of all arms together.
     total: the mean over pairs, in points.
   """
 
-  series: Series
+  name: str
   baseline: str
   pairs: tuple[Comparison, ...]
   total: Difference
@@ -58,7 +58,7 @@ class Headline:
   """The comparison that a page opens with.
 
   Attributes:
-    arms: one for each method and source; empty if there is nothing to compare.
+    arms: one for each method; empty if there is nothing to compare.
   """
 
   arms: tuple[Arm, ...]
@@ -125,15 +125,14 @@ def _headline(
 ) -> Headline:
   compared = [compare(*pair) for pair in pairs]
   known = [pair for pair in compared if not math.isnan(pair.difference)]
-  groups: dict[int, list[Comparison]] = {}
+  groups: dict[str, list[Comparison]] = {}
   for pair in known:
     corrected = dataclasses.replace(pair, p=min(1.0, pair.p * len(known)))
-    number = series[pair.better.label].number
-    groups.setdefault(number, []).append(corrected)
+    groups.setdefault(pair.better.method, []).append(corrected)
   return Headline(
     tuple(
       Arm(
-        series[some[0].better.label],
+        _name(some, series),
         series[some[0].worse.label].name,
         tuple(some),
         _mean(some),
@@ -141,6 +140,12 @@ def _headline(
       for some in groups.values()
     )
   )
+
+
+def _name(pairs: Sequence[Comparison], series: Mapping[str, Series]) -> str:
+  """Of the one line that there is, or of the method."""
+  names = {series[pair.better.label].name for pair in pairs}
+  return names.pop() if len(names) == 1 else method_label(pairs[0].better)
 
 
 def _mean(pairs: Sequence[Comparison]) -> Difference:
@@ -184,10 +189,10 @@ def _of_arm(arm: Arm, arms: int) -> str:
   """What one method does against its baseline, on average."""
   mean, margin = arm.total.mean, arm.total.margin(1 - LEVEL / arms)
   where = _where(arm)
-  matched = ', at equal sparsity' if arm.matched else ''
+  matched = ' at equal sparsity' if arm.matched else ''
   if not math.isfinite(margin):
     return (
-      f'{arm.series.name} is {abs(mean):.2f} points '
+      f'{arm.name} is {abs(mean):.2f} points '
       f'{"more" if mean > 0 else "less"} accurate than {arm.baseline}'
       f'{matched}, {where}.'
     )
@@ -198,11 +203,11 @@ def _of_arm(arm: Arm, arms: int) -> str:
     interval += f' for all {arms} together'
   if abs(mean) <= margin:
     return (
-      f'{arm.series.name} and {arm.baseline} cannot be told apart{matched}, '
+      f'{arm.name} and {arm.baseline} cannot be told apart{matched}, '
       f'{where}: they differ by {_signed(mean)} points ({interval}).'
     )
   return (
-    f'{arm.series.name} is {abs(mean):.2f} points '
+    f'{arm.name} is {abs(mean):.2f} points '
     f'{"more" if mean > 0 else "less"} accurate than {arm.baseline}{matched}, '
     f'{where} ({interval}).'
   )
@@ -218,8 +223,10 @@ def _where(arm: Arm) -> str:
     else f'over {len(targets)} networks'
   )
   if len(levels) == 1:
-    sparsity = arm.pairs[0].better.sparsity
-    return f'{networks} at {100 * sparsity:.1f}% sparsity'
+    found = [100 * pair.better.sparsity for pair in arm.pairs]
+    low, high = f'{min(found):.1f}', f'{max(found):.1f}'
+    some = low if low == high else f'{low} to {high}'
+    return f'{networks} at {some}% sparsity'
   sparsities = f'{len(levels)} sparsities'
   return f'on average {networks} at {sparsities}'
 

@@ -5,11 +5,11 @@ from typing import Any
 
 # id -> name, and the value of the page whose presence shows the section
 NAMED = (
-  ('claims', "The paper's claims", 'judgements'),
-  ('published', 'Published numbers', 'published'),
   ('accuracy', 'Accuracy', 'found'),
   ('results', 'Results', 'tables'),
   ('supports', 'What the data supports', 'claims'),
+  ('claims', "The paper's claims", 'judgements'),
+  ('published', 'Published numbers', 'published'),
   ('transfers', 'Elastic tickets against IMP', 'matrix'),
 )
 LAST = (
@@ -48,6 +48,6 @@ def _present(
     (identity, name)
     for identity, name, value in known
     if values[value]
-    and not (identity == 'supports' and values['judgements'])
+    and not (identity == 'supports' and values['spec'].paper.claims)
     and not (identity == 'transfers' and len(values[value]) < 2)
   ]

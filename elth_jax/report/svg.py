@@ -40,11 +40,13 @@ class Line:
     series: its number; colour and marker go by it.
     points: from left to right.
     level: whether it is a level line over the whole width, without markers.
+    rings: whether its points are rings without a line: published numbers.
   """
 
   series: int
   points: Sequence[Point]
   level: bool = False
+  rings: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,13 +182,17 @@ def _line(line: Line, axes: Axes, clip: str) -> list[str]:
   number = line.series
   places = [(axes.across(p.x), axes.down(p.y), p) for p in line.points]
   parts = [f'<g class="s{number}" data-series="{number}">']
-  inner = [_band(line, axes)] if not line.level else []
-  steps = 'L'.join(f'{x:.1f} {y:.1f}' for x, y, _ in places)
-  inner.append(f'<path class="line{" level" * line.level}" d="M{steps}"/>')
-  parts.append(f'<g clip-path="url(#{clip})">{"".join(inner)}</g>')
+  if not line.rings:
+    inner = [_band(line, axes)] if not line.level else []
+    steps = 'L'.join(f'{x:.1f} {y:.1f}' for x, y, _ in places)
+    inner.append(f'<path class="line{" level" * line.level}" d="M{steps}"/>')
+    parts.append(f'<g clip-path="url(#{clip})">{"".join(inner)}</g>')
+  drawn = f'<use href="#mark-{number}"/>'
+  if line.level or line.rings:
+    drawn = '' if line.level else '<circle class="ring" r="7"/>'
   for x, y, point in places[-1:] if line.level else places:
     if TOP - 1 <= y <= SIZE[1] - BOTTOM + 1:
-      parts.append(_mark(number, x, y, point, line.level))
+      parts.append(_mark(drawn, x, y, point))
   return [*parts, '</g>']
 
 
@@ -202,8 +208,7 @@ def _band(line: Line, axes: Axes) -> str:
   return f'<path class="band" d="M{steps}Z"/>'
 
 
-def _mark(number: int, x: float, y: float, point: Point, level: bool) -> str:
-  drawn = '' if level else f'<use href="#mark-{number}"/>'
+def _mark(drawn: str, x: float, y: float, point: Point) -> str:
   inner = f'{drawn}<circle class="hit" r="9"/>'
   place = f'transform="translate({x:.1f} {y:.1f})"'
   text = f'aria-label="{escape(point.text)}"'
