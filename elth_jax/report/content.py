@@ -14,7 +14,7 @@ from elth_jax.process.text import counted
 from elth_jax.reading import as_json
 from elth_jax.report import comparison, heat, measures, summary
 from elth_jax.report.accuracy_chart import NEAR, charts, has_few_bands
-from elth_jax.report.amortisation import Cost, amortise, training_times
+from elth_jax.report.amortisation import amortise, cost_name, training_times
 from elth_jax.report.budget import gate
 from elth_jax.report.colours import on_dark
 from elth_jax.report.dots import has_one_level
@@ -156,19 +156,6 @@ def _of_claims(
     f'{verdicts.count(verdict)} {word}' for verdict, word in names.items()
   )
   return [f'Of {len(verdicts)} {what}: {counts}.']
-
-
-def cost_name(
-  cost: Cost, found: Sequence[Cell], lines: Mapping[str, Series]
-) -> str:
-  """The name of a cost's line, where it has one line alone."""
-  names = {
-    lines[cell.label].name
-    for cell in found
-    if cell.method == cost.method
-    and (cell.source == cost.source or not cost.source)
-  }
-  return names.pop() if len(names) == 1 else cost.label
 
 
 def _headline(head: Headline) -> dict[str, Any]:
