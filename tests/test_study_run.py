@@ -21,6 +21,7 @@ from elth_jax import (
 from elth_jax.masks import counts
 from elth_jax.process.devices import DeviceError
 from elth_jax.process.signals import StudyStopped
+from elth_jax.runner import page as page_lib
 from elth_jax.runner import progress, session
 from elth_jax.runner import run as run_lib
 from elth_jax.study.config import base_config
@@ -134,6 +135,30 @@ def test_the_page_leads_to_all_that_a_run_left(finished):
     f'figures/{path.name}' for path in (finished / 'figures').iterdir()
   }
   assert figures <= links
+
+
+def test_a_running_study_has_a_page_of_what_is_done(tmp_path, monkeypatch):
+  monkeypatch.setattr(page_lib, 'LEAST', -1.0)
+  monkeypatch.setattr(page_lib, 'SHARE', 1e9)
+  report, seen = tmp_path / 'report.html', []
+
+  def look():
+    if report.exists():
+      page = report.read_text()
+      seen.append((page, (tmp_path / 'figures').exists()))
+
+  assert session.run(config(parallel='1'), tmp_path, look)
+  pages = dict(reversed(seen))  # as each was seen first
+  shares = [
+    int(re.search(r'(\d+) of 18 training runs are done', page)[1])
+    for page in reversed(pages)
+  ]
+  assert len(shares) > 5 and shares == sorted(shares) and shares[0] < 4
+  assert not any(pages.values())  # figures are drawn in the end alone
+  last = report.read_text()
+  assert 'are done' not in last and 'data-reload=' not in last
+  assert '9 test images, so one image is worth 11 points' in last
+  assert outputs.inspect(tmp_path).closed
 
 
 def test_sparsities_are_measured_and_matched(finished):

@@ -35,12 +35,12 @@ class Page:
   def refresh(self) -> None:
     """Writes the page of an unfinished study, if the last one is old."""
     began = time.monotonic()
-    if began < self._next:
+    runner = self.runner
+    done = runner.done | runner.failed.keys()
+    if began < self._next or done >= runner.nodes.keys():
       return
     with phase('report'):
-      rows = results.collect(
-        self.runner.nodes, self.runner.store, self.runner.done
-      )
+      rows = results.collect(runner.nodes, runner.store, runner.done)
       self.write(results.of_targets(rows, self.spec))
     now = time.monotonic()
     self._next = now + max(LEAST, (now - began) / SHARE)
