@@ -58,7 +58,7 @@ def write_report(
     StudyStopped: if asked to stop; the next start writes the report.
   """
   found = summary.cells(rows, of_targets(without_result(nodes, failed), spec))
-  timed = with_seconds(rows, nodes, store.seconds())
+  timed = with_seconds(rows, nodes, store.metrics.seconds())
   seen = [
     *found,
     *measures.all_measures(found, rows, spec, timed),
