@@ -112,14 +112,16 @@ class Leases:
     raise OSError(f'{self._owners} is removed again and again')
 
   def leave(self) -> None:
-    """Gives up all leases of this process."""
+    """Gives up all leases of this process, and removes what the dead left."""
     self._ended.set()
+    dead = [one for one in self._contents() if self.is_gone(one)]
     with self._lock:
+      for token in (self.token, *dead):
+        self._unlink(self._owner_file(token))
+        self._unlink(self._owners / f'.{token}')
       for name, (number, token) in self._current().items():
-        if token == self.token:
+        if not self._owner_file(token).exists():
           self._unlink(self._lease(name, number))
-      self._unlink(self._owner_file(self.token))
-      self._unlink(self._mark)
     for folder in (self._owners, self._folder):
       with contextlib.suppress(OSError):  # others are there still
         folder.rmdir()
@@ -144,6 +146,8 @@ class Leases:
     if token and not self.is_gone(token):
       return False
     try:
+      if not self._mark.exists():  # others took this process for dead
+        self._write_mark()
       os.link(self._mark, self._lease(name, number + 1))
     except FileExistsError:
       return False
@@ -292,6 +296,7 @@ class Leases:
         return
       self._beats += 1
       values = {**dataclasses.asdict(self.owner), 'beats': self._beats}
+      self._owners.mkdir(parents=True, exist_ok=True)
       aside = self._owners / f'.{self.token}.next'
       aside.write_text(json.dumps(values))
       os.replace(aside, self._owner_file(self.token))
