@@ -175,9 +175,9 @@ def test_alone_and_shared_keep_each_other_out(tmp_path):
   refused = pytest.raises(lock.BusyError, match='in use by process')
   with lock.owned(tmp_path), refused, lock.shared(tmp_path, 60):
     pass
-  with lock.shared(tmp_path, 60), lock.shared(tmp_path, 60):
-    with refused, lock.owned(tmp_path):
-      pass
+  both = lock.shared(tmp_path, 60), lock.shared(tmp_path, 60)
+  with both[0], both[1], refused, lock.owned(tmp_path):
+    pass
   with lock.owned(tmp_path):
     assert not (tmp_path / '.leases').exists()
 

@@ -35,6 +35,11 @@ class Order:
   compiled: str | None = None
   driver: str = ''
 
+  @property
+  def key(self) -> str:
+    """Differs between drivers and studies."""
+    return f'{self.driver} {self.study} {self.workdir}'
+
 
 def study_hash(nodes: Mapping[str, Node]) -> str:
   """A hash of all nodes' names and keys."""

@@ -135,7 +135,7 @@ class Runner:
         return False
       ready = self.schedule.ready(left, executor.running() | held)
       while ready and executor.has_room():
-        batch = self.schedule.pick(ready, executor.workers)
+        batch = self.schedule.pick(ready, executor.workers, executor.sharing)
         executor.submit(batch)
         ready = [node for node in ready if node.name not in batch.nodes]
       if executor.running():

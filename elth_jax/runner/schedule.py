@@ -7,6 +7,7 @@ from elth_jax.runner.batch import Batch
 from elth_jax.runner.trainers import Trainers
 from elth_jax.study.nodes import Connect, Derive, Node, Run
 
+MOST_QUICK = 64  # nodes without training in a batch that is sent elsewhere
 BUSY_SECONDS = 1.0  # until a node that another process has is tried again
 
 
@@ -67,12 +68,15 @@ class Schedule:
     """Leaves a node that another process has alone for a while."""
     self._busy[name] = time.monotonic() + BUSY_SECONDS
 
-  def pick(self, ready: Sequence[Node], workers: int = 1) -> Batch:
+  def pick(
+    self, ready: Sequence[Node], workers: int = 1, sharing: int = 1
+  ) -> Batch:
     """The next batch: all that needs no training first, then alike runs.
 
     Args:
       ready: from `ready`; not empty.
-      workers: how many share this machine's devices, or its quick nodes.
+      workers: how many there are.
+      sharing: how many of them share this machine's devices.
     """
     runs = [node for node in ready if isinstance(node, Run)]
     quick = [node for node in ready if not isinstance(node, Run)]
@@ -82,10 +86,13 @@ class Schedule:
       return Batch((quick[0].name,), self.trainers.placement(one))
     if quick:
       some = [node.name for node in quick if not isinstance(node, Connect)]
-      return Batch(tuple(some[: -(-len(some) // workers)]))
-    return self._pick(runs, workers)
+      each = min(
+        -(-len(some) // workers), MOST_QUICK if workers > 1 else len(some)
+      )
+      return Batch(tuple(some[:each]))
+    return self._pick(runs, sharing)
 
-  def _pick(self, ready: Sequence[Run], workers: int) -> Batch:
+  def _pick(self, ready: Sequence[Run], sharing: int) -> Batch:
     """Runs alike in all that is compiled, and at one step.
 
     Batches that fill the lanes go first, since what is left over may find
@@ -96,7 +103,7 @@ class Schedule:
       alike = *self._constant(node), self.step(node)
       groups.setdefault(alike, []).append(node)
     lanes = {
-      key: self._lanes(group[0], workers) for key, group in groups.items()
+      key: self._lanes(group[0], sharing) for key, group in groups.items()
     }
     full = [key for key, group in groups.items() if len(group) >= lanes[key]]
     chosen = (full or list(groups))[0]
@@ -107,10 +114,10 @@ class Schedule:
       self._share(batch[0]),
     )
 
-  def _lanes(self, node: Run, workers: int) -> int:
+  def _lanes(self, node: Run, sharing: int) -> int:
     """How many runs a batch has."""
     lanes = max(self.trainers.lanes(node) // self._share(node), 1)
-    return -(-lanes // workers)
+    return -(-lanes // sharing)
 
   def _constant(self, node: Run) -> tuple:
     """What alike runs have in common, but for the step where they are."""

@@ -177,6 +177,14 @@ class Leases:
       if token != self.token and not self.is_gone(token)
     }
 
+  def abandoned(self) -> dict[str, str]:
+    """Node -> token of its owner, for those whose owner is gone."""
+    return {
+      name: token
+      for name, (_, token) in self._current().items()
+      if token != self.token and self.is_gone(token)
+    }
+
   def others(self) -> dict[str, Owner]:
     """Token -> process, for the others that are alive."""
     found = {
@@ -217,7 +225,7 @@ class Leases:
 
   def describe(self, token: str) -> str:
     """A process in words."""
-    owner = self._read_owner(token)
+    owner = self.owner_of(token)
     return str(owner) if owner else f'process {token.partition("-")[0]}'
 
   @contextlib.contextmanager
@@ -277,7 +285,8 @@ class Leases:
         found[path.stem] = path.read_bytes()
     return found
 
-  def _read_owner(self, token: str) -> Owner | None:
+  def owner_of(self, token: str) -> Owner | None:
+    """The process of a token, if its file is there."""
     try:
       return Owner.parse(self._owner_file(token).read_bytes())
     except FileNotFoundError:

@@ -13,12 +13,14 @@ from elth_jax.runner.executors.registry import (
   ExecutorEntry,
   Setting,
 )
+from elth_jax.study.spec import RunOptions
 
 
 class Here:
   """Does batches in this process."""
 
   workers = 1
+  sharing = 1
 
   def __init__(self, setting: Setting):
     self._setting = setting
@@ -40,6 +42,14 @@ class Here:
     setting.worker.do(batch, setting.note, setting.advance)
 
 
+def _check(options: RunOptions) -> None:
+  if options.scheduler:
+    raise ValueError(
+      f'scheduler is {options.scheduler}, and executor {options.executor} has '
+      'none; give --config.executor=dask too'
+    )
+
+
 @contextlib.contextmanager
 def _here(setting: Setting) -> Iterator[Here]:
   yield Here(setting)
@@ -47,11 +57,16 @@ def _here(setting: Setting) -> Iterator[Here]:
 
 EXECUTORS.register(
   'local',
-  ExecutorEntry(_here, False, 'in this process, which has the workdir alone'),
+  ExecutorEntry(
+    _here, False, 'in this process, which has the workdir alone', _check
+  ),
 )
 EXECUTORS.register(
   'shared',
   ExecutorEntry(
-    _here, True, 'in every process that is started with the same workdir'
+    _here,
+    True,
+    'in every process that is started with the same workdir',
+    _check,
   ),
 )

@@ -8,6 +8,7 @@ from typing import Protocol
 from elth_jax.registry import Registry
 from elth_jax.runner.batch import Batch, Outcome
 from elth_jax.runner.order import Order
+from elth_jax.runner.remote import Opener, open_study
 from elth_jax.runner.work import Worker
 from elth_jax.study.spec import RunOptions
 
@@ -16,10 +17,12 @@ class Executor(Protocol):
   """Carries batches of nodes to workers.
 
   Attributes:
-    workers: how many share the devices of this machine.
+    workers: how many there are.
+    sharing: how many of them share the devices of this machine.
   """
 
   workers: int
+  sharing: int
 
   def has_room(self) -> bool:
     """Whether another batch may be submitted now."""
@@ -56,6 +59,7 @@ class Setting:
     advance: told of progress: what is done, and how much work that was.
     say: prints a line.
     asked_to_stop: whether the study should stop.
+    opener: opens the study in a worker process.
   """
 
   worker: Worker
@@ -65,6 +69,7 @@ class Setting:
   advance: Callable[[str, float], None]
   say: Callable[[str], None]
   asked_to_stop: Callable[[], bool]
+  opener: Opener = open_study
 
 
 @dataclasses.dataclass(frozen=True)
