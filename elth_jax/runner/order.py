@@ -37,8 +37,9 @@ class Order:
 
   @property
   def key(self) -> str:
-    """Differs between drivers and studies."""
-    return f'{self.driver} {self.study} {self.workdir}'
+    """Differs between studies, and between ways to run them."""
+    how = json.dumps([self.options, self.layout], sort_keys=True)
+    return f'{self.study} {self.workdir} {how}'
 
 
 def study_hash(nodes: Mapping[str, Node]) -> str:

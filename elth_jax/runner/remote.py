@@ -45,8 +45,10 @@ LOOK_SECONDS = 1.0  # between looks whether the driver is alive
 class OpenStudy(Protocol):
   """A study that a worker process holds open."""
 
-  def do(self, batch: Batch, note: Callable[[Outcome], None]) -> None:
-    """Does a batch, and notes what became of each node."""
+  def do(
+    self, order: Order, batch: Batch, note: Callable[[Outcome], None]
+  ) -> None:
+    """Does a batch of an order, and notes what became of each node."""
     ...
 
   def close(self) -> None:
@@ -106,7 +108,7 @@ def carry(opener: Opener, order: Order, batch: Batch) -> Reply:
 
   try:
     with _one_at_a_time:
-      _opened(opener, order).do(batch, note)
+      _opened(opener, order).do(order, batch, note)
     return Reply(name, address, tuple(outcomes))
   except Exception as error:
     return Reply(name, address, tuple(outcomes), _failure(error))
@@ -119,8 +121,11 @@ def _address() -> str:
 
 def forget() -> None:
   """Closes the study that this process holds open."""
-  with _one_at_a_time:
-    _close_all()
+  if _one_at_a_time.acquire(blocking=False):  # else it is in use
+    try:
+      _close_all()
+    finally:
+      _one_at_a_time.release()
 
 
 def _opened(opener: Opener, order: Order) -> OpenStudy:
@@ -161,7 +166,10 @@ class _Study:
     self._worker = self._make_worker(order)
     self._leases.join()
 
-  def do(self, batch: Batch, note: Callable[[Outcome], None]) -> None:
+  def do(
+    self, order: Order, batch: Batch, note: Callable[[Outcome], None]
+  ) -> None:
+    self._driver, self._stops = order.driver, False
     self._worker.do(batch, note)
 
   def close(self) -> None:
@@ -218,11 +226,11 @@ def open_study(order: Order) -> OpenStudy:
   """
   if order.layout['platform'] == 'cpu':
     _split_cpu(order.layout['devices'])
+  if order.config:
+    _execute(order.config)
   devices.require()
   keep_compiled(order.compiled)
   try:
-    if order.config:
-      _execute(order.config)
     return _Study(order)
   except ValueError as error:
     raise HostsError(str(error)) from error
@@ -244,5 +252,9 @@ def _execute(config: str) -> None:
   if not path.is_file() or found is None or found.loader is None:
     raise HostsError(f'there is no config {path} here')
   module = importlib.util.module_from_spec(found)
-  found.loader.exec_module(module)
-  module.get_config(*[choice] if choice else [])
+  try:
+    found.loader.exec_module(module)
+    module.get_config(*[choice] if choice else [])
+  except Exception as error:  # a config's file may raise anything
+    text = f'{type(error).__name__}: {error}'
+    raise HostsError(f'{path} fails here: {text}') from error

@@ -139,6 +139,9 @@ class Leases:
     Raises:
       OSError: if the workdir cannot be written to.
     """
+    if self._is_silent():  # it was idle; others must not think that it hangs
+      self.touch()
+      self._beat()
     self.touch()
     number, token = self._current().get(name, (-1, ''))
     if token == self.token:
@@ -294,10 +297,13 @@ class Leases:
 
   def _show_life(self) -> None:
     while not self._ended.wait(self.seconds / BEATS):
-      if self._clock() - self._touched < self._hung_seconds:
+      if not self._is_silent():
         with contextlib.suppress(OSError):  # others see a silent owner then
           self._beat()
       self.others()  # so that the time of silence is known when it matters
+
+  def _is_silent(self) -> bool:
+    return self._clock() - self._touched >= self._hung_seconds
 
   def _beat(self) -> None:
     with self._lock:

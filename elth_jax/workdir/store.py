@@ -95,7 +95,7 @@ class Store:
       self.root.mkdir(parents=True, exist_ok=True)
       probe = self.root / '.writable'
       probe.write_bytes(b'')
-      probe.unlink()
+      probe.unlink(missing_ok=True)  # another process may probe too
     except OSError as error:
       raise StoreError(
         f'workdir {self.root} cannot be written to: {error.strerror}; '

@@ -8,6 +8,7 @@ twice does not depend on it: leases, keys and exclusive publishing see to that.
 import contextlib
 import importlib.util
 import logging
+import math
 import queue
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.spec import RunOptions
 from elth_jax.workdir.leases import Leases
 
+CONNECT_SECONDS = 30.0
 WAIT_SECONDS = 0.5  # for an outcome, until progress is shown
 TEND_SECONDS = 2.0  # between looks at who works
 STOP_SECONDS = 60.0  # that workers have for their last checkpoints
@@ -59,7 +61,7 @@ class DaskExecutor:
     self._losses: dict[tuple[str, ...], int] = {}
     self._unfit: dict[str, str] = {}  # address -> why
     self._silent: dict[Any, float] = {}  # future -> since when
-    self._tended = time.monotonic()
+    self._tended = -math.inf
 
   def has_room(self) -> bool:
     return len(self._pending) < AHEAD * self.workers
@@ -206,7 +208,7 @@ def _open(setting: Setting) -> Iterator[DaskExecutor]:
         yield DaskExecutor(setting, client, leases, None)
       finally:
         with contextlib.suppress(Exception):  # the cluster may be gone
-          client.run(remote.forget)
+          client.run(remote.forget, wait=False)
     return
   with _started(setting) as (client, crew):
     setting.say(f'dashboard: {client.dashboard_link}')
@@ -225,7 +227,7 @@ def _joined(scheduler: str) -> Iterator[Any]:
   is_file = scheduler.endswith('.json') or Path(scheduler).is_file()
   place = {'scheduler_file' if is_file else 'address': scheduler}
   try:
-    client = distributed.Client(**place, timeout=30)
+    client = distributed.Client(**place, timeout=CONNECT_SECONDS)
   except (OSError, ValueError) as error:
     raise HostsError(
       f'scheduler {scheduler} cannot be reached: {error}; start one by `dask '
