@@ -11,6 +11,7 @@ from elth_jax.runner.batch import Outcome
 from elth_jax.runner.executors import EXECUTORS, Executor, Setting
 from elth_jax.runner.order import Order
 from elth_jax.runner.progress import ProgressDisplay
+from elth_jax.runner.remote import Opener, open_study
 from elth_jax.runner.schedule import Schedule
 from elth_jax.runner.trainers import Trainers
 from elth_jax.runner.work import Worker, diverged, work
@@ -34,6 +35,7 @@ class Runner:
     order: what workers elsewhere are told.
     asked_to_stop: looked at between dispatches.
     hosts: the processes that train; this one leads them.
+    opener: opens the study in a worker process.
   """
 
   def __init__(
@@ -45,11 +47,13 @@ class Runner:
     order: Order,
     asked_to_stop: Callable[[], bool] = lambda: False,
     hosts: Hosts | None = None,
+    opener: Opener = open_study,
   ):
     self.nodes = nodes
     self.store = store
     self.options = options
     self.order = order
+    self.opener = opener
     self.asked_to_stop = asked_to_stop
     self.recovery = Recovery(nodes, store)
     self.done = self.recovery.done
@@ -122,6 +126,7 @@ class Runner:
       display.advance,
       display.say,
       self.asked_to_stop,
+      self.opener,
     )
     with EXECUTORS.find(self.options.executor).open(setting) as executor:
       yield executor
