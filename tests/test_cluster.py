@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import os
-import resource
+import re
 import signal
 import subprocess
 import sys
@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from elth_jax.process.connection import HostsError
 from elth_jax.process.hosts import Hosts
 from elth_jax.runner import session
+from elth_jax.runner.executors import EXECUTORS
 from elth_jax.runner.layout import Layout
 from elth_jax.study.spec import RunOptions
 from elth_jax.workdir.store import Store, StoreError
@@ -23,6 +25,7 @@ from tests import crash, hosts_study
 from tests.test_hosts import alone
 
 LIMIT = 600  # seconds; a tenth of it, unless the machine has much else to do
+FILES = Path(__file__).parent.parent / 'docs' / 'cluster'
 GONE_SECONDS = 5  # in which helpers end after their driver
 needs_dask = pytest.mark.skipif(
   importlib.util.find_spec('distributed') is None,
@@ -39,7 +42,7 @@ class Started:
     self.running = []
     self.environment = {**os.environ, 'JAX_NUM_CPU_DEVICES': '2'}
 
-  def start(self, *flags, most_bytes=None):
+  def start(self, *flags, most_kilobytes=None):
     log = self.workdir.with_name(f'{self.workdir.name}-{len(self.running)}')
     command = [
       *(sys.executable, '-m', 'elth_jax.main'),
@@ -48,23 +51,20 @@ class Started:
       '--config.checkpoint_seconds=0.000001',
       *flags,
     ]
-    self.running.append(self.run(command, log, most_bytes))
+    self.running.append(self.run(command, log, most_kilobytes))
     return self.running[-1]
 
-  def run(self, command, log, most_bytes=None):
+  def run(self, command, log, most_kilobytes=None):
     """Starts a command; one that may write small files alone, if told so."""
-
-    def limit():
-      if most_bytes:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-
+    if most_kilobytes:
+      limit = f'ulimit -f {most_kilobytes}; exec "$@"'
+      command = ['bash', '-c', limit, 'bash', *command]
     with log.open('wb') as file:
       process = subprocess.Popen(
         command,
         stdout=file,
         stderr=file,
         env=self.environment,
-        preexec_fn=limit,
       )
     process.log = log
     return process
@@ -142,7 +142,7 @@ def test_plain_processes_share_a_study(started, tmp_path, monkeypatch):
   flags = '--config.executor=shared', '--config.lease_seconds=5'
   first = started.start(*flags)
   started.wait_for(started.trains, first)
-  full = started.start(*flags, most_bytes=3000)
+  full = started.start(*flags, most_kilobytes=3)
   hung = started.start(*flags)
   others = [started.start(*flags) for _ in range(2)]
   started.wait_for(lambda: len(started.products()) > 3, others[0])
@@ -201,14 +201,14 @@ def test_a_cluster_is_joined_by_two_drivers(started, tmp_path, monkeypatch):
   one_device += '; jax.devices()'
   commands = {
     'scheduler': (scheduler, None),
-    'full': (worker, 3000),
+    'full': (worker, 3),
     'unfit': ([*worker, '--preload', one_device], None),
     'good': (worker, None),
     'hung': (worker, None),
   }
   processes = {
-    name: cluster.run(command, tmp_path / name, most_bytes)
-    for name, (command, most_bytes) in commands.items()
+    name: cluster.run(command, tmp_path / name, most_kilobytes)
+    for name, (command, most_kilobytes) in commands.items()
   }
   cluster.running += processes.values()
   flags = '--config.executor=dask', f'--config.scheduler={file}'
@@ -292,3 +292,42 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path, monkeypatch):
   refused = pytest.raises(HostsError, match=r'scheduler 127.0.0.1:9 cannot be')
   with refused, dask._joined('127.0.0.1:9'):
     pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('started', ['tickets'], indirect=True)
+def test_the_script_for_ssh(started, tmp_path, monkeypatch):
+  """A stand-in for ssh starts a shell here."""
+  ssh = tmp_path / 'bin' / 'ssh'
+  ssh.parent.mkdir()
+  ssh.write_text('#!/bin/sh\nshift 2\nexec sh -c "$*"\n')
+  ssh.chmod(0o755)
+  started.environment |= {
+    'PATH': f'{ssh.parent}{os.pathsep}{os.environ["PATH"]}',
+    'CONFIG': f'tests/hosts_study.py:{started.kind}',
+    'DEVICES': '2',
+    'PYTHON': sys.executable,
+  }
+  script = ['docs/cluster/ssh.sh', str(started.workdir), 'host1', 'host2']
+  process = started.run(script, tmp_path / 'log')
+  started.running.append(process)
+  assert started.ends(process) == 0, started.said()
+  assert started.said()[0].count('nodes are done in') == 2
+  check_same(started, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize('path', sorted(FILES.iterdir()), ids=str)
+def test_files_for_clusters_are_whole_and_give_known_options(path):
+  text = path.read_text()
+  if path.suffix == '.sh':
+    subprocess.run(['bash', '-n', path], check=True)
+    assert os.access(path, os.X_OK)
+  elif path.suffix == '.yaml':
+    kinds = [one['kind'] for one in yaml.safe_load_all(text)]
+    assert kinds == ['PersistentVolumeClaim', 'Job']
+  else:
+    compile(text, path, 'exec')
+  options = re.findall(r'--config\.(\w+)', text)
+  known = {field.name for field in dataclasses.fields(RunOptions)}
+  assert options and set(options) <= known
+  assert set(re.findall(r'config\.executor=(\w+)', text)) <= set(EXECUTORS)

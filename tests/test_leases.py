@@ -1,9 +1,6 @@
 """Leases: one owner for each node, whoever is killed, late or hangs."""
 
 import json
-import multiprocessing
-import os
-import random
 import signal
 import subprocess
 import sys
@@ -15,8 +12,7 @@ from elth_jax.storage.files import write_once
 from elth_jax.workdir import lock
 from elth_jax.workdir.leases import Leases
 from elth_jax.workdir.owners import is_gone, this_process
-
-NODES = [f'node{number}' for number in range(12)]
+from tests.leasing import NODES
 
 
 class Clock:
@@ -62,8 +58,13 @@ def test_a_process_that_left_gives_up_its_nodes(join, tmp_path):
   assert one.claim('node')
   one.leave()
   assert not other.others() and other.claim('node')
+  killed = join('c')
+  assert killed.claim('more')
+  killed._ended.set()
+  killed._owner_file(killed.token).unlink()
+  assert other.claim('more') and other.number('more') == 1
   other.leave()
-  assert not (tmp_path / '.leases').exists()
+  assert not list((tmp_path / '.leases').glob('*.*'))
 
 
 def test_a_silent_owner_is_taken_over_and_comes_back_late(join):
@@ -126,39 +127,17 @@ def test_an_ended_process_of_this_machine_is_known_at_once():
   assert not is_gone(elsewhere)
 
 
-def work(folder, seed, ends):
-  """Does nodes under leases, and writes each product once."""
-  draw = random.Random(seed)
-  leases = Leases(folder, 30.0)
-  leases.join()
-  if ends:
-    leases.claim(NODES[seed % len(NODES)])
-    os.kill(os.getpid(), signal.SIGKILL)
-  while left := [name for name in NODES if not (folder / name).exists()]:
-    name = draw.choice(left)
-    if leases.claim(name) and not (folder / name).exists():
-      with (folder / 'done.txt').open('a') as file:
-        file.write(f'{name}\n')
-      time.sleep(draw.random() / 100)
-      assert leases.holds(name)
-      assert write_once(folder / name, name.encode())
-      leases.release(name)
-  leases.leave()
-
-
 def test_processes_do_every_node_once_also_those_of_the_killed(tmp_path):
-  """Four processes at work; two more are killed with a lease."""
-  context = multiprocessing.get_context('fork')
-  for ends in (True, False):
+  """Two are killed with a lease; then four do all the work."""
+  for count, ends in ((2, 'killed'), (4, 'works')):
     processes = [
-      context.Process(target=work, args=(tmp_path, seed, ends))
-      for seed in range(4 - 2 * ends)
+      subprocess.Popen(
+        [sys.executable, '-m', 'tests.leasing', tmp_path, str(seed), ends]
+      )
+      for seed in range(count)
     ]
-    for process in processes:
-      process.start()
-    for process in processes:
-      process.join(60)
-      assert process.exitcode == (-signal.SIGKILL if ends else 0)
+    codes = [process.wait(120) for process in processes]
+    assert codes == [-signal.SIGKILL if ends == 'killed' else 0] * count
   done = (tmp_path / 'done.txt').read_text().split()
   assert sorted(done) == sorted(NODES)
   assert not [path for path in tmp_path.iterdir() if path.name[0] == '.']

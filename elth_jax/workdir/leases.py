@@ -119,8 +119,8 @@ class Leases:
       for token in (self.token, *dead):
         self._unlink(self._owner_file(token))
         self._unlink(self._owners / f'.{token}')
-      for name, (number, token) in self._current().items():
-        if not self._owner_file(token).exists():
+      for name, number in self._files():
+        if not self._owner_file(self._holder(name, number)).exists():
           self._unlink(self._lease(name, number))
     for folder in (self._owners, self._folder):
       with contextlib.suppress(OSError):  # others are there still
@@ -256,17 +256,24 @@ class Leases:
   def _current(self) -> dict[str, tuple[int, str]]:
     """Node -> its highest number, and the token of its owner."""
     found: dict[str, int] = {}
-    with contextlib.suppress(FileNotFoundError):
-      for entry in os.scandir(self._folder):
-        name, _, number = entry.name.rpartition('.')
-        if name and number.isdecimal():
-          found[name] = max(found.get(name, -1), int(number))
+    for name, number in self._files():
+      found[name] = max(found.get(name, -1), number)
     holders = {}
     for name, number in found.items():
       token = self._holder(name, number)
       if token:  # else it was released just now
         holders[name] = number, token
     return holders
+
+  def _files(self) -> list[tuple[str, int]]:
+    """Node and number of every lease, also of those that were taken over."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+      for file in os.listdir(self._folder):
+        name, _, number = file.rpartition('.')
+        if name and number.isdecimal():
+          found.append((name, int(number)))
+    return found
 
   def _holder(self, name: str, number: int) -> str:
     try:
