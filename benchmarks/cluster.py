@@ -66,6 +66,9 @@ class NoWork:
     for name in batch.nodes:
       note(Outcome(name, 'done'))
 
+  def is_needed(self) -> bool:
+    return True
+
   def close(self) -> None:
     pass
 
@@ -119,7 +122,7 @@ def runner(asked: Plan, opener: Callable) -> Iterator[Runner]:
         options=as_json(asked.options),
         workdir=store.root,
         study=study_hash(asked.nodes),
-        layout=dataclasses.asdict(layout),
+        layout=layout,
         driver=leases.token,
       )
       yield Runner(

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO
 
@@ -73,14 +73,11 @@ class Crew:
       )
       self._start(number)
 
-  def kill(self, pid: int) -> bool:
-    """Ends a worker that hangs; whether it is one of these."""
-    for process in self._running.values():
-      if process.pid == pid and process.poll() is None:
+  def kill(self, names: Collection[str]) -> None:
+    """Ends workers that hang, by their names; `tend` starts others."""
+    for number, process in self._running.items():
+      if _name(number) in names:
         process.kill()
-        process.wait()
-        return True
-    return False
 
   def close(self) -> None:
     """Ends all workers."""
@@ -102,7 +99,7 @@ class Crew:
     command = [sys.executable, '-m', 'elth_jax.runner.dask_worker']
     with self._log(number).open('ab') as log:
       self._running[number] = subprocess.Popen(
-        [*command, self._address, f'worker-{number}'],
+        [*command, self._address, _name(number)],
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
@@ -112,7 +109,11 @@ class Crew:
     self._began[number] = time.monotonic()
 
   def _log(self, number: int) -> Path:
-    return self._logs / f'worker-{number}.log'
+    return self._logs / f'{_name(number)}.log'
+
+
+def _name(number: int) -> str:
+  return f'worker-{number}'
 
 
 def _stdin(process: subprocess.Popen) -> IO[bytes]:

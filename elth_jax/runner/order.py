@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from elth_jax.runner.layout import Layout
 from elth_jax.study.nodes import Node
 
 
@@ -19,7 +20,7 @@ class Order:
     options: how it is run, likewise.
     workdir: its absolute path.
     study: a hash of all nodes' keys.
-    layout: the devices and kernels that runs need; see `layout.Layout`.
+    layout: the devices and kernels that runs need.
     config: the config's file and argument, which may register families or
       data sets; empty if there is none.
     compiled: where compiled programs are kept, as `keep_compiled` takes it.
@@ -30,7 +31,7 @@ class Order:
   options: Mapping[str, Any]
   workdir: Path
   study: str
-  layout: Mapping[str, Any]
+  layout: Layout
   config: str = ''
   compiled: str | None = None
   driver: str = ''
@@ -38,8 +39,8 @@ class Order:
   @property
   def key(self) -> str:
     """Differs between studies, and between ways to run them."""
-    how = json.dumps([self.options, self.layout], sort_keys=True)
-    return f'{self.study} {self.workdir} {how}'
+    how = json.dumps(dict(self.options), sort_keys=True)
+    return f'{self.study} {self.workdir} {self.layout} {how}'
 
 
 def study_hash(nodes: Mapping[str, Node]) -> str:

@@ -51,6 +51,10 @@ class OpenStudy(Protocol):
     """Does a batch of an order, and notes what became of each node."""
     ...
 
+  def is_needed(self) -> bool:
+    """Whether a driver of the study is alive."""
+    ...
+
   def close(self) -> None:
     """Gives up what the process holds for the study."""
     ...
@@ -119,13 +123,21 @@ def _address() -> str:
   return distributed.get_worker().address if distributed else ''
 
 
-def forget() -> None:
-  """Closes the study that this process holds open."""
-  if _one_at_a_time.acquire(blocking=False):  # else it is in use
-    try:
+def close_if_unused(study: OpenStudy) -> bool:
+  """Closes a study that no driver needs any more; whether it is closed.
+
+  A worker of a cluster may live on for long, and must not seem to work.
+  """
+  if not _one_at_a_time.acquire(blocking=False):  # it is in use
+    return False
+  try:
+    if study in _studies.values() and study.is_needed():
+      return False
+    if study in _studies.values():
       _close_all()
-    finally:
-      _one_at_a_time.release()
+    return True
+  finally:
+    _one_at_a_time.release()
 
 
 def _opened(opener: Opener, order: Order) -> OpenStudy:
@@ -160,20 +172,30 @@ class _Study:
 
   def __init__(self, order: Order):
     self._driver = order.driver
+    self._drivers = {order.driver}
     self._leases = Leases(order.workdir, order.options['lease_seconds'])
     self._looked = time.monotonic()
     self._stops = False
     self._worker = self._make_worker(order)
     self._leases.join()
+    threading.Thread(target=self._watch, daemon=True).start()
 
   def do(
     self, order: Order, batch: Batch, note: Callable[[Outcome], None]
   ) -> None:
     self._driver, self._stops = order.driver, False
+    self._drivers.add(order.driver)
     self._worker.do(batch, note)
+
+  def is_needed(self) -> bool:
+    return not all(map(self._leases.is_gone, set(self._drivers)))
 
   def close(self) -> None:
     self._leases.leave()
+
+  def _watch(self) -> None:
+    while not close_if_unused(self):
+      time.sleep(LOOK_SECONDS)
 
   def _make_worker(self, order: Order) -> Worker:
     spec = StudySpec.from_config(order.spec)
@@ -194,7 +216,7 @@ class _Study:
     store.kernels = record_kernels(nodes, options)
     store.leases = self._leases
     offered = Layout.of(options, Hosts(), store.kernels)
-    if unlike := offered.unlike(Layout(**order.layout)):
+    if unlike := offered.unlike(order.layout):
       raise HostsError(f'runs would round otherwise: {unlike}')
     return Worker(
       nodes,
@@ -224,8 +246,8 @@ def open_study(order: Order) -> OpenStudy:
     DeviceError: if JAX cannot use the devices it is told to use.
     OSError: if something cannot be read or written.
   """
-  if order.layout['platform'] == 'cpu':
-    _split_cpu(order.layout['devices'])
+  if order.layout.platform == 'cpu':
+    _split_cpu(order.layout.devices)
   if order.config:
     _execute(order.config)
   devices.require()

@@ -161,6 +161,8 @@ class Runner:
     else:
       if outcome.state == 'failed':
         self.failed[node.name] = outcome.text
+        if outcome.worker:
+          display.say(f'{node.name} {outcome.text} ({outcome.worker})')
       else:
         self.done.add(node.name)
       if isinstance(node, Run):

@@ -18,7 +18,8 @@ from elth_jax.process.text import counted, printable, say
 from elth_jax.reading import as_json
 from elth_jax.report import results, summary, write_report
 from elth_jax.runner import profile
-from elth_jax.runner.executors import EXECUTORS
+from elth_jax.runner.acceptance import accept
+from elth_jax.runner.executors import EXECUTORS, check_options
 from elth_jax.runner.follower import Follower
 from elth_jax.runner.kernels import record_kernels
 from elth_jax.runner.layout import Layout
@@ -34,7 +35,7 @@ from elth_jax.study.spec import RunOptions, StudySpec, read_config
 from elth_jax.versions import code, versions
 from elth_jax.workdir import history, outputs, reuse
 from elth_jax.workdir.lock import owned, shared
-from elth_jax.workdir.store import Store, StoreError
+from elth_jax.workdir.store import Store
 
 STUDY = '#study'  # the lease of who begins or ends; no node has such a name
 
@@ -103,7 +104,7 @@ def run(
   store = Store(workdir, writable=False)
   with _as_config_errors():
     spec, options = read_config(config, given)
-    _check_executor(options)
+    check_options(options)
   if options.dry_run:
     _require_devices(command)
     _list(spec, options, asked_to_stop)
@@ -135,17 +136,6 @@ def _as_config_errors() -> Iterator[None]:
     yield
   except ValueError as error:
     raise ConfigError(str(error)) from error
-
-
-def _check_executor(options: RunOptions) -> None:
-  entry = EXECUTORS.find(options.executor)
-  if options.executor != 'local' and options.distributed.mode != 'off':
-    raise ValueError(
-      f'executor is {options.executor} and distributed is '
-      f'{options.distributed}; give one of them: either processes train each '
-      'run together, or each process trains runs of its own'
-    )
-  entry.check(options)
 
 
 def _require_devices(command: str, leads: bool = True) -> None:
@@ -221,18 +211,28 @@ def _lead(
     profile.into(store) if asked.options.profile else contextlib.nullcontext()
   )
   with _entered(store, asked.options), profiled:
-    with phase('recovery'), _alone(store, asked_to_stop):
+    with phase('recovery'), _alone(store, asked_to_stop) as is_alone:
+      _leave_if(lambda: not is_alone)
       is_first = not store.leases.others()
       if is_first:
         store.sweep()
-        store.metrics.join()
-      notes = _accept(store, asked.spec, asked.nodes)
+        outputs.join_metrics(store)
+      notes = accept(store, asked.spec, asked.nodes)
       layout = Layout.of(asked.options, hosts, asked.kernels)
       if store.shared:
         layout.fix(store)
       notes += reuse.take(store, asked.nodes, asked.others)
       changes = history.note_start(store, command)
-      order = _order(store, asked, layout, config_file)
+      order = Order(
+        spec=as_json(asked.spec),
+        options=as_json(asked.options),
+        workdir=store.root.absolute(),
+        study=study_hash(asked.nodes),
+        layout=layout,
+        config=config_file,
+        compiled=compilation.asked(),
+        driver=store.leases.token,
+      )
       runner = Runner(
         asked.nodes,
         store,
@@ -267,21 +267,6 @@ def _alone(
   return store.leases.alone(STUDY, asked_to_stop)
 
 
-def _order(
-  store: Store, asked: _Asked, layout: Layout, config_file: str
-) -> Order:
-  return Order(
-    spec=as_json(asked.spec),
-    options=as_json(asked.options),
-    workdir=store.root.absolute(),
-    study=study_hash(asked.nodes),
-    layout=dataclasses.asdict(layout),
-    config=config_file,
-    compiled=compilation.asked(),
-    driver=store.leases.token,
-  )
-
-
 def _begin(runner: Runner, is_first: bool) -> None:
   nodes, store = runner.nodes, runner.store
   are = 'is' if len(nodes) == 1 else 'are'
@@ -308,11 +293,8 @@ def _run(
       _write_results(runner, spec)
     raise
   with _alone(store, runner.asked_to_stop) as is_alone:
-    if not is_alone:
-      raise StudyStopped
-    if store.metrics.has_parts():
-      outputs.reopen(store)
-      store.metrics.join()
+    _leave_if(lambda: not is_alone)
+    outputs.join_metrics(store)
     if store.shared:
       recovery.look_again()  # another process may have reported it all
     rows, new = _write_results(runner, spec)
@@ -361,52 +343,3 @@ def _write_results(
 def _leave_if(asked_to_stop: Callable[[], bool]) -> None:
   if asked_to_stop():
     raise StudyStopped
-
-
-def _accept(
-  store: Store, spec: StudySpec, nodes: Mapping[str, Node]
-) -> list[str]:
-  """Writes the config, unless an earlier one forbids it; what to say of it.
-
-  A change is accepted if every node of the earlier study is still there,
-  determined by the same things: then it only adds work.
-  """
-  config = as_json(spec)
-  earlier, notes = outputs.read_config(store, config)
-  if earlier == config and not notes:
-    return []
-  if earlier is not None:
-    try:
-      former = StudySpec.from_config(earlier)
-      check_names(former)
-      before = build(former, data.load(former))
-    except ValueError as error:
-      raise StoreError(
-        f'{store.root / outputs.CONFIG}: {error}; restore it, or remove it to '
-        'have what is finished compared with the config given'
-      ) from error
-    changed = [
-      name
-      for name, node in before.items()
-      if name not in nodes or nodes[name].key != node.key
-    ]
-    if changed:
-      raise StoreError(
-        f'{store.root} holds a study with other settings: '
-        f'{_differences(earlier, config)}; give another --workdir, '
-        'or change only what adds runs'
-      )
-  outputs.write_config(store, config)
-  return notes
-
-
-def _differences(old: Mapping, new: Mapping, prefix: str = '') -> str:
-  found = []
-  for key in sorted(old.keys() | new.keys()):
-    one, other = old.get(key), new.get(key)
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-      inner = _differences(one, other, f'{prefix}{key}.')
-      found += [inner] if inner else []
-    elif one != other:
-      found.append(f'{prefix}{key} was {one}, now {other}')
-  return '; '.join(found)

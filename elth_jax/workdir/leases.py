@@ -20,7 +20,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from elth_jax.workdir.owners import Owner, is_gone, this_process
@@ -326,32 +326,3 @@ class Leases:
   def _unlink(self, path: Path) -> None:
     with contextlib.suppress(OSError):
       path.unlink()
-
-
-class NoLeases:
-  """Of a process that has its workdir for itself: it may do everything."""
-
-  token = ''
-
-  def touch(self) -> None:
-    pass
-
-  def claim(self, name: str) -> bool:
-    return True
-
-  def holds(self, name: str) -> bool:
-    return True
-
-  def release(self, name: str) -> None:
-    pass
-
-  def alone(
-    self, name: str, asked_to_stop: Callable[[], bool] = lambda: False
-  ) -> contextlib.AbstractContextManager[bool]:
-    return contextlib.nullcontext(True)
-
-  def others(self) -> Mapping[str, Owner]:
-    return {}
-
-  def held_by_others(self) -> Mapping[str, str]:
-    return {}

@@ -39,8 +39,9 @@ from elth_jax.study.nodes import Node, Run, TicketNode
 from elth_jax.tickets import file as ticket_file
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.versions import versions
-from elth_jax.workdir.leases import Leases, NoLeases
+from elth_jax.workdir.leases import Leases
 from elth_jax.workdir.metrics import Metrics
+from elth_jax.workdir.no_leases import NoLeases
 from elth_jax.workdir.trained import TRAINED, read_trained, ticket_path
 
 RESULT = 'result.json'

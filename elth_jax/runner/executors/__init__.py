@@ -10,8 +10,15 @@ from elth_jax.runner.executors.registry import (
   Executor,
   ExecutorEntry,
   Setting,
+  check_options,
 )
 
-__all__ = ['EXECUTORS', 'Executor', 'ExecutorEntry', 'Setting']
+__all__ = [
+  'EXECUTORS',
+  'Executor',
+  'ExecutorEntry',
+  'Setting',
+  'check_options',
+]
 
 import_modules(__name__, __path__)

@@ -6,6 +6,7 @@ twice does not depend on it: leases, keys and exclusive publishing see to that.
 """
 
 import contextlib
+import dataclasses
 import importlib.util
 import logging
 import math
@@ -27,6 +28,7 @@ from elth_jax.runner.executors.registry import (
 )
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.spec import RunOptions
+from elth_jax.training import checkpoint
 from elth_jax.workdir.leases import Leases
 
 CONNECT_SECONDS = 30.0
@@ -34,7 +36,22 @@ WAIT_SECONDS = 0.5  # for an outcome, until progress is shown
 TEND_SECONDS = 2.0  # between looks at who works
 STOP_SECONDS = 60.0  # that workers have for their last checkpoints
 AHEAD = 2  # batches for each worker, so that none waits for the next one
-MOST_LOSSES = 10  # of one batch; then it is at fault
+MOST_LOSSES = 10  # of one batch at one checkpoint; then it is at fault
+
+
+@dataclasses.dataclass(frozen=True)
+class _Heard:
+  """The last heartbeat of a worker.
+
+  Attributes:
+    name: of the worker.
+    beat: what the scheduler notes of it.
+    at: when this process saw that it is a new one.
+  """
+
+  name: str
+  beat: float
+  at: float
 
 
 class DaskExecutor:
@@ -58,9 +75,10 @@ class DaskExecutor:
     self.workers = self.sharing
     self._pending: dict[Any, Batch] = {}  # future -> batch
     self._ended: queue.Queue[Any] = queue.Queue()
-    self._losses: dict[tuple[str, ...], int] = {}
+    self._losses: dict[tuple, int] = {}  # batch and where it was -> times
     self._unfit: dict[str, str] = {}  # address -> why
-    self._silent: dict[Any, float] = {}  # future -> since when
+    self._heard: dict[str, _Heard] = {}  # by address
+    self._abandoned: dict[Any, float] = {}  # future -> since when
     self._tended = -math.inf
 
   def has_room(self) -> bool:
@@ -70,17 +88,18 @@ class DaskExecutor:
     return {name for batch in self._pending.values() for name in batch.nodes}
 
   def submit(self, batch: Batch) -> None:
-    allowed = None
-    if self._unfit:
-      allowed = [one for one in self._addresses() if one not in self._unfit]
-      if not allowed:
-        raise HostsError('; '.join(self._unfit.values()))
+    there = self._heard.keys() - self._unfit.keys()
+    if self._unfit and not there:
+      raise HostsError('; '.join(self._unfit.values()))
+    allowed = sorted(there - self._silent())
+    if len(allowed) == len(self._heard):
+      allowed = None  # also those that will come
     future = self._client.submit(
       remote.carry,
       self._setting.opener,
       self._setting.order,
       batch,
-      workers=allowed,
+      workers=allowed or None,
       pure=False,
       key=f'{batch.nodes[0]}-and-{len(batch.nodes) - 1}-{time.monotonic_ns()}',
     )
@@ -129,8 +148,11 @@ class DaskExecutor:
     self._unfit[reply.address] = why
 
   def _lose(self, batch: Batch, why: str) -> None:
-    losses = self._losses[batch.nodes] = self._losses.get(batch.nodes, 0) + 1
-    if losses > MOST_LOSSES:
+    store = self._setting.worker.store
+    places = [store.root / 'partial' / name for name in batch.nodes]
+    where = *batch.nodes, *(tuple(checkpoint.steps(one)) for one in places)
+    self._losses[where] = self._losses.get(where, 0) + 1
+    if self._losses[where] > MOST_LOSSES:
       raise HostsError(f'{_named(batch)} ends its workers: {why}')
     self._setting.say(f'{_named(batch)} is given to another worker: {why}')
 
@@ -142,30 +164,55 @@ class DaskExecutor:
     self._tended = now
     if self._crew:
       self._crew.tend()
-    else:
-      self.workers = max(len(self._addresses()), 1)
+    self._listen(now)
+    silent = self._silent()
+    for address, keys in self._client.processing().items():
+      if address in silent:
+        for future in [one for one in self._pending if one.key in keys]:
+          self._give_up(future, f'{address} does not answer')
+    if self._crew:
+      self._crew.kill({self._heard[address].name for address in silent})
     abandoned = self._leases.abandoned()
     for future, batch in list(self._pending.items()):
       owners = {abandoned[name] for name in batch.nodes if name in abandoned}
       if not owners:
-        self._silent.pop(future, None)
-      elif now - self._silent.setdefault(future, now) > self._leases.seconds:
-        self._give_up(future, batch, owners)
+        self._abandoned.pop(future, None)
+      elif now - self._abandoned.setdefault(future, now) > self._leases.seconds:
+        self._end(future, owners)
+        self._give_up(future, f'{self._leases.describe(min(owners))} hangs')
 
-  def _give_up(self, future: Any, batch: Batch, owners: set[str]) -> None:
-    """Takes a batch away from a worker that hangs."""
-    del self._pending[future]
+  def _listen(self, now: float) -> None:
+    """Notes which workers there are, and whose heartbeat is a new one."""
+    seen = self._client.run_on_scheduler(_last_seen)
+    self._heard = {
+      address: before
+      if (before := self._heard.get(address)) and before.beat == beat
+      else _Heard(name, beat, now)
+      for address, (name, beat) in seen.items()
+    }
+    if not self._crew:
+      self.workers = max(len(seen), 1)
+
+  def _silent(self) -> set[str]:
+    """Workers of which nothing was heard for long."""
+    oldest = time.monotonic() - self._leases.seconds
+    return {one for one, heard in self._heard.items() if heard.at < oldest}
+
+  def _end(self, future: Any, owners: set[str]) -> None:
+    """Has a worker whose run hangs do nothing more."""
     for token in owners:
-      owner = self._leases.owner_of(token)
-      if owner is None or not (self._crew and self._crew.kill(owner.pid)):
-        for address, keys in self._client.processing().items():
-          if future.key in keys:
-            self._unfit[address] = f'{self._leases.describe(token)} hangs'
-    self._lose(batch, f'{self._leases.describe(min(owners))} hangs')
-    future.cancel()
+      for address, keys in self._client.processing().items():
+        if future.key in keys and self._crew:
+          self._crew.kill({self._heard[address].name})
+        elif future.key in keys:
+          self._unfit[address] = f'{self._leases.describe(token)} hangs'
 
-  def _addresses(self) -> list[str]:
-    return list(self._client.nthreads())
+  def _give_up(self, future: Any, why: str) -> None:
+    """Takes a batch away from a worker."""
+    batch = self._pending.pop(future)
+    self._abandoned.pop(future, None)
+    future.cancel()
+    self._lose(batch, why)
 
   def _stop(self) -> None:
     """Has the workers save checkpoints: they see that their driver left."""
@@ -175,6 +222,17 @@ class DaskExecutor:
       for future in [one for one in self._pending if one.done()]:
         del self._pending[future]
       time.sleep(0.05)
+
+
+def _last_seen(dask_scheduler: Any) -> dict[str, tuple[str, float]]:
+  """Address of a worker -> its name, and its last heartbeat.
+
+  That is a time by the scheduler's clock; here it only matters that it changes.
+  """
+  return {
+    address: (str(worker.name), worker.last_seen)
+    for address, worker in dask_scheduler.workers.items()
+  }
 
 
 def _why(future: Any) -> str:
@@ -204,11 +262,7 @@ def _open(setting: Setting) -> Iterator[DaskExecutor]:
   if setting.options.scheduler:
     with _joined(setting.options.scheduler) as client:
       setting.say(f'dashboard: {client.dashboard_link}')
-      try:
-        yield DaskExecutor(setting, client, leases, None)
-      finally:
-        with contextlib.suppress(Exception):  # the cluster may be gone
-          client.run(remote.forget, wait=False)
+      yield DaskExecutor(setting, client, leases, None)
     return
   with _started(setting) as (client, crew):
     setting.say(f'dashboard: {client.dashboard_link}')
@@ -244,14 +298,14 @@ def _started(setting: Setting) -> Iterator[tuple[Any, Crew]]:
   import distributed
 
   layout, options = setting.order.layout, setting.options
-  if layout['platform'] != 'cpu':
+  if layout.platform != 'cpu':
     raise HostsError(
       f'executor=dask starts workers for CPUs alone, and this process has a '
-      f'{layout["platform"]}; start a Dask worker for each of them and give '
+      f'{layout.platform}; start a Dask worker for each of them and give '
       '--config.scheduler, see docs/cluster.md'
     )
   changes = {
-    'distributed.scheduler.allowed-failures': 1000,
+    'distributed.scheduler.allowed-failures': 50,
     # imports and compilation keep a worker from answering for seconds
     'distributed.scheduler.worker-ttl': f'{max(options.lease_seconds, 60)}s',
   }
@@ -268,7 +322,7 @@ def _started(setting: Setting) -> Iterator[tuple[Any, Crew]]:
     crew = Crew(
       cluster.scheduler_address,
       options.workers,
-      layout['devices'],
+      layout.devices,
       setting.order.workdir,
       setting.say,
     )

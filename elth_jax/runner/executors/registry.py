@@ -91,3 +91,19 @@ class ExecutorEntry:
 
 
 EXECUTORS: Registry[ExecutorEntry] = Registry('executor')
+
+
+def check_options(options: RunOptions) -> None:
+  """Checks that the executor is known, and that other options suit it.
+
+  Raises:
+    ValueError: naming what does not.
+  """
+  entry = EXECUTORS.find(options.executor)
+  if options.executor != 'local' and options.distributed.mode != 'off':
+    raise ValueError(
+      f'executor is {options.executor} and distributed is '
+      f'{options.distributed}; give one of them: either processes train each '
+      'run together, or each process trains runs of its own'
+    )
+  entry.check(options)
