@@ -209,6 +209,7 @@ def test_a_cluster_is_joined_by_two_drivers(started, tmp_path, monkeypatch):
   worker = [*dask, 'worker', '--scheduler-file', str(file), '--no-nanny']
   worker += ['--nthreads', '1', '--no-dashboard', '--memory-limit', '0']
   worker += ['--local-directory', str(tmp_path)]
+  worker += ['--preload', 'elth_jax.runner.remote']
   one_device = 'import jax; jax.config.update("jax_num_cpu_devices", 1)'
   one_device += '; jax.devices()'
   commands = {
@@ -224,7 +225,7 @@ def test_a_cluster_is_joined_by_two_drivers(started, tmp_path, monkeypatch):
   }
   cluster.running += processes.values()
   flags = '--config.executor=dask', f'--config.scheduler={file}'
-  flags += ('--config.lease_seconds=5',)
+  flags += ('--config.lease_seconds=15',)
   try:
     drivers = [started.start(*flags) for _ in range(2)]
     started.wait_for(started.trains, drivers[0])

@@ -19,7 +19,10 @@ def main() -> int:
     memory='16GB',
     walltime='04:00:00',
     job_script_prologue=['export JAX_NUM_CPU_DEVICES=8'],
-    worker_extra_args=['--nthreads', '1', '--lifetime', '230m'],
+    worker_extra_args=[
+      *('--nthreads', '1', '--lifetime', '230m'),
+      *('--preload', 'elth_jax.runner.remote'),
+    ],
   )
   with cluster:
     cluster.adapt(minimum_jobs=1, maximum_jobs=8)

@@ -14,7 +14,8 @@ mkdir -p "$workdir"
 file=$workdir/scheduler-$SLURM_JOB_ID.json
 dask scheduler --scheduler-file "$file" --no-dashboard &
 srun dask worker --scheduler-file "$file" --nthreads 1 --no-nanny \
-  --memory-limit 0 --no-dashboard &
+  --memory-limit 0 --no-dashboard \
+  --preload elth_jax.runner.remote &
 python -m elth_jax.main --config="${CONFIG:-digits}" --workdir="$workdir" \
   --config.executor=dask --config.scheduler="$file" &
 driver=$!

@@ -6,6 +6,7 @@ The driver holds the other end of stdin.
 """
 
 import asyncio
+import importlib
 import logging
 import os
 import sys
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str]) -> None:
   address, name = arguments
   threading.Thread(target=_end_with_driver, daemon=True).start()
   memory.keep_freed_memory()
+  # before it has to answer: importing takes seconds
+  importlib.import_module('elth_jax.runner.remote')
   with tempfile.TemporaryDirectory() as folder:
     asyncio.run(_work(address, name, folder))
 

@@ -35,6 +35,9 @@ CONNECT_SECONDS = 30.0
 WAIT_SECONDS = 0.5  # for an outcome, until progress is shown
 TEND_SECONDS = 2.0  # between looks at who works
 STOP_SECONDS = 60.0  # that workers have for their last checkpoints
+# without a heartbeat, until a worker's batches are given to others: importing
+# and tracing keep a sound one from answering
+SILENT_SECONDS = 30.0
 AHEAD = 2  # batches for each worker, so that none waits for the next one
 MOST_LOSSES = 10  # of one batch at one checkpoint; then it is at fault
 
@@ -141,7 +144,6 @@ class DaskExecutor:
         f'{reply.worker} failed at {_named(batch)}: {failure.text}'
       )
     if failure.kind == 'stopped':  # it has not heard of this driver for long
-      self._lose(batch, 'it took this process for dead')
       return
     why = f'{reply.worker} takes no more of this study: {failure.text}'
     self._setting.say(why)
@@ -195,7 +197,8 @@ class DaskExecutor:
 
   def _silent(self) -> set[str]:
     """Workers of which nothing was heard for long."""
-    oldest = time.monotonic() - self._leases.seconds
+    patience = max(self._leases.seconds, SILENT_SECONDS)
+    oldest = time.monotonic() - patience
     return {one for one, heard in self._heard.items() if heard.at < oldest}
 
   def _end(self, future: Any, owners: set[str]) -> None:
@@ -212,7 +215,7 @@ class DaskExecutor:
     batch = self._pending.pop(future)
     self._abandoned.pop(future, None)
     future.cancel()
-    self._lose(batch, why)
+    self._setting.say(f'{_named(batch)} is given to another worker: {why}')
 
   def _stop(self) -> None:
     """Has the workers save checkpoints: they see that their driver left."""
