@@ -13,12 +13,12 @@ class Batch:
     nodes: their names.
     placement: on which devices, see `trainers.numbered`; empty for nodes that
       need no trainer.
-    share: how many devices share a run.
+    per_ticket: how many devices share a run.
   """
 
   nodes: tuple[str, ...]
   placement: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  share: int = 1
+  per_ticket: int = 1
 
 
 @dataclasses.dataclass(frozen=True)

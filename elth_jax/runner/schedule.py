@@ -111,21 +111,21 @@ class Schedule:
     return Batch(
       tuple(node.name for node in batch),
       self.trainers.placement(batch[0]),
-      self._share(batch[0]),
+      self._per_ticket(batch[0]),
     )
 
   def _lanes(self, node: Run, sharing: int) -> int:
     """How many runs a batch has."""
-    lanes = max(self.trainers.lanes(node) // self._share(node), 1)
+    lanes = max(self.trainers.lanes(node) // self._per_ticket(node), 1)
     return -(-lanes // sharing)
 
   def _constant(self, node: Run) -> tuple:
     """What alike runs have in common, but for the step where they are."""
     if node.name not in self._alike:
       dense = self._has_more_dense_leaves(node)
-      share = self._find_share(node)
+      per_ticket = self._find_per_ticket(node)
       kind = self.trainers.kind(node)
-      self._alike[node.name] = kind, node.stop, share, dense
+      self._alike[node.name] = kind, node.stop, per_ticket, dense
     return self._alike[node.name]
 
   def _has_more_dense_leaves(self, node: Run) -> bool:
@@ -133,10 +133,10 @@ class Schedule:
     ticket = self.nodes.get(node.parents.get('ticket', ''))
     return isinstance(ticket, Derive) and ticket.transfer.adds_dense_leaves
 
-  def _share(self, node: Run) -> int:
+  def _per_ticket(self, node: Run) -> int:
     return self._constant(node)[2]
 
-  def _find_share(self, node: Run) -> int:
+  def _find_per_ticket(self, node: Run) -> int:
     """How many devices share a run.
 
     As many as suit it beside its replicates, which are ready together: what it
@@ -146,4 +146,4 @@ class Schedule:
     lanes, replicates = self.trainers.lanes(node), self._replicates
     place = node.subject.replicate
     together = min(lanes, replicates - place // lanes * lanes)
-    return self.trainers.get(node).share(together)
+    return self.trainers.get(node).devices_per_ticket(together)

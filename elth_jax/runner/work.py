@@ -183,7 +183,7 @@ class Worker:
     )
     seeds = [node.seed for node in runs]
     states, evaluations = fit(
-      trainer, starts, seeds, callback.stop, callback, batch.share
+      trainer, starts, seeds, callback.stop, callback, batch.per_ticket
     )
     callback.check_leases()
     for node, state, evaluation in zip(runs, states, evaluations, strict=True):
