@@ -23,7 +23,7 @@ from elth_jax.process.devices import DeviceError
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import page as page_lib
 from elth_jax.runner import progress, session
-from elth_jax.runner import run as run_lib
+from elth_jax.runner import work as work_lib
 from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training import loop as loop_lib
@@ -100,7 +100,7 @@ def test_outputs_are_those_of_the_contract(finished):
     assert float(row['train_flops']) > 0
   lines = (finished / 'metrics.jsonl').read_text().splitlines()
   assert all('node' in json.loads(line) for line in lines)
-  seconds = Store(finished).seconds()
+  seconds = Store(finished).metrics.seconds()
   trained = {row['node'] for row in rows}
   assert trained <= set(seconds) and min(seconds.values()) > 0
   assert 'Training time' in (finished / 'report.html').read_text()
@@ -203,14 +203,14 @@ def test_tickets_say_where_they_came_from(finished):
 
 def test_a_finished_study_trains_nothing(finished, monkeypatch, capsys):
   before = (finished / 'results.csv').read_bytes()
-  monkeypatch.setattr(run_lib, 'fit', no_training)
+  monkeypatch.setattr(work_lib, 'fit', no_training)
   assert session.run(config(), finished)
   assert (finished / 'results.csv').read_bytes() == before
   assert 'ETT from MLP-2' in capsys.readouterr().out
 
 
 def test_a_study_runs_again_from_its_config_file(finished, monkeypatch):
-  monkeypatch.setattr(run_lib, 'fit', no_training)
+  monkeypatch.setattr(work_lib, 'fit', no_training)
   asked = json.loads((finished / 'config.json').read_text())
   assert session.run(asked, finished)
 
@@ -277,8 +277,8 @@ def test_the_page_of_what_was_reproduced(finished, tmp_path, capsys):
   text = (into / 'reproduction.md').read_text()
   assert '## Somebody, figure 1, scale: paper' in text
   assert re.search(r'\| `ett > random at highest` \| 1 \| [+-]\d', text)
-  untested = 'not tested: no such two sides at this scale'
-  assert f'| `imp > snip` | 0 | | | | {untested} |' in text
+  untested = '1 claim not tested:\n\n- 1: no such two sides at this scale\n'
+  assert untested in text and '`imp > snip`' not in text
   (row,) = [r for r in text.splitlines() if r.startswith('| MLP-3, imp')]
   imp = [c for c in text.splitlines() if c.startswith('| IMP |')]
   cell, time = imp[-2:]

@@ -64,7 +64,7 @@ def content(
     test_images: how many there are; 0 if that is not known.
   """
   lines = series_of(found)
-  timed = with_seconds(rows, nodes, store.seconds())
+  timed = with_seconds(rows, nodes, store.metrics.seconds())
   ids = anchors(found)
   level = max(spec.compare_levels)
   judged = _judged(store, spec, nodes, rows, skipped, found, timed)

@@ -33,17 +33,24 @@ class Page:
     self._next = time.monotonic() + LEAST
 
   def refresh(self) -> None:
-    """Writes the page of an unfinished study, if the last one is old."""
-    began = time.monotonic()
-    runner = self.runner
-    done = runner.done | runner.failed.keys()
-    if began < self._next or done >= runner.nodes.keys():
+    """Writes the page of an unfinished study, if the last one is old.
+
+    Not in a workdir that processes share: another one may have finished the
+    study, and with it the page.
+    """
+    runner, began = self.runner, time.monotonic()
+    if began < self._next or runner.store.shared or not self._left():
       return
     with phase('report'):
       rows = results.collect(runner.nodes, runner.store, runner.done)
       self.write(results.of_targets(rows, self.spec))
     now = time.monotonic()
     self._next = now + max(LEAST, (now - began) / SHARE)
+
+  def _left(self) -> bool:
+    """Whether anything is to be done."""
+    runner = self.runner
+    return not runner.nodes.keys() <= runner.done | runner.failed.keys()
 
   def write(self, rows: Sequence[Row], notes: Sequence[str] = ()) -> None:
     """Writes the page, and figures once all is done.
