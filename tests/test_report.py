@@ -274,7 +274,7 @@ def test_intervals_of_the_conclusion_hold_for_all_pairs_together():
     assert (abs(difference) > margin) == (pair.verdict != 'undecided')
     assert margin == pytest.approx(100 * pair.test.margin(1 - 0.05 / 3))
   text = ' '.join(head.sentences())
-  assert 'All 3 comparisons' in text and 'behind' in text
+  assert 'At each network and sparsity alone: 3 behind.' in text
   assert 'at equal sparsity' in text
 
 

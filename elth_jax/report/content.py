@@ -200,6 +200,7 @@ def _accuracy(
   alive = [cell for cell in found if cell.accuracy]
   targets = [t for t in spec.targets if any(c.target == t for c in alive)]
   numbers = beside(spec.paper.published, alive, spec.prune_fraction)
+  order = list(dict.fromkeys([*targets, *(c.target for c in alive)]))
   flat = bool(alive) and has_one_level(alive)
   low, high = rounded(
     min((100 * min(c.accuracy.values()) for c in alive), default=0),
@@ -209,7 +210,7 @@ def _accuracy(
   return {
     'charts': [] if flat else charts(targets, alive, lines, anchor, numbers),
     'dots': Strips(max(low, 0), min(high, 100)) if flat else None,
-    'found': alive,
+    'found': sorted(alive, key=lambda cell: order.index(cell.target)),
     'anchor': anchor,
     'near': round(NEAR),
     'rings': any(cell for _, cell in numbers),

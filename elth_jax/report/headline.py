@@ -173,16 +173,11 @@ def _sentences(found: Headline) -> Iterator[str]:
     )
   elif len(found.pairs) > 1:
     counts = [
-      f'{count} {"is" if count == 1 else "are"} {WORDS[verdict]}'
-      for verdict in ('supported', 'contradicted', 'undecided')
+      f'{count} {word}'
+      for verdict, word in WORDS.items()
       if (count := verdicts[verdict])
     ]
-    where = 'comparisons at a single network and sparsity'
-    yield (
-      f'Of the {len(found.pairs)} {where}, {_listed(counts)}.'
-      if len(counts) > 1
-      else f'All {len(found.pairs)} {where} are {WORDS[next(iter(verdicts))]}.'
-    )
+    yield f'At each network and sparsity alone: {_listed(counts)}.'
 
 
 def _of_arm(arm: Arm, arms: int) -> str:
