@@ -53,10 +53,10 @@ def config(**values):
     dataset='tiny',
     sources=('mlp2',),
     targets=('mlp3', 'mlp4'),
-    methods=('imp', 'ett', 'reinit', 'random', 'dense_longer'),
+    methods=('imp', 'ett', 'reinit', 'dense_longer'),
     width=6,
-    levels=8,
-    compare_levels=tuple(range(1, 9)),  # a wide table of results
+    levels=6,
+    compare_levels=tuple(range(1, 7)),  # a wide table of results
     replicates=2,
     recipe=Recipe(batch_size=8, epochs=2, rewind_step=2, flip=False),
     **values,
@@ -88,6 +88,7 @@ def started():
   options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
   service = webdriver.ChromeService(driver)
   chrome = webdriver.Chrome(options=options, service=service)
+  chrome.set_script_timeout(300)  # axe is slow beside other work
   yield chrome
   chrome.quit()
 
@@ -158,8 +159,9 @@ def test_texts_of_figures_can_be_read(browser, width):
   assert min(heights) >= 10
 
 
-@pytest.mark.parametrize('scheme', ['light', 'dark'])
-@pytest.mark.parametrize('width', WIDTHS)
+@pytest.mark.parametrize(
+  ('width', 'scheme'), [*((w, 'light') for w in WIDTHS), (800, 'dark')]
+)
 def test_axe_finds_nothing_serious(browser, width, scheme):
   show(browser, width, scheme)
   for element in find(browser, 'details'):
@@ -258,7 +260,7 @@ def test_tables_filter_by_words(browser):
   assert set(column(browser, '#runs-table', 1)) == {'Reinit'} < set(every)
   assert set(column(browser, '#runs-table', 0)) == {'MLP-3'}
   output = find(browser, '.filter output')[-1]
-  assert output.text == f'16 of {len(every)}'
+  assert output.text == f'12 of {len(every)}'
 
 
 def test_paper_loses_no_column(browser):
@@ -311,7 +313,7 @@ def test_the_page_of_a_running_study_loads_itself_again(started, unfinished):
   started.get((unfinished / 'report.html').as_uri())
   (banner,) = find(started, '.banner')
   assert 'This study is not finished' in banner.text
-  assert re.search(r'\d+ of 180 training runs are done \(\d+%\)', banner.text)
+  assert re.search(r'\d+ of 112 training runs are done \(\d+%\)', banner.text)
   done = find(started, 'progress')[0]
   assert 0 < int(done.get_attribute('value')) < int(done.get_attribute('max'))
   page = unfinished / 'report.html'
