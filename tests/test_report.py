@@ -7,9 +7,12 @@ from scipy import stats
 
 from elth_jax import Plan
 from elth_jax.report import comparison, figures, heat, summary
+from elth_jax.report.accuracy_chart import charts
 from elth_jax.report.colours import contrast
 from elth_jax.report.headline import headline
+from elth_jax.report.strips import Strips
 from elth_jax.report.styles import drawn_sparsity, series_of
+from elth_jax.report.svg import rounded
 from elth_jax.tickets import drawing
 
 
@@ -337,3 +340,20 @@ def test_colour_of_a_difference_is_that_of_its_evidence():
   assert heat.colour(0) == '#FFFFFF'
   shades = [heat.colour(share) for share in (-1, -0.5, 0.5, 1)]
   assert min(contrast('#16191D', shade) for shade in shades) >= 4.5
+
+
+@pytest.mark.parametrize('accuracy', [0.0, 0.5, 1.0])
+def test_axes_of_equal_values_have_a_width(accuracy):
+  low, high = rounded(100 * accuracy, 100 * accuracy)
+  low, high = max(low, 0), min(high, 100)  # as of percentages
+  assert low <= 100 * accuracy <= high and low < high
+  strip = Strips(low, high)
+  assert 'nan' not in strip.row(0, 100 * accuracy, math.inf) + strip.head()
+  rows = [
+    row(method, level, 0, accuracy, 0.36 * level)
+    for method in ('imp', 'random')
+    for level in (1, 2)
+  ]
+  found = summary.cells(rows)
+  (chart,) = charts(['resnet32'], found, series_of(found), lambda _: 'id')
+  assert chart.whole.count('class="pt"') == 4 and 'nan' not in chart.whole

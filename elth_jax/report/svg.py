@@ -95,10 +95,10 @@ def ticks(low: float, high: float, most: int = 5) -> list[tuple[float, str]]:
 
 
 def rounded(low: float, high: float) -> tuple[float, float]:
-  """Limits that contain the values, at round numbers."""
-  values = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(
-    low, high if high > low else low + 1
-  )
+  """Limits that contain the values, at round numbers; never just one."""
+  if high - low < 1e-6:
+    low, high = low - 0.5, high + 0.5
+  values = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
   return float(values[0]), float(values[-1])
 
 
