@@ -79,6 +79,7 @@ class Runner:
       (lambda node: node.start) if store.shared else checkpoints.step,
     )
     self._looked = 0.0
+    self._places = {store.product(node): node.name for node in nodes.values()}
     self._steps: dict[str, int] = {}  # of runs that others log
 
   def _note_divergence(self, node: Node) -> None:
@@ -198,9 +199,9 @@ class Runner:
       self._show_others(display)
       there = self.store.products()
       known = self.done | self.failed.keys() | executor.running()
-      for node in self.nodes.values():
-        if node.name not in known and self.store.product(node) in there:
-          self._take(node, display)
+      for path in there & self._places.keys():
+        if self._places[path] not in known:
+          self._take(self.nodes[self._places[path]], display)
     return set(self.store.leases.held_by_others())
 
   def _show_others(self, display: ProgressDisplay) -> None:

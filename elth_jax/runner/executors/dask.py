@@ -38,7 +38,7 @@ STOP_SECONDS = 60.0  # that workers have for their last checkpoints
 # without a heartbeat, until a worker's batches are given to others: importing
 # and tracing keep a sound one from answering
 SILENT_SECONDS = 30.0
-AHEAD = 2  # batches for each worker, so that none waits for the next one
+AHEAD = 4  # batches for each worker, so that none waits for the next one
 MOST_LOSSES = 10  # of one batch at one checkpoint; then it is at fault
 
 
