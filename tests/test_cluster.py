@@ -231,7 +231,7 @@ def test_a_cluster_is_joined_by_two_drivers(started, tmp_path, monkeypatch):
     started.wait_for(started.trains, drivers[0])
     processes['hung'].send_signal(signal.SIGSTOP)
     assert [started.ends(one) for one in drivers] == [0, 0], started.said()
-    processes['hung'].send_signal(signal.SIGCONT)
+    processes['hung'].kill()
     leases = started.workdir / '.leases'
     started.wait_for(lambda: not leases.exists(), processes['good'])
   finally:
