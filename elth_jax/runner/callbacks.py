@@ -55,9 +55,10 @@ class BatchCallback:
   def __call__(self, segment: Segment) -> None:
     self._log(segment)
     self.display.advance(
-      f'{self.name}, step {segment.step}/{self.stop}, '
-      f'training accuracy {segment.accuracy.mean():.3f}',
+      self.name,
       (segment.step - self.step) * self.work_per_step,
+      f'step {segment.step}/{self.stop}',
+      f'training accuracy {segment.accuracy.mean():.3f}',
     )
     self.step = segment.step
     asked = self.asked_to_stop()

@@ -38,8 +38,10 @@ def run(stop: StopRequest) -> None:
 
 def _command(argv: Sequence[str]) -> str:
   """What a person would type to start this again."""
-  is_script = Path(argv[0]).stem == 'elth-jax'
-  program = ['elth-jax'] if is_script else ['python', '-m', 'elth_jax.main']
+  program = {
+    'elth-jax': ['elth-jax', 'run'],
+    '__main__': ['python', '-m', 'elth_jax', 'run'],
+  }.get(Path(argv[0]).stem, ['python', '-m', 'elth_jax.main'])
   return shlex.join([*program, *argv[1:]])
 
 

@@ -30,12 +30,12 @@ def owned(root: Path) -> Iterator[None]:
     lock.acquire()
   except filelock.Timeout:
     raise BusyError(
-      f'{root} is in use by {_owner(root)}; wait for it, stop it, or give '
-      'another --workdir'
+      f'{root} is in use by {owner(root) or "another process"}; wait for it, '
+      'stop it, or give another --workdir'
     ) from None
   try:
-    owner = {'pid': os.getpid(), 'host': platform.node()}
-    write_atomically(root / OWNER, json.dumps(owner) + '\n')
+    found = {'pid': os.getpid(), 'host': platform.node()}
+    write_atomically(root / OWNER, json.dumps(found) + '\n')
     yield
   finally:
     (root / OWNER).unlink(missing_ok=True)
@@ -53,9 +53,13 @@ def is_busy(root: Path) -> bool:
     return True
 
 
-def _owner(root: Path) -> str:
+def owner(root: Path) -> str:
+  """The process and host that work in a workdir; empty if nobody says so.
+
+  One that was killed may still be named.
+  """
   try:
-    owner = json.loads((root / OWNER).read_bytes())
-    return f'process {owner["pid"]} on {owner["host"]}'
+    found = json.loads((root / OWNER).read_bytes())
+    return f'process {found["pid"]} on {found["host"]}'
   except (OSError, ValueError, LookupError, TypeError):
-    return 'another process'
+    return ''
