@@ -19,7 +19,7 @@ from elth_jax.process.signals import StudyStopped
 from elth_jax.process.text import counted, printable, say
 from elth_jax.reading import as_json
 from elth_jax.report import results, summary, write_report
-from elth_jax.runner import profile
+from elth_jax.runner import calibration, profile
 from elth_jax.runner.follower import Follower
 from elth_jax.runner.kernels import record_kernels
 from elth_jax.runner.run import Runner
@@ -97,7 +97,7 @@ def run(
   store = Store(workdir, writable=False)
   with _as_config_errors():
     spec, options = read_config(config, given)
-  if options.dry_run:
+  if options.dry_run or options.dry_run_nodes:
     _require_devices(command)
     _list(spec, options, asked_to_stop)
     return Study(store.root, {})
@@ -145,9 +145,12 @@ def _list(
     reuse.folders(options.reuse)
     outlines = data.outline(spec)
     check_score_batches(spec, outlines)
-    listed = describe(build(spec, outlines), spec)
+    nodes = build(spec, outlines)
   _leave_if(asked_to_stop)
-  say(listed)
+  say('training a few steps to know how long it takes here ...')
+  pace = calibration.measure(nodes, outlines, options)
+  _leave_if(asked_to_stop)
+  say(describe(nodes, spec, pace, options.dry_run_nodes))
 
 
 def _load(spec: StudySpec, options: RunOptions, leads: bool) -> _Asked:

@@ -218,7 +218,9 @@ class RunOptions:
     distributed: whether several processes run the study together: `off`,
       `auto` or `address:port,processes,number`; see docs/distributed.md.
     checkpoint_seconds: how often the state of a training run is saved.
-    dry_run: list what would run, and stop.
+    dry_run: say what would run, with its cost and time here, and stop; a few
+      steps are trained to know the time.
+    dry_run_nodes: the same, with a line for every node.
     profile: write where time goes, and a trace of the first seconds.
     deterministic: refuse a GPU's kernels whose results vary from run to run.
     read_threads: that decode images of a streamed data set, in each process;
@@ -235,6 +237,7 @@ class RunOptions:
   distributed: Distributed = Distributed()
   checkpoint_seconds: float = 300.0
   dry_run: bool = False
+  dry_run_nodes: bool = False
   profile: bool = False
   deterministic: bool = False
   read_threads: int = 0
