@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from elth_jax.process.phases import phase
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner.progress import ProgressDisplay
+from elth_jax.runner.trackers import Tracker
 from elth_jax.study.nodes import Run
 from elth_jax.training import checkpoint
 from elth_jax.training.loop import Segment
@@ -21,6 +22,7 @@ class BatchCallback:
     work: what the batch costs in all, in the unit of `display`.
     store: where metrics and checkpoints go.
     display: where progress is shown.
+    tracker: what takes loss and accuracy too.
     checkpoint_seconds: how often states are saved.
     asked_to_stop: if true, states are saved and `StudyStopped` is raised.
 
@@ -35,6 +37,7 @@ class BatchCallback:
     work: float,
     store: Store,
     display: ProgressDisplay,
+    tracker: Tracker,
     checkpoint_seconds: float,
     asked_to_stop: Callable[[], bool],
   ):
@@ -44,6 +47,7 @@ class BatchCallback:
     self.work_per_step = work / max(self.stop - start, 1)
     self.store = store
     self.display = display
+    self.tracker = tracker
     self.checkpoint_seconds = checkpoint_seconds
     self.asked_to_stop = asked_to_stop
     self.diverged: dict[str, int] = {}
@@ -80,7 +84,7 @@ class BatchCallback:
 
   def _log(self, segment: Segment) -> None:
     for i, node in enumerate(self.nodes):
-      loss = float(segment.loss[i])
+      loss, accuracy = float(segment.loss[i]), float(segment.accuracy[i])
       if segment.diverged[i] >= 0:
         self.diverged.setdefault(node.name, int(segment.diverged[i]))
       self.store.log(
@@ -88,8 +92,10 @@ class BatchCallback:
         step=segment.step,
         epoch=segment.epoch,
         loss=loss,
-        train_accuracy=float(segment.accuracy[i]),
+        train_accuracy=accuracy,
         seconds=round(segment.seconds, 4),
         tickets=len(self.nodes),
         time=round(time.time(), 2),
       )
+      values = {'loss': loss, 'train_accuracy': accuracy}
+      self.tracker.log(node.name, segment.step, values)

@@ -20,6 +20,7 @@ from elth_jax.runner.analysis_results import compare_masks, connect
 from elth_jax.runner.callbacks import BatchCallback
 from elth_jax.runner.derive import derived, pruned, sign, trained
 from elth_jax.runner.progress import ProgressDisplay
+from elth_jax.runner.trackers import NoTracker, Tracker
 from elth_jax.runner.trainers import make_trainer, numbered
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import (
@@ -56,6 +57,7 @@ class Runner:
     options: how they are run.
     asked_to_stop: looked at between dispatches.
     hosts: the processes that train; this one leads them.
+    tracker: what else takes loss and accuracy.
   """
 
   def __init__(
@@ -66,8 +68,10 @@ class Runner:
     options: RunOptions,
     asked_to_stop: Callable[[], bool] = lambda: False,
     hosts: Hosts | None = None,
+    tracker: Tracker | None = None,
   ):
     self.hosts = hosts or Hosts()
+    self.tracker = tracker or NoTracker()
     self.nodes = nodes
     self.store = store
     self.data = data
@@ -203,6 +207,7 @@ class Runner:
       sum(map(self._work, batch)),
       self.store,
       display,
+      self.tracker,
       self.options.checkpoint_seconds,
       self.asked_to_stop,
     )
@@ -220,6 +225,11 @@ class Runner:
       self._note_divergence(node, diverged_at)
       if diverged_at is None:
         self.done.add(node.name)
+      self.tracker.finish(
+        node.name,
+        callback.stop,
+        {'test_accuracy': evaluation.accuracy, 'test_loss': evaluation.loss},
+      )
       accuracy = f'accuracy {evaluation.accuracy:.4f}'
       display.finish(node.name, self.failed.get(node.name, accuracy))
 

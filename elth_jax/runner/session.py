@@ -19,7 +19,7 @@ from elth_jax.process.signals import StudyStopped
 from elth_jax.process.text import counted, printable, say
 from elth_jax.reading import as_json
 from elth_jax.report import results, summary, write_report
-from elth_jax.runner import calibration, profile
+from elth_jax.runner import calibration, profile, trackers
 from elth_jax.runner.follower import Follower
 from elth_jax.runner.kernels import record_kernels
 from elth_jax.runner.run import Runner
@@ -142,6 +142,7 @@ def _list(
   """Says what a study would run."""
   with _as_config_errors():
     check_names(spec)
+    trackers.check(options.tracker)
     reuse.folders(options.reuse)
     outlines = data.outline(spec)
     check_score_batches(spec, outlines)
@@ -160,6 +161,7 @@ def _load(spec: StudySpec, options: RunOptions, leads: bool) -> _Asked:
   """
   with _as_config_errors():
     check_names(spec)  # before any data is read
+    trackers.check(options.tracker if leads else '')
     others = reuse.folders(options.reuse) if leads else []
     found = data.load(spec, options)
     check_score_batches(spec, found)
@@ -204,14 +206,26 @@ def _lead(
   profiled = (
     profile.into(store) if asked.options.profile else contextlib.nullcontext()
   )
-  with owned(store.root), profiled:
+  with (
+    owned(store.root),
+    profiled,
+    trackers.start(
+      asked.options.tracker, store.root, as_json(asked.spec)
+    ) as tracker,
+  ):
     with phase('recovery'):
       store.sweep()
       notes = _accept(store, asked.spec, asked.nodes)
       notes += reuse.take(store, asked.nodes, asked.others)
       changes = history.note_start(store, command)
       runner = Runner(
-        asked.nodes, store, asked.data, asked.options, asked_to_stop, hosts
+        asked.nodes,
+        store,
+        asked.data,
+        asked.options,
+        asked_to_stop,
+        hosts,
+        tracker,
       )
       runner.recovery.notes[:0] = notes
     _run(runner, asked.spec, changes, command)

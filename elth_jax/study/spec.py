@@ -221,6 +221,8 @@ class RunOptions:
     dry_run: say what would run, with its cost and time here, and stop; a few
       steps are trained to know the time.
     dry_run_nodes: the same, with a line for every node.
+    tracker: another program that shows how training goes: `tensorboard` or
+      `wandb`, which are extras; empty for none.
     profile: write where time goes, and a trace of the first seconds.
     deterministic: refuse a GPU's kernels whose results vary from run to run.
     read_threads: that decode images of a streamed data set, in each process;
@@ -238,6 +240,7 @@ class RunOptions:
   checkpoint_seconds: float = 300.0
   dry_run: bool = False
   dry_run_nodes: bool = False
+  tracker: str = ''
   profile: bool = False
   deterministic: bool = False
   read_threads: int = 0
