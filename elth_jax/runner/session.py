@@ -272,10 +272,11 @@ def _run(
   lost = results.without_result(nodes, runner.failed)
   say(summary.to_text(rows, printable, results.of_targets(lost, spec)))
   say(f'report: {store.root / "report.html"}')
-  say(
-    'peak memory: '
-    + ', '.join(f'{of} {b / 2**30:.2f} GiB' for of, b in peak_memory().items())
-  )
+  if peak := peak_memory():
+    say(
+      'peak memory: '
+      + ', '.join(f'{of} {b / 2**30:.2f} GiB' for of, b in peak.items())
+    )
   for note in (*changes, *recovery.notes):
     say(f'NOTE {note}')
   for name, why in runner.failed.items():

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from elth_jax.process.text import say
 from elth_jax.runner.trackers.tracker import Tracker, register
 
 PROJECT = 'elth_jax'
@@ -14,8 +13,8 @@ PROJECT = 'elth_jax'
 class WandB(Tracker):
   """Curves of all runs, by name, in `WORKDIR/wandb` and perhaps online.
 
-  Without an account everything stays in the folder, and `wandb sync` uploads
-  it later. It goes online where WANDB_API_KEY is set, or as WANDB_MODE says.
+  Without an account everything stays in the folder; it says how to upload it
+  later. It goes online where WANDB_API_KEY is set, or as WANDB_MODE says.
 
   Args:
     root: the workdir.
@@ -34,8 +33,6 @@ class WandB(Tracker):
       config=dict(config),
       mode=mode or ('online' if has_account else 'offline'),
     )
-    if self._run.offline:
-      say(f'W&B is offline; to upload: wandb sync {self._run.dir}')
     self._known: set[str] = set()
 
   def log(self, run: str, step: int, values: Mapping[str, float]) -> None:
