@@ -227,3 +227,17 @@ def test_a_shell_completes(capsys):
   for shell in completion.SHELLS:
     assert completion.main([shell]) == 0
     assert 'elth-jax' in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='needs POSIX pipes')
+def test_a_reader_that_leaves_early_is_no_traceback():
+  process = subprocess.Popen(
+    [sys.executable, '-m', 'elth_jax', 'configs'],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    env={**os.environ, 'PYTHONPATH': PATH},
+  )
+  assert process.stdout and process.stderr
+  process.stdout.close()
+  assert (process.stderr.read(), process.wait(timeout=60)) == (b'', 1)
+  process.stderr.close()

@@ -105,7 +105,13 @@ def run_command(arguments: Sequence[str]) -> int:
   command = COMMANDS[word]
   if not command.stops_itself:
     StopRequest('stopped')
-  return command.load().main(rest)
+  try:
+    code = command.load().main(rest)
+    sys.stdout.flush()
+    return code
+  except BrokenPipeError:  # as in `elth-jax configs | head`
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _other(word: str) -> int:
