@@ -45,8 +45,8 @@ KINDS = {
   'killed': {
     'sources': ('mlp2',),
     'targets': ('mlp2',),
-    'methods': ('imp', 'dpf'),
-    'sparse': Sparse(dpf_interval=2),
+    'methods': ('imp', 'dpf', 'rigl'),
+    'sparse': Sparse(dpf_interval=2, interval=2),
     'replicates': 3,
     'parallel': 'tickets',
     'checkpoint_seconds': 1e-6,

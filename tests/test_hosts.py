@@ -20,7 +20,7 @@ from elth_jax.process.hosts import Hosts, connect
 from elth_jax.runner import session
 from elth_jax.storage.tensors import decode
 from elth_jax.training.input_pipeline import Part
-from elth_jax.training.trainer import share_by_process
+from elth_jax.training.trainer import per_ticket_by_process
 from tests import crash, hosts_study, prepared
 
 LIMIT = 600  # seconds; a tenth of it, unless the machine has much else to do
@@ -257,7 +257,7 @@ def test_a_ticket_has_a_part_of_one_process_or_all_of_several(
   each, processes, most, share
 ):
   devices = [Device(p) for p in range(processes) for _ in range(each)]
-  assert share_by_process(most, devices) == share
+  assert per_ticket_by_process(most, devices) == share
 
 
 def test_parts_of_a_batch_meet():

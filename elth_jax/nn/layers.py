@@ -211,7 +211,7 @@ class BatchNorm(Layer):
   def __call__(
     self,
     x: jax.Array,
-    weights: jax.Array | None,
+    valid: jax.Array | None,
     train: bool,
     relu: bool = False,
     residual: jax.Array | None = None,
@@ -227,7 +227,7 @@ class BatchNorm(Layer):
       shift = bias - mean_avg.value * factor
       return backend.finish(x, factor, shift, residual, relu)
     z, mean, variance, count = backend.batch_norm(
-      x, scale, bias, weights, residual, relu, self.epsilon
+      x, scale, bias, valid, residual, relu, self.epsilon
     )
     if not self.is_initializing():
       unbiased = variance * count / jnp.maximum(count - 1, 1)
@@ -240,7 +240,7 @@ class Stage(nn.Module):
   """`depth` units in a row, called block0, block1, ...
 
   Attributes:
-    block: (number, name) -> the module of one unit, taking (x, weights,
+    block: (number, name) -> the module of one unit, taking (x, valid,
       train).
     depth: how many there are.
   """
@@ -249,9 +249,9 @@ class Stage(nn.Module):
   depth: int
 
   @nn.compact
-  def __call__(self, x, weights=None, train=False):
+  def __call__(self, x, valid=None, train=False):
     for number in range(self.depth):
-      x = self.block(number, f'block{number}')(x, weights, train)
+      x = self.block(number, f'block{number}')(x, valid, train)
     return x
 
 
@@ -262,6 +262,6 @@ class LinearBlock(nn.Module):
   kit: LayerFactory
 
   @nn.compact
-  def __call__(self, x, weights=None, train=False):
-    del weights, train
+  def __call__(self, x, valid=None, train=False):
+    del valid, train
     return nn.relu(self.kit.dense(self.features, name='fc')(x))

@@ -1,5 +1,6 @@
 """What was reproduced, claim by claim: a page from finished workdirs."""
 
+import collections
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -167,21 +168,25 @@ def _doubled(rows: Sequence[Row], studies: Sequence[Evidence]) -> list[Row]:
 def _claims(
   judged: Sequence[Judged], found: Sequence[Cell], fraction: float
 ) -> Iterator[str]:
-  if not judged:
-    return
-  yield '| claim | pairs | difference | worst pair | sparsity | verdict |'
-  yield '| --- | ---: | ---: | ---: | --- | --- |'
-  for claim, one in judged:
-    if one is None:
-      why = _why_not(claim, found, fraction)
-      yield f'| `{claim}` | 0 | | | | not tested: {why} |'
-    else:
-      yield (
-        f'| `{claim}` | {len(one.pairs)} | {one.difference:+.2f}'
-        f'{spread(one.margin)} | {_worst(one)} | {one.sparsity} | '
-        f'{_verdict(one)} |'
-      )
-  yield ''
+  tested = [(claim, one) for claim, one in judged if one]
+  if tested:
+    yield '| claim | pairs | difference | worst pair | sparsity | verdict |'
+    yield '| --- | ---: | ---: | ---: | --- | --- |'
+  for claim, one in tested:
+    yield (
+      f'| `{claim}` | {len(one.pairs)} | {one.difference:+.2f}'
+      f'{spread(one.margin)} | {_worst(one)} | {one.sparsity} | '
+      f'{_verdict(one)} |'
+    )
+  if tested:
+    yield ''
+  reasons = collections.Counter(
+    _why_not(claim, found, fraction) for claim, one in judged if one is None
+  )
+  if reasons:
+    yield f'{counted(reasons.total(), "claim")} not tested:\n'
+    yield from (f'- {number}: {why}' for why, number in reasons.items())
+    yield ''
 
 
 def _worst(judged: Judgement) -> str:
@@ -231,12 +236,11 @@ def _tables(found: Sequence[Cell]) -> Iterator[str]:
 
 
 def _published(study: Evidence, found: Sequence[Cell]) -> Iterator[str]:
-  paper = study.spec.paper
-  if not paper.published:
-    return
-  yield '| | level or sparsity | published | ours at this scale |'
-  yield '| --- | ---: | ---: | ---: |'
-  pairs = beside(paper.published, found, study.spec.prune_fraction)
+  numbers, fraction = study.spec.paper.published, study.spec.prune_fraction
+  pairs = [(n, cell) for n, cell in beside(numbers, found, fraction) if cell]
+  if pairs:
+    yield '| | level or sparsity | published | ours at this scale |'
+    yield '| --- | ---: | ---: | ---: |'
   for number, cell in pairs:
     origin = number.side.source and f' from {pretty(number.side.source)}'
     yield (
@@ -245,7 +249,13 @@ def _published(study: Evidence, found: Sequence[Cell]) -> Iterator[str]:
       f'{number.where or f"{number.accuracy:.2f}"} | '
       f'{summary.text_with_sparsity(cell)} |'
     )
-  yield ''
+  if pairs:
+    yield ''
+  if lacking := len(numbers) - len(pairs):
+    yield (
+      f'{counted(lacking, "published number")} of networks or sparsities that '
+      'are not trained at this scale.\n'
+    )
 
 
 def _barrier_table(drops: Sequence[Cell]) -> Iterator[str]:

@@ -168,12 +168,12 @@ class Runner:
     """
     groups: dict[tuple, list[Run]] = {}
     for node in ready:
-      step, share = self._resumed_step(node), self._share(node)
+      step, per_ticket = self._resumed_step(node), self._per_ticket(node)
       dense = self._has_more_dense_leaves(node)
-      alike = (*_compiled(node), node.stop, step, share, dense)
+      alike = (*_compiled(node), node.stop, step, per_ticket, dense)
       groups.setdefault(alike, []).append(node)
     lanes = {
-      key: max(self._lanes(group[0]) // self._share(group[0]), 1)
+      key: max(self._lanes(group[0]) // self._per_ticket(group[0]), 1)
       for key, group in groups.items()
     }
     full = [key for key, group in groups.items() if len(group) >= lanes[key]]
@@ -185,7 +185,7 @@ class Runner:
     ticket = self.nodes.get(node.parents.get('ticket', ''))
     return isinstance(ticket, Derive) and ticket.transfer.adds_dense_leaves
 
-  def _share(self, node: Run) -> int:
+  def _per_ticket(self, node: Run) -> int:
     """How many devices share a run.
 
     As many as suit it beside its replicates, which are ready together: what it
@@ -195,7 +195,7 @@ class Runner:
     lanes, replicates = self._lanes(node), self.replicates
     place = node.subject.replicate
     together = min(lanes, replicates - place // lanes * lanes)
-    return self._trainer(node).share(together)
+    return self._trainer(node).devices_per_ticket(together)
 
   def _train(self, batch: list[Run], display: ProgressDisplay) -> None:
     self._leave_if_asked()
@@ -212,9 +212,9 @@ class Runner:
       self.asked_to_stop,
     )
     seeds = [node.seed for node in batch]
-    share = self._share(batch[0])
+    per_ticket = self._per_ticket(batch[0])
     states, evaluations = fit(
-      trainer, starts, seeds, callback.stop, callback, share
+      trainer, starts, seeds, callback.stop, callback, per_ticket
     )
     for node, state, evaluation in zip(batch, states, evaluations, strict=True):
       diverged_at = callback.diverged.get(node.name)

@@ -34,15 +34,13 @@ class NativeBackend(ConvBackend):
     divisors = [n for n in range(1, batch + 1) if batch % n == 0]
     return min(divisors, key=lambda size: (vectors(size), size))
 
-  def batch_norm(self, x, scale, bias, weights, residual, relu, epsilon):
+  def batch_norm(self, x, scale, bias, valid, residual, relu, epsilon):
     if x.dtype != jnp.float32:
-      return super().batch_norm(
-        x, scale, bias, weights, residual, relu, epsilon
-      )
+      return super().batch_norm(x, scale, bias, valid, residual, relu, epsilon)
     shape = x.shape[0], x.shape[-1]
     counted = jnp.ones(shape, x.dtype)
-    if weights is not None:
-      counted = weights.reshape(shape).astype(x.dtype)
+    if valid is not None:
+      counted = valid.reshape(shape).astype(x.dtype)
     z, *statistics = calls.batch_norm(
       self.library,
       x,
