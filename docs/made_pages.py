@@ -11,6 +11,10 @@ import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
+
+from mkdocs.plugins import event_priority
+from mkdocs.structure.files import File
 
 from elth_jax._version import REPOSITORY
 from elth_jax.cli import commands
@@ -109,15 +113,15 @@ def _without(nav, missing):
   return nav
 
 
+@event_priority(100)  # before the plugin that turns notebooks into pages
 def on_files(files, config):
   """Adds the pages that are made here."""
-  from mkdocs.structure.files import File
-
   for name, text in _pages():
     files.append(File.generated(config, name, content=text))
   for path in sorted((ROOT / 'notebooks').glob('*.ipynb')):
     place = f'notebooks/{path.name}'
-    files.append(File.generated(config, place, abs_src_path=str(path)))
+    whole = File(place, str(ROOT), config.site_dir, config.use_directory_urls)
+    files.append(whole)
   return files
 
 
@@ -175,6 +179,7 @@ def public_names(module: str) -> list[str]:
       for name, value in vars(found).items()
       if not name.startswith('_')
       and getattr(value, '__module__', None) == module
+      and not isinstance(value, TypeVar)
     ]
   homes = []
   for name in names:

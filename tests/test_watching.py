@@ -62,7 +62,7 @@ def half(finished, tmp_path):
   name = 'mlp3-r0-imp-level02'
   shutil.rmtree(root / 'runs' / name)
   (root / 'manifest.json').unlink(missing_ok=True)
-  path = root / watching.METRICS
+  path = root / watching.METRICS[0]
   lines = [json.loads(line) for line in path.read_text().splitlines()]
   now = time.time()
   kept = [line for line in lines if line['node'] != name]
@@ -85,7 +85,7 @@ def test_a_study_that_goes_on(half, capsys):
   assert (one.name, one.step, one.accuracy) == (name, 3, 0.5)
   assert one.stop is not None and one.stop > 3
   assert status.seconds_left is not None and status.seconds_left >= 0
-  with (root / watching.METRICS).open('a') as file:
+  with (root / watching.METRICS[0]).open('a') as file:
     line = {'node': name, 'step': 4, 'time': time.time(), 'seconds': 0.1}
     file.write(json.dumps({**line, 'loss': 1.0, 'train_accuracy': 0.75}))
     file.flush()
@@ -106,8 +106,30 @@ def test_a_study_that_was_killed_or_rests(half, capsys, monkeypatch):
   assert watch.main([str(root)]) == 0
   assert 'or was killed: nothing new for 0:00:0' in capsys.readouterr().out
   (root / lock.OWNER).unlink()
+  monkeypatch.setattr(watch, 'OLD', 600.0)
+  assert watch.main([str(root)]) == 0
+  assert 'somebody works on it' in capsys.readouterr().out
+  monkeypatch.setattr(watch, 'OLD', -1.0)
   assert watch.main([str(root)]) == 0
   assert 'nobody works on it now' in capsys.readouterr().out
+
+
+def test_several_processes_write_files_of_their_own(half):
+  root, name = half
+  watcher = Watcher(root)
+  left = watcher.status().seconds_left
+  (root / 'metrics').mkdir()
+  line = {'node': name, 'step': 5, 'time': time.time() + 1, 'seconds': 0.1}
+  text = json.dumps({**line, 'loss': 1.0, 'train_accuracy': 0.25}) + '\n'
+  (root / 'metrics' / f'{name}.1.jsonl').write_text(text)
+  status = watcher.status()
+  assert status.training[0].accuracy == 0.25
+  assert left is not None and status.seconds_left is not None
+  work = watcher._work
+  with (root / watching.METRICS[0]).open('a') as file:  # it is moved there
+    file.write(text)
+  watcher.status()
+  assert watcher._work == work
 
 
 def test_totals_are_unknown_where_names_are_registered_elsewhere(half, capsys):

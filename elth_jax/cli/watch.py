@@ -108,11 +108,12 @@ def _state(status: Any) -> str:
   """Who works, and how long it takes still."""
   if status.closed:
     return '; the study is done'
-  if not status.owner:
-    return '; nobody works on it now'
-  words = f'; {status.owner} works on it'
   ages = [one.age for one in status.training]
-  if ages and min(ages) > OLD:
+  is_old = bool(ages) and min(ages) > OLD
+  if not status.owner and (is_old or not ages):
+    return '; nobody works on it now'
+  words = f'; {status.owner or "somebody"} works on it'
+  if is_old:
     quiet = datetime.timedelta(seconds=round(min(ages)))
     return f'{words}, or was killed: nothing new for {quiet}'
   if status.seconds_left is not None and ages:

@@ -30,12 +30,12 @@ def owned(root: Path) -> Iterator[None]:
     lock.acquire()
   except filelock.Timeout:
     raise BusyError(
-      f'{root} is in use by {owner(root) or "another process"}; wait for it, '
-      'stop it, or give another --workdir'
+      f'{root} is in use by {_owner(root)}; wait for it, stop it, or give '
+      'another --workdir'
     ) from None
   try:
-    found = {'pid': os.getpid(), 'host': platform.node()}
-    write_atomically(root / OWNER, json.dumps(found) + '\n')
+    owner = {'pid': os.getpid(), 'host': platform.node()}
+    write_atomically(root / OWNER, json.dumps(owner) + '\n')
     yield
   finally:
     (root / OWNER).unlink(missing_ok=True)
@@ -53,13 +53,9 @@ def is_busy(root: Path) -> bool:
     return True
 
 
-def owner(root: Path) -> str:
-  """The process and host that work in a workdir; empty if nobody says so.
-
-  One that was killed may still be named.
-  """
+def _owner(root: Path) -> str:
   try:
-    found = json.loads((root / OWNER).read_bytes())
-    return f'process {found["pid"]} on {found["host"]}'
+    owner = json.loads((root / OWNER).read_bytes())
+    return f'process {owner["pid"]} on {owner["host"]}'
   except (OSError, ValueError, LookupError, TypeError):
-    return ''
+    return 'another process'

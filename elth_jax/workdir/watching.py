@@ -4,6 +4,7 @@ So it can be asked from any process or machine that sees the folder.
 """
 
 import calendar
+import contextlib
 import dataclasses
 import json
 import math
@@ -18,10 +19,13 @@ from elth_jax.study.graph import build
 from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node, Run
 from elth_jax.study.spec import StudySpec
-from elth_jax.workdir import history, lock, outputs
+from elth_jax.workdir import history, outputs
+from elth_jax.workdir.lock import OWNER
 from elth_jax.workdir.store import Store
 
-METRICS = 'metrics.jsonl'
+NEEDED = {'node', 'step', 'time', 'loss', 'train_accuracy'}  # in a line
+# the second where several processes work, each with files of its own
+METRICS = ('metrics.jsonl', 'metrics/*.jsonl')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +97,8 @@ class Watcher:
     except (ValueError, TypeError, OSError, devices.DeviceError) as error:
       self.note = f'how much is left is unknown here: {error}'
     self.runs = [node for node in self.nodes.values() if isinstance(node, Run)]
-    self._read, self._lines = 0, {}
+    self._read: dict[Path, int] = {}
+    self._lines: dict[str, dict[str, Any]] = {}
     self._work, self._began = 0.0, math.inf
 
   def status(self) -> Status:
@@ -114,7 +119,7 @@ class Watcher:
       failed=seal.failed,
       training=_latest(training),
       seconds_left=self._seconds_left(done),
-      owner=lock.owner(self.root),
+      owner=_owner(self.root),
       note=self.note,
     )
 
@@ -125,32 +130,39 @@ class Watcher:
 
   def _read_metrics(self) -> None:
     """Reads the lines that were added since the last time."""
-    path = self.root / METRICS
-    size = path.stat().st_size if path.is_file() else 0
-    if size < self._read:  # a new start has dropped lines
-      self._read, self._lines, self._work = 0, {}, 0.0
-    if size == self._read:
-      return
     start = self._start()
+    for pattern in METRICS:
+      for path in sorted(self.root.glob(pattern)):
+        with contextlib.suppress(FileNotFoundError):  # it was moved meanwhile
+          self._read_file(path, start)
+
+  def _read_file(self, path: Path, start: float) -> None:
+    begin = self._read.get(path, 0)
+    size = path.stat().st_size
+    if size < begin:  # a new start has dropped lines
+      begin = 0
     with path.open('rb') as file:
-      file.seek(self._read)
+      file.seek(begin)
       for line in file:
         if not line.endswith(b'\n'):  # it is being written
           break
-        self._read += len(line)
+        begin += len(line)
         self._note(_parsed(line), start)
+    self._read[path] = begin
 
   def _note(self, line: dict[str, Any], start: float) -> None:
     """Takes a line in, and counts the work that it tells of."""
-    if not line:
-      return
-    name, before = line['node'], self._lines.get(line['node'])
+    before = self._lines.get(line.get('node', ''))
+    if not line or (before and before['time'] >= line['time']):
+      return  # damaged, or seen in another place
+    name = line['node']
     self._lines[name] = line
     node = self.nodes.get(name)
     if line['time'] >= start and isinstance(node, Run):
       self._began = min(self._began, line['time'] - line.get('seconds', 0.0))
       first = before['step'] if before else node.start
-      self._work += (line['step'] - first) * _work_per_step(node)
+      steps = max(line['step'] - first, 0)
+      self._work += steps * _work_per_step(node)
 
   def _start(self) -> float:
     """When the study was last started, in seconds since 1970."""
@@ -210,7 +222,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
   """A line of metrics.jsonl; empty if it is damaged."""
   try:
     found = json.loads(line)
-    return found if {'node', 'step', 'time'} <= found.keys() else {}
+    return found if found.keys() >= NEEDED else {}
   except (ValueError, AttributeError):
     return {}
 
@@ -218,3 +230,11 @@ def _parsed(line: bytes) -> dict[str, Any]:
 def _seconds_of(text: str) -> float:
   """Seconds since 1970 of a time such as 2026-01-31T12:00:00Z."""
   return calendar.timegm(time.strptime(text, '%Y-%m-%dT%H:%M:%SZ'))
+
+
+def _owner(root: Path) -> str:
+  try:
+    found = json.loads((root / OWNER).read_bytes())
+    return f'process {found["pid"]} on {found["host"]}'
+  except (OSError, ValueError, LookupError, TypeError):
+    return ''
