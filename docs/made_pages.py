@@ -97,9 +97,10 @@ LINK = re.compile(r'\[([^\]]+)\]\((?!https?:|mailto:|#)([^)\s]+)\)')
 
 
 def on_config(config):
-  """Leaves out pages that are still to come."""
+  """Leaves out pages that are still to come; links the repository."""
   missing = {name for name in OPTIONAL if not (ROOT / 'docs' / name).is_file()}
   config.nav = _without(config.nav, missing)
+  config.repo_url = REPOSITORY or None
   return config
 
 

@@ -34,10 +34,9 @@ def planned():
   return build(spec, data), data, options
 
 
-def test_a_study_of_twice_the_steps_takes_about_twice_as_long(
-  planned, monkeypatch
-):
-  nodes, data, options = planned
+@pytest.fixture
+def trials(monkeypatch):
+  """(image shape, batch size, stop) of each fit, a segment half a second."""
   seen = []
   fit = calibration.fit
 
@@ -50,26 +49,39 @@ def test_a_study_of_twice_the_steps_takes_about_twice_as_long(
     return fit(trainer, states, seeds, stop, tell, share)
 
   monkeypatch.setattr(calibration, 'fit', timed)
+  return seen
+
+
+def test_the_time_is_that_of_the_studys_own_steps(planned, trials, monkeypatch):
+  nodes, data, options = planned
   monkeypatch.setattr(calibration, '_flops_per_second', lambda: 1e12)
   pace = calibration.measure(nodes, data, options)
   assert pace is not None
-  assert {stop for _, _, stop in seen} == {1, calibration.STEPS}
-  assert {shape for shape, _, _ in seen} == {(32, 32, 3)}
-  assert {size for _, size, _ in seen} == {64}
+  assert {stop for _, _, stop in trials} == {1, calibration.STEPS}
+  assert {shape for shape, _, _ in trials} == {(32, 32, 3)}
+  assert {size for _, size, _ in trials} == {64}
   # 3 segments of half a second for 12 steps, and so for each of the study's
   steps = sum(getattr(node, 'steps', 0) for node in nodes.values())
   assert pace.seconds == pytest.approx(steps / 8, rel=0.2)
   assert pace.how == 'by 12 steps of mlp3, just now'
 
 
-def test_a_batch_too_large_to_wait_for_is_cut(planned, monkeypatch):
-  nodes, _data, _options = planned
+@pytest.mark.parametrize(('images_a_second', 'size'), [(20, 10), (0, 1)])
+def test_a_batch_too_large_to_wait_for_is_cut(
+  planned, trials, monkeypatch, images_a_second, size
+):
+  nodes, data, options = planned
   node = next(node for node in nodes.values() if hasattr(node, 'recipe'))
   one = 6.0 * sum(node.architecture.multiply_adds().values())
-  monkeypatch.setattr(calibration, '_flops_per_second', lambda: 20 * one)
-  assert calibration._batch_size(node) == 10
-  monkeypatch.setattr(calibration, '_flops_per_second', lambda: 0.0)
-  assert calibration._batch_size(node) == 1
+  rate = images_a_second * one
+  monkeypatch.setattr(calibration, '_flops_per_second', lambda: rate)
+  assert calibration.measure(nodes, data, options) is not None
+  assert {found for _, found, _ in trials} == {size}
+
+
+def test_a_study_that_trains_nothing_takes_no_time(planned):
+  _, data, options = planned
+  assert calibration.measure({}, data, options) is None
 
 
 @pytest.mark.parametrize('option', ['dry_run', 'dry_run_nodes'])

@@ -125,7 +125,9 @@ def test_every_command_has_help(word, capsys, monkeypatch):
 
 def test_the_command_that_goes_on_with_a_study():
   def typed(program):
-    return command_line._command([program, '--config=digits', '--workdir=a b'])
+    return command_line.typed_command(
+      [program, '--config=digits', '--workdir=a b']
+    )
 
   end = "--config=digits '--workdir=a b'"
   assert typed('/usr/bin/elth-jax') == f'elth-jax run {end}'

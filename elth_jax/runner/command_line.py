@@ -23,7 +23,7 @@ from elth_jax.study.shipped import find_shipped
 
 def run(stop: StopRequest) -> None:
   """Runs the study that `sys.argv` describes, and exits."""
-  command = _command(sys.argv)
+  command = typed_command(sys.argv)
   try:
     sys.argv[1:] = with_one_config(sys.argv[1:])
     _prepare_devices()
@@ -36,7 +36,7 @@ def run(stop: StopRequest) -> None:
   )
 
 
-def _command(argv: Sequence[str]) -> str:
+def typed_command(argv: Sequence[str]) -> str:
   """What a person would type to start this again."""
   program = {
     'elth-jax': ['elth-jax', 'run'],

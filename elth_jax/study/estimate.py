@@ -4,12 +4,13 @@ import collections
 import dataclasses
 from collections.abc import Iterator, Mapping
 
+from elth_jax.families import Architecture
 from elth_jax.methods import METHODS
 from elth_jax.methods.lottery import kept_by_level
 from elth_jax.process.text import counted
 from elth_jax.study.nodes import Derive, Node, Run
 from elth_jax.study.spec import StudySpec
-from elth_jax.transfers import Transfer
+from elth_jax.transfers import Transfer, in_words
 
 MORE = '--config.dry_run_nodes=True lists every node and explains transfers'
 
@@ -81,7 +82,7 @@ def _networks(nodes: Mapping[str, Node]) -> Iterator[str]:
 
 def _transfers(
   nodes: Mapping[str, Node],
-) -> Iterator[tuple[str, Transfer, object]]:
+) -> Iterator[tuple[str, Transfer, Architecture]]:
   """Every transfer once: in words, itself, and its source network."""
   found = {
     (nodes[node.parents['source']].architecture, node.transfer): node.subject
@@ -89,7 +90,8 @@ def _transfers(
     if isinstance(node, Derive) and node.method == 'ett'
   }
   for (source, transfer), about in found.items():
-    yield f'{about.source} -> {about.target}: {about.order}', transfer, source
+    origin = f'{about.source}{in_words(about.columns())}'
+    yield f'{origin} -> {about.target}: {about.order}', transfer, source
 
 
 def _every(nodes: Mapping[str, Node], spec: StudySpec) -> Iterator[str]:
