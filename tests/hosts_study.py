@@ -52,6 +52,15 @@ KINDS = {
     'checkpoint_seconds': 1e-6,
     'recipe': dataclasses.replace(RECIPE, epochs=12),
   },
+  # the same for longer
+  'shared': {
+    'sources': ('resnet8',),
+    'targets': ('resnet8',),
+    'methods': ('imp', 'random'),
+    'replicates': 2,
+    'parallel': 'batch',
+    'recipe': dataclasses.replace(RECIPE, epochs=6),
+  },
   # a process's devices share a ticket
   'both': {
     'sources': ('resnet8',),
