@@ -12,12 +12,19 @@ from collections.abc import Sequence
 from elth_jax.process.signals import StopRequest
 
 
-def main(arguments: list[str] | None = None) -> int:
-  parser = argparse.ArgumentParser(
-    prog='python -m elth_jax.doctor', description=__doc__.splitlines()[0]
+def parser() -> argparse.ArgumentParser:
+  """What the command takes."""
+  made = argparse.ArgumentParser(
+    prog='elth-jax doctor',
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
   )
-  parser.add_argument('workdir')
-  workdir = parser.parse_args(arguments).workdir
+  made.add_argument('workdir', help='folder of a study')
+  return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+  workdir = parser().parse_args(arguments).workdir
   from elth_jax.process.quiet import absl_logging_at
   from elth_jax.process.text import counted, say
   from elth_jax.storage.files import local_path

@@ -18,21 +18,26 @@ from elth_jax.process.text import say
 EVERY = 30  # seconds between two signs of life
 
 
-def main(arguments: list[str] | None = None) -> int:
-  parser = argparse.ArgumentParser(
-    prog='python -m elth_jax.prepare',
+def parser() -> argparse.ArgumentParser:
+  """What the command takes."""
+  made = argparse.ArgumentParser(
+    prog='elth-jax prepare',
     description=__doc__,
     allow_abbrev=False,
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
-  parser.add_argument('name', help='of the data set, as in a config')
-  parser.add_argument(
+  made.add_argument('name', help='of the data set, as in a config')
+  made.add_argument(
     '--from',
     dest='source',
     metavar='FOLDER',
     help='where the published files lie; without it they are downloaded',
   )
-  given = parser.parse_args(arguments)
+  return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+  given = parser().parse_args(arguments)
   about = (given.name, time.time())
   threading.Thread(target=_show_life, args=about, daemon=True).start()
   try:

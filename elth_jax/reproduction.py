@@ -18,14 +18,23 @@ import sys
 from elth_jax.process.signals import StopRequest
 
 
-def main(arguments: list[str] | None = None) -> int:
-  parser = argparse.ArgumentParser(
-    prog='python -m elth_jax.reproduction', description=__doc__.splitlines()[0]
+def parser() -> argparse.ArgumentParser:
+  """What the command takes."""
+  made = argparse.ArgumentParser(
+    prog='elth-jax reproduce',
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
   )
-  parser.add_argument('workdirs', nargs='+')
-  parser.add_argument('--into', default='docs')
-  parser.add_argument('--claims', help='the list of all claims of the papers')
-  options = parser.parse_args(arguments)
+  made.add_argument('workdirs', nargs='+', help='folders of finished studies')
+  made.add_argument(
+    '--into', default='docs', help='folder of the page; by default docs'
+  )
+  made.add_argument('--claims', help='the list of all claims of the papers')
+  return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+  options = parser().parse_args(arguments)
   from elth_jax.process.devices import DeviceError
   from elth_jax.process.quiet import absl_logging_at
   from elth_jax.process.text import say

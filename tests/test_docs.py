@@ -1,11 +1,13 @@
 """The examples of the README and of docs/ run as they stand."""
 
+import ast
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from elth_jax.datasets import DATASETS
 from elth_jax.elastic.rules import RULES
 from elth_jax.families import FAMILIES, architecture
 from elth_jax.masks import counts
@@ -102,8 +104,47 @@ def test_a_method_of_your_own(tickets, dataset):
     METHODS.pop('scattered', None)
 
 
+GUIDES = sorted(ROOT.glob('docs/guides/*.md'))
+
+
 @pytest.mark.parametrize(
-  'path', ['README.md', *ROOT.glob('docs/*.md')], ids=str
+  'path',
+  [ROOT / 'docs/index.md', *GUIDES],
+  ids=lambda path: path.stem,
+)
+def test_guides(path, tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  names = {}
+  try:
+    for example in examples(path):
+      exec(example, names)
+  finally:
+    FAMILIES.pop('plain_cnn', None)
+    DATASETS.pop('noise', None)
+
+
+def texts_of_the_code() -> str:
+  """All text that is written in the package, f-strings without their values."""
+  found = []
+  for path in (ROOT / 'elth_jax').rglob('*.py'):
+    for node in ast.walk(ast.parse(path.read_text('utf-8'))):
+      if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        found.append(node.value)
+  return '\n'.join(found)
+
+
+def test_questions_quote_errors_that_there_are():
+  page = (ROOT / 'docs/faq.md').read_text('utf-8')
+  quoted = re.findall(r'^### `(.+)`$', page, re.M)
+  texts = texts_of_the_code()
+  assert len(quoted) > 10
+  for error in quoted:
+    for part in error.split('…'):
+      assert part.strip(' ,:;?') in texts, error
+
+
+@pytest.mark.parametrize(
+  'path', ['README.md', *ROOT.glob('docs/*.md'), *GUIDES], ids=str
 )
 def test_every_file_that_is_named_exists(path):
   text = (ROOT / path).read_text()

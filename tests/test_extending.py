@@ -92,7 +92,7 @@ def test_reports_and_dry_runs_name_and_explain_them(experiment, finished):
   assert (finished / 'figures' / drawn).is_file()
   spec, _ = read_config(experiment)
   nodes = build(spec, {'stripes': DATASETS['stripes'].load()})
-  told = describe(nodes, spec)
+  told = describe(nodes, spec, every=True)
   assert 'residual_mlp2 -> residual_mlp4: 0:0;1:1,2;' not in told
   assert 'residual_mlp2 -> residual_mlp4: 0:0,3;1:1,2' in told  # 0 1 1 0
   assert 'signs of residual_mlp4: one size for each leaf' in told

@@ -1,4 +1,5 @@
 import io
+import re
 import sys
 import types
 
@@ -7,6 +8,7 @@ from rich.console import Console
 
 from elth_jax.runner import progress
 from elth_jax.runner.progress import ProgressDisplay
+from elth_jax.runner.time_left import TimeLeft
 
 
 def show(monkeypatch, terminal):
@@ -19,7 +21,7 @@ def show(monkeypatch, terminal):
   monkeypatch.setattr(progress, 'QUIET_SECONDS', 0.0)
   with ProgressDisplay(runs=4, finished=1, work=100.0) as display:
     display.advance('a-run', 1.0)
-    display.advance('a-run, step 5/10', 49.0)
+    display.advance('a-run', 49.0, 'step 5/10')
     display.finish('a-run', 'accuracy 0.9')
   return screen.getvalue()
 
@@ -38,6 +40,65 @@ def test_a_live_line_on_a_terminal(monkeypatch):
 
 def test_the_study_reports_to_stderr():
   assert ProgressDisplay(1, 0, 1.0).console.file is sys.stderr
+
+
+LONG = 'resnet32-r0-ett-append-from-resnet20-level06 and 3 like it'
+DETAILS = 'step 1234/5678', 'training accuracy 0.912'
+
+
+@pytest.mark.parametrize('width', range(10, 140))
+def test_a_line_fits_and_keeps_the_accuracy(width):
+  head = '12/120 runs, 0:12:34 left: '
+  text, bar = progress.fitted(head, LONG, DETAILS, width)
+  assert len(text) + (progress.BAR + 1) * bar <= width
+  if width >= len(DETAILS[1]):
+    assert text.endswith('0.912')
+  if width >= 80:
+    assert text.startswith(head) and ' like it, ' in text
+  assert (DETAILS[0] in text) == (width >= 84)
+  assert bar == (width >= 101)
+
+
+def test_what_a_terminal_shows_fits_it(monkeypatch):
+  screen = io.StringIO()
+  monkeypatch.setattr(
+    progress,
+    'Console',
+    lambda file: Console(file=screen, force_terminal=True, width=60),
+  )
+  with ProgressDisplay(runs=40, finished=1, work=100.0) as display:
+    display.advance(LONG, 50.0, *DETAILS)
+    display.live.refresh()
+  text = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '\n', screen.getvalue())
+  lines = [line.strip() for line in re.split(r'[\r\n]', text)]
+  (line,) = {line for line in lines if '0.912' in line}
+  assert len(line) <= 60 - progress.MARGIN
+
+
+def time_left(work):
+  now = [0.0]
+  left = TimeLeft(work, clock=lambda: now[0])
+
+  def at(seconds, more):
+    now[0] = seconds
+    if more is not None:
+      left.add(more)
+    return left.seconds()
+
+  return at
+
+
+def test_time_left_counts_down_and_rises_only_with_reason():
+  at = time_left(100.0)
+  assert at(1, None) is None and at(2, 1.9) is None
+  assert at(10, 8.1) == 90
+  assert at(12, None) == 88  # nothing new: it counts down
+  assert at(21, 10) == pytest.approx(79)  # a little slower: still does
+  assert at(60, 20) == pytest.approx(90)  # much slower: that is told
+  assert at(70, 30) == pytest.approx(30)  # faster: at once
+  assert at(110, None) == pytest.approx(110 * 3 / 7)  # it took too long
+  assert at(120, 30) == 0
+  assert time_left(0.0)(5, 0) == 0
 
 
 def test_runs_without_steps_are_no_work(monkeypatch):

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from elth_jax.study.estimate import describe, duration
+from elth_jax.study.estimate import Pace, describe, duration
 from elth_jax.study.graph import build
 from elth_jax.study.nodes import Derive, Run, Train
 from elth_jax.study.spec import Analyses, StudySpec
@@ -149,24 +149,43 @@ def test_rules_by_direction(dataset):
 
 def test_a_dry_run_lists_nodes_sparsity_and_cost(dataset):
   nodes = planned(SPEC, dataset)
-  text = describe(nodes, SPEC)
+  text = describe(nodes, SPEC, every=True)
   lines = text.splitlines()
   listed = [line for line in lines if line.split()[:1] and '-r' in line]
   assert {line.split()[0] for line in listed} == nodes.keys()
   explained = [line for line in lines if '->' in line and ': 0:0' in line]
-  assert len(explained) == len(
-    {
-      (node.subject.source, node.subject.target, node.subject.order)
-      for node in nodes.values()
-      if node.subject.method == 'ett'
-    }
-  )
+  transfers = {
+    (node.subject.source, node.subject.target, node.subject.order)
+    for node in nodes.values()
+    if node.subject.method == 'ett'
+  }
+  assert len(explained) == len(transfers)
   level2 = next(x for x in lines if x.startswith('resnet8-r0-imp-level02 '))
   assert '36.0' in level2
-  runs = sum(isinstance(node, Run) for node in nodes.values())
-  assert f'{len(nodes)} nodes, {runs} of them training runs' in lines[-1]
-  spans = [duration(seconds) for seconds in (5, 300, 7200, 864_000)]
-  assert spans == ['5 seconds', '5 minutes', '2 hours', '10 days']
+  spans = [duration(seconds) for seconds in (0, 1, 5, 300, 7200, 864_000)]
+  assert spans[:2] == ['1 second', '1 second']
+  assert spans[2:] == ['5 seconds', '5 minutes', '2 hours', '10 days']
+
+
+def test_a_dry_run_says_totals_first_and_no_node(dataset):
+  nodes = planned(SPEC, dataset)
+  pace = Pace(300.0, 'by 12 steps of resnet8')
+  lines = describe(nodes, SPEC, pace).splitlines()
+  runs = [node for node in nodes.values() if isinstance(node, Run)]
+  assert lines[0].startswith(
+    f'{len(nodes)} nodes, {len(runs)} of them training runs, '
+  )
+  assert lines[1] == (
+    'about 5 minutes on this machine (by 12 steps of resnet8)'
+  )
+  of = dataset.name
+  small = [node for node in runs if node.architecture.name == 'resnet8']
+  (line,) = [line for line in lines if line.startswith(f'resnet8 on {of} ')]
+  assert f' {len(small)} runs ' in line
+  assert f' {sum(node.steps for node in small)} steps ' in line
+  assert not any('-r0-' in line for line in lines) and len(lines) < 16
+  assert 'resnet14 -> resnet20: append' in lines
+  assert 'dry_run_nodes' in lines[-1]
 
 
 def test_sources_of_another_data_set_are_found_there(dataset):

@@ -58,8 +58,10 @@ def _end_cleanly_when_aborted() -> None:
 
   JAX aborts a process when another one is lost, whatever it is doing; its hook
   for that cannot be set from Python. All files are written whole or not at
-  all, so that the process may end anywhere.
+  all, so that the process may end anywhere. On Windows it stays aborted.
   """
+  if os.name == 'nt':  # no C library by that name
+    return
 
   @ctypes.CFUNCTYPE(None, ctypes.c_int)
   def end(number: int) -> None:

@@ -8,7 +8,6 @@ page fault for every 4 KB of them: a tenth of the time of short dispatches.
 import ctypes
 import os
 import platform
-import resource
 
 # numbers of glibc's malloc.h
 M_TRIM_THRESHOLD = -1
@@ -45,6 +44,8 @@ def _reserve(libc: ctypes.CDLL, size: int) -> None:
   Nothing is used here. Where the system has no huge pages this changes nothing.
   Where addresses are limited they are left to others.
   """
+  import resource  # where glibc is, this is too
+
   limits = resource.RLIMIT_AS, resource.RLIMIT_DATA
   if any(
     resource.getrlimit(one)[0] != resource.RLIM_INFINITY for one in limits

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import os
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -111,9 +110,16 @@ def usable_cores() -> int:
 
 
 def peak_memory() -> dict[str, int]:
-  """The most memory used so far, in bytes: `host`, and of each accelerator."""
-  unit = 1 if sys.platform == 'darwin' else 1024
-  peak = {'host': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit}
+  """The most memory used so far, in bytes: `host`, and of each accelerator.
+
+  The host's is left out on Windows, which has no such count.
+  """
+  peak = {}
+  with contextlib.suppress(ImportError):
+    import resource
+
+    unit = 1 if sys.platform == 'darwin' else 1024
+    peak['host'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
   for device in jax.local_devices():
     stats = device.memory_stats() if device.platform != 'cpu' else None
     if stats and 'peak_bytes_in_use' in stats:

@@ -12,11 +12,12 @@ class Pruning:
   """Options of the baselines that prune by scores.
 
   Attributes:
-    scope: `global`, `stage` or `leaf`; see `pruners.select`.
+    scope: among which weights the largest scores are kept: `global`, `stage`
+      or `leaf`; see `pruners.select`.
     batches: how many batches SNIP and GraSP see; 0 for a whole epoch, as
       E-LTH's code did.
-    grasp_absolute: GraSP by |S|, as E-LTH's code did.
-    synflow_rounds: of SynFlow's schedule.
+    grasp_absolute: whether GraSP ranks by |S|, as E-LTH's code did.
+    synflow_rounds: how many rounds SynFlow's schedule has.
   """
 
   scope: Scope = 'global'

@@ -209,7 +209,10 @@ def _accuracy(
   lasting = {lines[c.label].name for c in alive if is_dense_at_level(c)}
   return {
     'charts': [] if flat else charts(targets, alive, lines, anchor, numbers),
-    'dots': Strips(max(low, 0), min(high, 100)) if flat else None,
+    # an axis has a length, where all are at 0% or 100% too
+    'dots': Strips(min(max(low, 0), 99), max(min(high, 100), 1))
+    if flat
+    else None,
     'found': sorted(alive, key=lambda cell: order.index(cell.target)),
     'anchor': anchor,
     'near': round(NEAR),

@@ -20,7 +20,7 @@ class BatchCallback:
     start: the step at which they start.
     work: what the batch costs in all, in the unit of `advance`.
     store: where metrics and checkpoints go.
-    advance: told what is done, and how much work that was.
+    advance: told what is done, how much work that was, and details.
     checkpoint_seconds: how often states are saved.
     asked_to_stop: if true, states are saved and `StudyStopped` is raised.
 
@@ -34,7 +34,7 @@ class BatchCallback:
     start: int,
     work: float,
     store: Store,
-    advance: Callable[[str, float], None],
+    advance: Callable[..., None],
     checkpoint_seconds: float,
     asked_to_stop: Callable[[], bool],
   ):
@@ -56,9 +56,10 @@ class BatchCallback:
     self.check_leases()
     self._log(segment)
     self.advance(
-      f'{self.name}, step {segment.step}/{self.stop}, '
-      f'training accuracy {segment.accuracy.mean():.3f}',
+      self.name,
       (segment.step - self.step) * self.work_per_step,
+      f'step {segment.step}/{self.stop}',
+      f'training accuracy {segment.accuracy.mean():.3f}',
     )
     self.step = segment.step
     asked = self.asked_to_stop()

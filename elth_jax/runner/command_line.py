@@ -23,7 +23,7 @@ from elth_jax.study.shipped import find_shipped
 
 def run(stop: StopRequest) -> None:
   """Runs the study that `sys.argv` describes, and exits."""
-  command = _command(sys.argv)
+  command = typed_command(sys.argv)
   try:
     sys.argv[1:] = with_one_config(sys.argv[1:])
     _prepare_devices()
@@ -36,10 +36,12 @@ def run(stop: StopRequest) -> None:
   )
 
 
-def _command(argv: Sequence[str]) -> str:
+def typed_command(argv: Sequence[str]) -> str:
   """What a person would type to start this again."""
-  is_script = Path(argv[0]).stem == 'elth-jax'
-  program = ['elth-jax'] if is_script else ['python', '-m', 'elth_jax.main']
+  program = {
+    'elth-jax': ['elth-jax', 'run'],
+    '__main__': ['python', '-m', 'elth_jax', 'run'],
+  }.get(Path(argv[0]).stem, ['python', '-m', 'elth_jax.main'])
   return shlex.join([*program, *argv[1:]])
 
 

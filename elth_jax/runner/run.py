@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from elth_jax.datasets import Dataset, Stream
 from elth_jax.process.hosts import Hosts
@@ -13,6 +14,7 @@ from elth_jax.runner.order import Order
 from elth_jax.runner.progress import ProgressDisplay
 from elth_jax.runner.remote import Opener, open_study
 from elth_jax.runner.schedule import Schedule
+from elth_jax.runner.trackers import NoTracker, Tracker
 from elth_jax.runner.trainers import Trainers
 from elth_jax.runner.work import Worker, diverged, work
 from elth_jax.storage.manifest import DamagedError
@@ -36,6 +38,9 @@ class Runner:
     asked_to_stop: looked at between dispatches.
     hosts: the processes that train; this one leads them.
     opener: opens the study in a worker process.
+
+  Attributes:
+    tracker: what else takes loss and accuracy while it runs.
   """
 
   def __init__(
@@ -78,6 +83,8 @@ class Runner:
       trainers,
       (lambda node: node.start) if store.shared else checkpoints.step,
     )
+    self.tracker: Tracker = NoTracker()
+    store.metrics.listener = self._track
     self._looked = 0.0
     self._places = {store.product(node): node.name for node in nodes.values()}
     self._steps: dict[str, int] = {}  # of runs that others log
@@ -176,6 +183,7 @@ class Runner:
       else:
         self.done.add(node.name)
       if isinstance(node, Run):
+        self._track_end(node)
         by = f' ({outcome.worker})' if outcome.worker else ''
         display.finish(node.name, f'{outcome.text}{by}')
 
@@ -185,6 +193,7 @@ class Runner:
       self.done.add(node.name)
       self._note_divergence(node)
       if isinstance(node, Run):
+        self._track_end(node)
         display.finish(node.name, self.failed.get(node.name, 'done elsewhere'))
 
   def _look_at_others(
@@ -212,11 +221,26 @@ class Runner:
         step = line['step']
         before = self._steps.get(node.name, node.start)
         self._steps[node.name] = step
+        self._track(line)
         display.advance(
-          f'{node.name}, step {step}/{node.stop}, '
-          f'training accuracy {line["train_accuracy"]:.3f}',
+          node.name,
           work(node) / max(node.steps, 1) * max(step - before, 0),
+          f'step {step}/{node.stop}',
+          f'training accuracy {line["train_accuracy"]:.3f}',
         )
+
+  def _track(self, line: Mapping[str, Any]) -> None:
+    """Gives a line of the log to the tracker."""
+    values = {name: line[name] for name in ('loss', 'train_accuracy')}
+    self.tracker.log(line['node'], line['step'], values)
+
+  def _track_end(self, node: Run) -> None:
+    """Gives the result of a run that is done to the tracker, if it has one."""
+    values: dict[str, float] = {}
+    if node.name in self.done and not isinstance(node, Rewind):
+      result = self.store.result(node)
+      values = {name: result[name] for name in ('test_accuracy', 'test_loss')}
+    self.tracker.finish(node.name, node.stop, values)
 
   def _pause(self) -> None:
     """Waits for other processes."""

@@ -17,7 +17,7 @@ from elth_jax.process.signals import StudyStopped
 from elth_jax.process.text import counted, printable, say
 from elth_jax.reading import as_json
 from elth_jax.report import results, summary
-from elth_jax.runner import profile
+from elth_jax.runner import calibration, profile, trackers
 from elth_jax.runner.acceptance import accept
 from elth_jax.runner.executors import EXECUTORS, check_options
 from elth_jax.runner.follower import Follower
@@ -106,7 +106,7 @@ def run(
   with _as_config_errors():
     spec, options = read_config(config, given)
     check_options(options)
-  if options.dry_run:
+  if options.dry_run or options.dry_run_nodes:
     _require_devices(command)
     _list(spec, options, asked_to_stop)
     return Study(store.root, {})
@@ -152,12 +152,16 @@ def _list(
   """Says what a study would run."""
   with _as_config_errors():
     check_names(spec)
+    trackers.check(options.tracker)
     reuse.folders(options.reuse)
     outlines = data.outline(spec)
     check_score_batches(spec, outlines)
-    listed = describe(build(spec, outlines), spec)
+    nodes = build(spec, outlines)
   _leave_if(asked_to_stop)
-  say(listed)
+  say('training a few steps to know how long it takes here ...')
+  pace = calibration.measure(nodes, outlines, options)
+  _leave_if(asked_to_stop)
+  say(describe(nodes, spec, pace, options.dry_run_nodes))
 
 
 def _load(spec: StudySpec, options: RunOptions, leads: bool) -> _Asked:
@@ -167,6 +171,7 @@ def _load(spec: StudySpec, options: RunOptions, leads: bool) -> _Asked:
   """
   with _as_config_errors():
     check_names(spec)  # before any data is read
+    trackers.check(options.tracker if leads else '')
     others = reuse.folders(options.reuse) if leads else []
     found = data.load(spec, options)
     check_score_batches(spec, found)
@@ -247,7 +252,12 @@ def _lead(
       _begin(runner, is_first)
     images = asked.data[asked.spec.dataset].test_examples
     page = Page(runner, asked.spec, command, images)
-    _run(runner, asked.spec, changes, page)
+    with trackers.start(
+      asked.options.tracker if is_first else '',
+      store.root,
+      as_json(asked.spec),
+    ) as runner.tracker:
+      _run(runner, asked.spec, changes, page)
   return runner
 
 
@@ -309,10 +319,11 @@ def _run(
   lost = results.without_result(nodes, runner.failed)
   say(summary.to_text(rows, printable, results.of_targets(lost, spec)))
   say(f'report: {store.root / "report.html"}')
-  say(
-    'peak memory: '
-    + ', '.join(f'{of} {b / 2**30:.2f} GiB' for of, b in peak_memory().items())
-  )
+  if peak := peak_memory():
+    say(
+      'peak memory: '
+      + ', '.join(f'{of} {b / 2**30:.2f} GiB' for of, b in peak.items())
+    )
   for note in (*changes, *recovery.notes):
     say(f'NOTE {note}')
   for name, why in runner.failed.items():

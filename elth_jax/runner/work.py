@@ -35,7 +35,7 @@ from elth_jax.workdir.leases import LeaseLostError
 from elth_jax.workdir.store import Store
 
 Note = Callable[[Outcome], None]
-Advance = Callable[[str, float], None]  # what is done, and how much of it
+Advance = Callable[..., None]  # what is done, how much of it, and details
 
 
 class Worker:
@@ -73,7 +73,7 @@ class Worker:
     self,
     batch: Batch,
     note: Note,
-    advance: Advance = lambda what, work: None,
+    advance: Advance = lambda what, work, *details: None,
   ) -> None:
     """Does what it can of a batch.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ASIDE = '.aside'  # ends the name of what is not whole yet
+WINDOWS = os.name == 'nt'
 # two letters or more, since C: is a drive; Path makes one slash of two
 SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
 
@@ -164,8 +165,14 @@ def write_atomically(path: Path | str, data: bytes | str) -> None:
 
 
 def sync(path: Path) -> None:
-  """Makes a file's bytes, or renames in a folder, durable."""
-  handle = os.open(path, os.O_RDONLY)
+  """Makes a file's bytes, or renames in a folder, durable.
+
+  Windows opens no folder, and syncs what may be written to alone; its file
+  system keeps a journal of renames.
+  """
+  if WINDOWS and path.is_dir():
+    return
+  handle = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)
   try:
     os.fsync(handle)
   finally:

@@ -1,29 +1,102 @@
 """What a study would do, without doing it."""
 
-import time
-from collections.abc import Mapping
+import collections
+import dataclasses
+from collections.abc import Iterator, Mapping
 
-import jax
-import jax.numpy as jnp
-
+from elth_jax.families import Architecture
 from elth_jax.methods import METHODS
 from elth_jax.methods.lottery import kept_by_level
 from elth_jax.process.text import counted
 from elth_jax.study.nodes import Derive, Node, Run
 from elth_jax.study.spec import StudySpec
+from elth_jax.transfers import Transfer, in_words
 
-# What a ResNet-20 on CIFAR-10 reached of a large matrix product, on CPU
-SHARE_OF_A_PRODUCT = 0.25
+MORE = '--config.dry_run_nodes=True lists every node and explains transfers'
 
 
-def describe(nodes: Mapping[str, Node], spec: StudySpec) -> str:
-  """One line for each node, and what all of them cost.
+@dataclasses.dataclass(frozen=True)
+class Pace:
+  """How long a study takes on a machine.
+
+  Attributes:
+    seconds: of all training runs, compiling included.
+    how: how that was found out, in a few words.
+  """
+
+  seconds: float
+  how: str
+
+
+def describe(
+  nodes: Mapping[str, Node],
+  spec: StudySpec,
+  pace: Pace | None = None,
+  every: bool = False,
+) -> str:
+  """What a study does and costs: totals, then networks and transfers.
 
   FLOPs are those of dense training: what this code executes, whatever the
   masks. The sparsity of a transformed ticket is known when it is made.
+
+  Args:
+    nodes: the study's graph.
+    spec: the study.
+    pace: how long it takes here, if that was measured.
+    every: whether every node is listed too, and every transfer explained.
   """
-  lines = [f'{"node":<52} {"kind":<7} {"sparsity":>8} {"FLOPs":>9}']
-  total = 0.0
+  runs = sum(isinstance(node, Run) for node in nodes.values())
+  total = sum(map(dense_flops, nodes.values()))
+  lines = [
+    f'{counted(len(nodes), "node")}, {training_runs(runs)}, {total:.2e} FLOPs'
+  ]
+  if pace:
+    lines.append(f'about {duration(pace.seconds)} on this machine ({pace.how})')
+  lines += ['', *_networks(nodes)]
+  transfers = list(_transfers(nodes))
+  if every:
+    lines += ['', *(f'{what}\n{t.explain(n)}\n' for what, t, n in transfers)]
+    lines += _every(nodes, spec)
+  else:
+    lines += ['', *(what for what, _, _ in transfers)] if transfers else []
+    lines += ['', MORE]
+  return '\n'.join(lines)
+
+
+def _networks(nodes: Mapping[str, Node]) -> Iterator[str]:
+  """A line for each network that is trained: runs, steps and FLOPs."""
+  groups: dict[str, list[Run]] = collections.defaultdict(list)
+  for node in nodes.values():
+    if isinstance(node, Run):
+      of = f'{node.architecture.name} on {node.data.dataset}'
+      groups[of].append(node)
+  wide = max((len(of) for of in groups), default=0)
+  for of, runs in groups.items():
+    steps = sum(node.steps for node in runs)
+    flops = sum(map(dense_flops, runs))
+    yield (
+      f'{of:<{wide}}  {counted(len(runs), "run"):>9} {steps:>9} steps '
+      f'{flops:.2e} FLOPs'
+    )
+
+
+def _transfers(
+  nodes: Mapping[str, Node],
+) -> Iterator[tuple[str, Transfer, Architecture]]:
+  """Every transfer once: in words, itself, and its source network."""
+  found = {
+    (nodes[node.parents['source']].architecture, node.transfer): node.subject
+    for node in nodes.values()
+    if isinstance(node, Derive) and node.method == 'ett'
+  }
+  for (source, transfer), about in found.items():
+    origin = f'{about.source}{in_words(about.columns())}'
+    yield f'{origin} -> {about.target}: {about.order}', transfer, source
+
+
+def _every(nodes: Mapping[str, Node], spec: StudySpec) -> Iterator[str]:
+  """A line for each node."""
+  yield f'{"node":<52} {"kind":<7} {"sparsity":>8} {"FLOPs":>9}'
   for node in nodes.values():
     level = node.subject.level
     kept = kept_by_level(node.architecture, level, spec.prune_fraction)
@@ -34,31 +107,8 @@ def describe(nodes: Mapping[str, Node], spec: StudySpec) -> str:
     )
     sparsity = 'measured' if drifts else f'{expected:.2%}'
     flops = dense_flops(node)
-    total += flops
     cost = f'{flops:.2e}' if flops else '-'
-    lines.append(f'{node.name:<52} {node.kind:<7} {sparsity:>8} {cost:>9}')
-  lines += ['', *_plans(nodes), '']
-  runs = sum(isinstance(node, Run) for node in nodes.values())
-  seconds = total / measured_flops_per_second()
-  lines.append(
-    f'{counted(len(nodes), "node")}, {training_runs(runs)}, {total:.2e} FLOPs; '
-    f'very roughly {duration(seconds)} on this machine'
-  )
-  return '\n'.join(lines)
-
-
-def _plans(nodes: Mapping[str, Node]) -> list[str]:
-  """What every transfer does, explained once, not at every level."""
-  found = {
-    (nodes[node.parents['source']].architecture, node.transfer): node.subject
-    for node in nodes.values()
-    if isinstance(node, Derive) and node.method == 'ett'
-  }
-  return [
-    f'{about.source} -> {about.target}: {about.order}\n'
-    f'{transfer.explain(source)}\n'
-    for (source, transfer), about in found.items()
-  ]
+    yield f'{node.name:<52} {node.kind:<7} {sparsity:>8} {cost:>9}'
 
 
 def dense_flops(node: Node) -> float:
@@ -73,7 +123,7 @@ def duration(seconds: float) -> str:
   for unit, size in (('days', 86400), ('hours', 3600), ('minutes', 60)):
     if seconds >= 2 * size:
       return f'{seconds / size:.0f} {unit}'
-  return counted(round(seconds), 'second')
+  return counted(max(round(seconds), 1), 'second')
 
 
 def training_runs(count: int) -> str:
@@ -81,15 +131,3 @@ def training_runs(count: int) -> str:
   return (
     f'{count} of them {"a training run" if count == 1 else "training runs"}'
   )
-
-
-def measured_flops_per_second() -> float:
-  """What training may reach here: a share of what a matrix product does."""
-  matrix = jnp.ones((1024, 1024))
-  product = jax.jit(lambda m: m @ m)
-  product(matrix).block_until_ready()
-  began = time.perf_counter()
-  for _ in range(10):
-    product(matrix).block_until_ready()
-  seconds = (time.perf_counter() - began) / 10
-  return SHARE_OF_A_PRODUCT * 2 * 1024**3 / seconds

@@ -84,10 +84,10 @@ class StudySpec:
     dataset: name of the data set that targets are trained on.
     source_datasets: names of those in which every source's ticket is found;
       empty for the targets' own.
-    source_optimizer: by which the sources' tickets are found, `sgd` or `adam`,
-      at its usual learning rate; empty for the same.
-    source_width: of the networks in which the sources' tickets are found, half
-      or twice the targets'; 0 for the same.
+    source_optimizer: the optimiser by which the sources' tickets are found,
+      `sgd` or `adam`, at its usual learning rate; empty for the same.
+    source_width: the width of the networks in which the sources' tickets are
+      found, half or twice the targets'; 0 for the same.
     sources: networks whose tickets are transformed.
     targets: networks on which methods are compared.
     recipe: how every network is trained.
@@ -103,7 +103,7 @@ class StudySpec:
     prune_fraction: the share of remaining weights that a level prunes.
     reference_count: prune as many weights as the published code does.
     replicates: how often all is repeated, with other seeds.
-    seed: of the first replicate; the next one takes the next number.
+    seed: seed of the first replicate; the next one takes the next number.
     train_examples: how many training images are used; 0 for all.
     image_size: pixels a side to which images are resized; 0 for each data
       set's own.
@@ -225,12 +225,16 @@ class RunOptions:
     lease_seconds: of silence after which other processes take over what one
       worked on.
     checkpoint_seconds: how often the state of a training run is saved.
-    dry_run: list what would run, and stop.
+    dry_run: say what would run, with its cost and time here, and stop; a few
+      steps are trained to know the time.
+    dry_run_nodes: the same, with a line for every node.
+    tracker: another program that shows how training goes: `tensorboard` or
+      `wandb`, which are extras; empty for none.
     profile: write where time goes, and a trace of the first seconds.
     deterministic: refuse a GPU's kernels whose results vary from run to run.
-    read_threads: that decode images of a streamed data set, in each process;
-      0 for one a core.
-    read_processes: that decode beside this one; 0 to decode here.
+    read_threads: threads that decode images of a streamed data set, in each
+      process; 0 for one a core.
+    read_processes: processes beside this one that decode; 0 to decode here.
     native: whether C++ kernels compute convolutions on a CPU: `auto` if they
       can be compiled and vectors are wide, `on` (an error if they cannot) or
       `off`. Results differ in rounding, and say which kernels made them.
@@ -246,6 +250,8 @@ class RunOptions:
   lease_seconds: float = 60.0
   checkpoint_seconds: float = 300.0
   dry_run: bool = False
+  dry_run_nodes: bool = False
+  tracker: str = ''
   profile: bool = False
   deterministic: bool = False
   read_threads: int = 0

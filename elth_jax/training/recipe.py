@@ -25,23 +25,24 @@ class Recipe:
 
   Attributes:
     optimizer: `sgd` or `adam` (betas 0.9 and 0.999).
-    learning_rate: before any drop, after warm-up.
-    momentum: of SGD, without Nesterov.
+    learning_rate: the learning rate before any drop, after warm-up.
+    momentum: momentum of SGD, without Nesterov.
     l2: coupled L2, added to the gradient of every parameter before momentum.
     batch_size: images a step; the last, partial batch of an epoch is kept.
-    epochs: of the whole training, rewind steps included.
-    drop_epochs: where the learning rate is multiplied by `drop_factor`; a
-      drop takes effect at the first step of that epoch.
-    drop_factor: see `drop_epochs`.
-    warmup_epochs: linear warm-up from 0.
-    rewind_step: a ticket keeps the weights of step r: this many steps ...
-    rewind_epochs: ... after this many epochs.
+    epochs: epochs of the whole training, rewind steps included.
+    drop_epochs: epochs at whose first step the learning rate is multiplied by
+      `drop_factor`.
+    drop_factor: what the learning rate is multiplied by at `drop_epochs`.
+    warmup_epochs: epochs in which the learning rate rises linearly from 0.
+    rewind_step: a ticket keeps the weights of step r, which is so many steps
+      after `rewind_epochs`.
+    rewind_epochs: whole epochs before `rewind_step` is counted.
     flip: whether images are flipped left to right at random.
     crop_padding: zeros padded on each side before a random crop; streams are
       cut in their own way, whatever it is (see `datasets.stream`).
-    dtype: in which activations are stored: `float32` or `bfloat16`.
+    dtype: the type in which activations are stored: `float32` or `bfloat16`.
       Parameters, BN and the optimiser stay float32.
-    precision: in which products are multiplied, or more exactly: `highest`
+    precision: how exactly products are multiplied, at least: `highest`
       (float32), `tensorfloat32` or `bfloat16`; empty for that of `dtype`. Only
       accelerators have choices; see `process.precision`.
   """

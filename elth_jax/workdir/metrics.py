@@ -23,11 +23,15 @@ class Metrics:
 
   Args:
     root: the workdir.
+
+  Attributes:
+    listener: told each line that this process adds.
   """
 
   def __init__(self, root: Path):
     self.path = root / 'metrics.jsonl'
     self.folder = root / FOLDER
+    self.listener: Callable[[Mapping[str, Any]], None] = lambda line: None
     self._own: dict[str, Path] = {}  # of runs that have a file of their own
 
   def log(self, **values: Any) -> None:
@@ -36,6 +40,7 @@ class Metrics:
     path.parent.mkdir(exist_ok=True)
     with path.open('ab') as file:
       file.write(utf8(json.dumps(values) + '\n'))
+    self.listener(values)
 
   def sync(self, nodes: Iterable[str]) -> None:
     """Makes lines of runs durable, as checkpoints that follow will be."""

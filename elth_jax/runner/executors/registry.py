@@ -56,7 +56,8 @@ class Setting:
     order: what a worker elsewhere must know of the study.
     options: how the study is run.
     note: told what became of each node.
-    advance: told of progress: what is done, and how much work that was.
+    advance: told of progress: what is done, how much work that was, and
+      details.
     say: prints a line.
     asked_to_stop: whether the study should stop.
     opener: opens the study in a worker process.
@@ -66,7 +67,7 @@ class Setting:
   order: Order
   options: RunOptions
   note: Callable[[Outcome], None]
-  advance: Callable[[str, float], None]
+  advance: Callable[..., None]
   say: Callable[[str], None]
   asked_to_stop: Callable[[], bool]
   opener: Opener = open_study

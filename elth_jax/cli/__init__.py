@@ -1,0 +1,1 @@
+"""The words of the command `elth-jax`, beside `run`."""

@@ -1,0 +1,60 @@
+"""Says what a transfer from one network to another does, before it is done.
+
+  elth-jax explain resnet20 resnet32
+  elth-jax explain resnet20 resnet56 --order='interpolate x2, append'
+  elth-jax explain runs/digits/tickets/resnet20-r0-imp-level06.safetensors \
+    resnet32 --figure=plan.svg
+
+SOURCE is a network's name, or a ticket's file, whose sparsities are told too;
+or a ticket that comes with the package, e.g. elth_jax:resnet20-digits.
+Of a name, the network for 32 x 32 colour images and ten classes is explained.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def parser() -> argparse.ArgumentParser:
+  """What the command takes."""
+  made = argparse.ArgumentParser(
+    prog='elth-jax explain',
+    description=__doc__,
+    formatter_class=argparse.RawDescriptionHelpFormatter,
+  )
+  made.add_argument('source', help="a network's name, or a ticket's file")
+  made.add_argument('target', help='the name of the network wanted')
+  made.add_argument(
+    '--order',
+    default='append',
+    help='the rule by which units are copied or dropped; by default append',
+  )
+  made.add_argument(
+    '--figure', metavar='FILE', help='draw it too: .svg, .png or .pdf'
+  )
+  return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+  given = parser().parse_args(arguments)
+  from elth_jax.process.text import say
+  from elth_jax.storage.files import local_path
+  from elth_jax.tickets.explanation import explain
+  from elth_jax.tickets.published import PREFIX
+  from elth_jax.tickets.ticket import Ticket
+
+  try:
+    name = given.source
+    source: Ticket | str = name
+    if name.startswith(PREFIX):
+      source = Ticket.from_pretrained(name)
+    elif name.endswith('.safetensors') or Path(name).is_file():
+      source = Ticket.load(name)
+    found = explain(source, given.target, given.order)
+    say(str(found))
+    if given.figure:
+      found.figure().savefig(local_path(given.figure, '--figure'))
+  except (OSError, ValueError) as error:
+    say(f'elth_jax: {error}', sys.stderr)
+    return 1
+  return 0
