@@ -27,6 +27,25 @@ GROUP_PIXELS = 2**14  # of the images that are convolved at once
 
 
 @dataclasses.dataclass(frozen=True)
+class Convolution:
+  """A convolution that a normalisation follows.
+
+  Attributes:
+    x: activations.
+    kernel: HWIO.
+    stride: of the window.
+    bias: by output channel, or `None`.
+    depthwise: whether each channel is convolved alone.
+  """
+
+  x: jax.Array
+  kernel: jax.Array
+  stride: int
+  bias: jax.Array | None
+  depthwise: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class ConvBackend:
   """One layout of activations, with the operations that depend on it.
 
@@ -63,6 +82,23 @@ class ConvBackend:
     axes = 'GNHWC' if 'G' in self.axes else 'NHWC'
     x = jnp.transpose(x, [self.axes.index(axis) for axis in axes])
     return x.reshape(-1, *x.shape[2:]) if 'G' in axes else x
+
+  def convolve(self, conv: Convolution | jax.Array) -> jax.Array:
+    """What it gives; activations stay as they are."""
+    if not isinstance(conv, Convolution):
+      return conv
+    function = self.depthwise if conv.depthwise else self.conv
+    x = function(conv.x, conv.kernel, conv.stride)
+    if conv.bias is None:
+      return x
+    return x + self.along('C', conv.bias, x)
+
+  def defer(self, conv: Convolution) -> jax.Array | Convolution:
+    """What `batch_norm` gets of it.
+
+    Its outputs; the convolution itself where a backend computes both at once.
+    """
+    return self.convolve(conv)
 
   def depthwise(
     self, x: jax.Array, kernel: jax.Array, stride: int

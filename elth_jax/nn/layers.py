@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elth_jax.nn.conv_backends import ConvBackend
+from elth_jax.nn.conv_backends import ConvBackend, Convolution
 
 # (generator, shape, fan_in) -> float32 array
 Draw = Callable[[np.random.Generator, tuple[int, ...], int], np.ndarray]
@@ -157,6 +157,8 @@ class Conv(Layer):
     stride: of the window.
     bias: whether it has one.
     depthwise: whether each channel is convolved alone.
+    before_norm: whether a normalisation takes what it gives, and nothing else
+      does: then the backend may leave the convolution to that.
   """
 
   features: int
@@ -164,20 +166,21 @@ class Conv(Layer):
   stride: int = 1
   bias: bool = False
   depthwise: bool = False
+  before_norm: bool = False
 
   @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
+  def __call__(self, x: jax.Array) -> jax.Array | Convolution:
     backend = self.kit.backend
     channels = 1 if self.depthwise else x.shape[backend.axes.index('C')]
     shape = (self.size, self.size, channels, self.features)
     fan_in = math.prod(shape[:-1])
     kernel = self.drawn('kernel', shape, fan_in)
-    conv = backend.depthwise if self.depthwise else backend.conv
-    x = conv(x, kernel.astype(x.dtype), self.stride)
+    kernel = kernel.astype(x.dtype)
+    bias = None
     if self.bias:
-      bias = self.drawn('bias', (self.features,), fan_in)
-      x = x + backend.along('C', bias.astype(x.dtype), x)
-    return x
+      bias = self.drawn('bias', (self.features,), fan_in).astype(x.dtype)
+    conv = Convolution(x, kernel, self.stride, bias, self.depthwise)
+    return backend.defer(conv) if self.before_norm else backend.convolve(conv)
 
 
 class Dense(Layer):
@@ -210,14 +213,17 @@ class BatchNorm(Layer):
   @nn.compact
   def __call__(
     self,
-    x: jax.Array,
+    x: jax.Array | Convolution,
     weights: jax.Array | None,
     train: bool,
     relu: bool = False,
     residual: jax.Array | None = None,
   ) -> jax.Array:
     backend = self.kit.backend
-    shape = (x.shape[backend.axes.index('C')],)
+    if isinstance(x, Convolution):
+      shape = (x.kernel.shape[-1],)
+    else:
+      shape = (x.shape[backend.axes.index('C')],)
     scale = self.drawn('scale', shape)
     bias = self.drawn('bias', shape)
     mean_avg = self.variable('batch_stats', 'mean', jnp.zeros, shape)
@@ -225,7 +231,8 @@ class BatchNorm(Layer):
     if not train:
       factor = scale * lax.rsqrt(var_avg.value + self.epsilon)
       shift = bias - mean_avg.value * factor
-      return backend.finish(x, factor, shift, residual, relu)
+      y = backend.convolve(x)
+      return backend.finish(y, factor, shift, residual, relu)
     z, mean, variance, count = backend.batch_norm(
       x, scale, bias, weights, residual, relu, self.epsilon
     )

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "sums.h"
 #include "windows.h"
 
 namespace elth {
@@ -11,7 +12,8 @@ namespace elth {
 class Tiles {
  public:
   Tiles(const Shape& shape, int m)
-      : rows_((shape.height + m - 1) / m),
+      : side_(m),
+        rows_((shape.height + m - 1) / m),
         columns_((shape.width + m - 1) / m),
         blocks_(shape.blocks()),
         count(shape.groups * blocks_ * rows_ * columns_) {}
@@ -27,8 +29,15 @@ class Tiles {
     return p;
   }
 
+  // How many rows of all groups the windows of columns [0, end) reach; all
+  // rows where columns go through several groups or blocks.
+  int rows_read(int end, int height) const {
+    if (count != rows_ * columns_) return height;
+    return std::min(height, (end - 1) / columns_ * side_ + side_ + 1);
+  }
+
  private:
-  int rows_, columns_, blocks_;
+  int side_, rows_, columns_, blocks_;
 
  public:
   int count;
@@ -121,10 +130,11 @@ void transform_columns(const float* x, const Shape& shape, const Tiles& tiles,
   }
 }
 
-// The inverse transform of some columns, written to y.
-template <int M>
+// The inverse transform of some columns, written to y; `sums` is null if not SUM.
+template <int M, bool SUM>
 void inverse_columns(const float* in, size_t gap, float* y, const Shape& shape,
-                     const Tiles& tiles, int first, int count, int channels) {
+                     const Tiles& tiles, int first, int count, int channels,
+                     ChannelSums* sums) {
   const size_t pixel = shape.examples, row = shape.row(), plane = shape.plane();
   for (int c = 0; c < shape.channels; ++c)
     for (int t = 0; t < count; ++t) {
@@ -135,16 +145,24 @@ void inverse_columns(const float* in, size_t gap, float* y, const Shape& shape,
       const int width = std::min(M, shape.width - p.column * M);
       const int lanes = shape.lanes(p.block);
       const float* from = in + place_of(channels, c, t);
+      Vector total = {}, squares = {};
+      auto see = [&](Vector v) {
+        if (SUM) total += v, squares += v * v;
+      };
       if (height == M && width == M && lanes == kLanes) {
         inverse_window<M>(from, gap, [&](int i, const Vector* v) {
           for (int j = 0; j < M; ++j) store(to + i * row + j * pixel, v[j]);
+          for (int j = 0; j < M; ++j) see(v[j]);
         });
       } else {
         inverse_window<M>(from, gap, [&](int i, const Vector* v) {
-          for (int j = 0; i < height && j < width; ++j)
+          for (int j = 0; i < height && j < width; ++j) {
             store(to + i * row + j * pixel, v[j], lanes);
+            see(v[j]);
+          }
         });
       }
+      if (SUM) sums->add(c, p.group, p.block, total, squares);
     }
 }
 

@@ -141,6 +141,12 @@ struct Shape {
   int lanes(int block) const {
     return std::min(kLanes, examples - block * kLanes);
   }
+  Shape with_channels(int count) const {
+    return {groups, count, height, width, examples};
+  }
+  Shape with_groups(int count) const {
+    return {count, channels, height, width, examples};
+  }
 };
 
 }  // namespace elth
