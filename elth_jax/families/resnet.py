@@ -61,7 +61,7 @@ class Basic(nn.Module):
   def __call__(self, x, weights=None, train=False):
     kit = self.kit
     y = _conv(kit, self.features, 3, self.stride, name='conv1')(x)
-    y = kit.norm(name='bn1')(y, weights, train, relu=True)
+    y, x = kit.norm(name='bn1')(y, weights, train, relu=True, shared=x)
     y = _conv(kit, self.features, 3, name='conv2')(y)
     residual = _shortcut(kit, x, self.features, self.stride, weights, train)
     return kit.norm(name='bn2')(y, weights, train, True, residual)
@@ -78,7 +78,7 @@ class Bottleneck(nn.Module):
   def __call__(self, x, weights=None, train=False):
     kit = self.kit
     y = _conv(kit, self.features, 1, name='conv1')(x)
-    y = kit.norm(name='bn1')(y, weights, train, relu=True)
+    y, x = kit.norm(name='bn1')(y, weights, train, relu=True, shared=x)
     y = _conv(kit, self.features, 3, self.stride, name='conv2')(y)
     y = kit.norm(name='bn2')(y, weights, train, relu=True)
     wide = 4 * self.features

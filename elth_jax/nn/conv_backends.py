@@ -163,7 +163,8 @@ class ConvBackend:
     residual: jax.Array | None,
     relu: bool,
     epsilon: float,
-  ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    shared: jax.Array | None = None,
+  ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array | None]:
     """Normalises by the batch's own statistics, then `finish`es.
 
     Args:
@@ -174,9 +175,12 @@ class ConvBackend:
       residual: activations to add, or `None`.
       relu: whether negative values become 0.
       epsilon: what is added to the variance.
+      shared: the input of the convolution before, if others use it too.
 
     Returns:
-      Activations; mean and biased variance by channel; how many pixels count.
+      Activations; mean and biased variance by channel; how many pixels count;
+      what others are to use as `shared`, so that a backend may add up the
+      gradients to it on the way.
     """
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     count, weighted = wide.size / scale.size, wide
@@ -191,7 +195,7 @@ class ConvBackend:
     factor = scale * lax.rsqrt(variance + epsilon)
     shift = bias - mean * factor
     z = self.finish(x, factor, shift, residual, relu)
-    return z, mean, variance, count
+    return z, mean, variance, count, shared
 
   def finish(
     self,

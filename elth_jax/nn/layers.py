@@ -203,7 +203,9 @@ class BatchNorm(Layer):
   unbiased one; evaluation uses running statistics. Examples of weight 0 (the
   padding of a partial batch) do not count. Computes in float32, and returns
   what it was given. A residual and a ReLU that follow are part of it, since a
-  backend may compute all three in one pass over memory.
+  backend may compute all three in one pass over memory. So is a convolution
+  before it, of which `x` may be a description, and the sum of gradients to that
+  one's input, if others share it.
   """
 
   kinds = {'scale': 'norm_scale', 'bias': 'norm_bias'}
@@ -218,7 +220,9 @@ class BatchNorm(Layer):
     train: bool,
     relu: bool = False,
     residual: jax.Array | None = None,
-  ) -> jax.Array:
+    shared: jax.Array | None = None,
+  ) -> Any:
+    """Activations; with `shared`, also what others use in its place."""
     backend = self.kit.backend
     if isinstance(x, Convolution):
       shape = (x.kernel.shape[-1],)
@@ -232,15 +236,16 @@ class BatchNorm(Layer):
       factor = scale * lax.rsqrt(var_avg.value + self.epsilon)
       shift = bias - mean_avg.value * factor
       y = backend.convolve(x)
-      return backend.finish(y, factor, shift, residual, relu)
-    z, mean, variance, count = backend.batch_norm(
-      x, scale, bias, weights, residual, relu, self.epsilon
+      z = backend.finish(y, factor, shift, residual, relu)
+      return z if shared is None else (z, shared)
+    z, mean, variance, count, passed = backend.batch_norm(
+      x, scale, bias, weights, residual, relu, self.epsilon, shared
     )
     if not self.is_initializing():
       unbiased = variance * count / jnp.maximum(count - 1, 1)
       mean_avg.value += self.momentum * (mean - mean_avg.value)
       var_avg.value += self.momentum * (unbiased - var_avg.value)
-    return z
+    return z if shared is None else (z, passed)
 
 
 class Stage(nn.Module):

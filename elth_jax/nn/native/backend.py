@@ -40,12 +40,14 @@ class NativeBackend(ConvBackend):
       return super().defer(conv)
     return conv
 
-  def batch_norm(self, x, scale, bias, weights, residual, relu, epsilon):
+  def batch_norm(
+    self, x, scale, bias, weights, residual, relu, epsilon, shared=None
+  ):
     conv = x if isinstance(x, Convolution) else None
     first = x if conv is None else conv.x
     if first.dtype != jnp.float32:
       return super().batch_norm(
-        x, scale, bias, weights, residual, relu, epsilon
+        x, scale, bias, weights, residual, relu, epsilon, shared
       )
     shape = first.shape[0], first.shape[-1]
     counted = jnp.ones(shape, first.dtype)
@@ -57,13 +59,14 @@ class NativeBackend(ConvBackend):
     if conv is None:
       z, *statistics = norms.batch_norm(norm, x, *given)
     else:
-      z, *statistics = norms.conv_batch_norm(
+      z, *statistics, passed = norms.conv_batch_norm(
         norm, conv.stride, conv.x, conv.kernel, *given
       )
+      shared = shared if shared is None else passed
     mean, variance, count = map(jax.lax.stop_gradient, statistics)
     if conv is not None and conv.bias is not None:
       mean = mean + conv.bias  # which the normalisation takes away again
-    return z, mean, variance, count
+    return z, mean, variance, count, shared
 
 
 def native_backend(library: Library) -> NativeBackend:

@@ -122,17 +122,21 @@ ffi::Error joint_forward(Buffer x, Buffer kernel, Buffer weights, Result y,
   return ffi::Error::Success();
 }
 
-// The input is x, and y what the normalisation was given.
+// The input is x, and y what the normalisation was given. What is to be added to
+// the gradient to x is an empty array if there is nothing.
 ffi::Error joint_gradient(Buffer x, Buffer kernel, Buffer dz, Buffer y,
                           Buffer z, Buffer affine, Buffer weights, Buffer terms,
-                          Result dx, Result dkernel, Result dresidual,
+                          Buffer addend, Result dx, Result dkernel, Result dresidual,
                           int64_t stride, bool relu) {
   const NormInputGradient norm = {norm_of(dz, y, z, affine, relu),
                                   weights.typed_data(), terms.typed_data(),
                                   if_any(dresidual)};
+  const bool add = addend.element_count() > 0;
+  if (add && addend.typed_data() != dx->typed_data())
+    memcpy(dx->typed_data(), addend.typed_data(), addend.size_bytes());
   JointGradient{x.typed_data(), kernel.typed_data(), norm, if_any(dx),
                 dkernel->typed_data(), shape_of(x), dimension(kernel, 0),
-                static_cast<int>(stride)}
+                static_cast<int>(stride), add}
       .run();
   return ffi::Error::Success();
 }
@@ -178,7 +182,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(elth_joint_forward, elth::joint_forward,
                                   .Ret<elth::Buffer>()
                                   .Attr<int64_t>("stride"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(elth_joint_gradient, elth::joint_gradient,
-                              elth::arguments<8>()
+                              elth::arguments<9>()
                                   .Ret<elth::Buffer>()
                                   .Ret<elth::Buffer>()
                                   .Ret<elth::Buffer>()

@@ -105,6 +105,7 @@ struct Target {
   float* y;
   Shape shape;
   int group, block, row, column, stride;
+  bool add;  // to what is there
 };
 
 // Sums over taps for `rows` times `columns` pixels, from a copy whose planes
@@ -139,7 +140,10 @@ inline void sum_rows(const float* copy, int in, int copied_rows,
                       target.block * kLanes;
           for (int k = 0; k < kColumns && w + k < columns; ++k) {
             const size_t pixel = target.column + (w + k) * target.stride;
-            store(to + pixel * shape.examples, sums[i * kColumns + k], lanes);
+            float* place = to + pixel * shape.examples;
+            Vector sum = sums[i * kColumns + k];
+            if (target.add) sum += load(place, lanes);
+            store(place, sum, lanes);
           }
         }
       }
@@ -173,18 +177,19 @@ inline void direct_forward(const float* x, const float* kernel, float* y,
         copy_rows(x, shape, g, b, h * stride - margin, high, -margin, wide, in,
                   copy);
         sum_rows(copy, in, high, wide, taps, weights, stride,
-                 {y, made, g, b, h, 0, 1}, std::min(some, made.height - h),
+                 {y, made, g, b, h, 0, 1, false}, std::min(some, made.height - h),
                  made.width);
       }
 }
 
-// The gradient to the input of shape `shape`; dy: to the output.
+// The gradient to the input of shape `shape`, perhaps added to what is there;
+// dy: to the output.
 //
 // The pixels whose row and column leave the same rests by the stride read the
 // same taps: each such phase is a convolution of dy of stride 1.
 inline void direct_input_gradient(const float* dy, const float* kernel,
                                   float* dx, const Shape& shape, int out,
-                                  int size, int stride) {
+                                  int size, int stride, bool add = false) {
   static thread_local Scratch packed, copied;
   const int in = shape.channels, margin = (size - 1) / 2;
   const Shape made = made_by(shape, out, stride);
@@ -230,7 +235,7 @@ inline void direct_input_gradient(const float* dy, const float* kernel,
           sum_rows(copy, out, read, wide, phase.taps, weights + phase.weights,
                    1,
                    {dx, shape, g, b, phase.row + h * stride, phase.column,
-                    stride},
+                    stride, add},
                    std::min(some, left),
                    outputs_of(shape.width - phase.column, stride));
         }

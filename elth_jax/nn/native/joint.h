@@ -52,14 +52,16 @@ inline void forward_with_sums(const float* x, const float* kernel,
   totals.write(sums);
 }
 
-// The gradients to both: `dx` may be null. `norm` makes the gradient to the
-// convolution's output. x is of this shape.
+// The gradients to both. `norm` makes the gradient to the convolution's output;
+// that to its input, which is x, of this shape, goes to `dx` unless it is null,
+// added to what is there if `add` says so.
 struct JointGradient {
   const float *x, *kernel;
   NormInputGradient norm;
   float *dx, *dkernel;
   Shape shape;
   int size, stride;
+  bool add;
 
   void run() const {
     const Shape& made = norm.of.shape;
@@ -88,7 +90,7 @@ struct JointGradient {
       norm.write(g, count, 0, made.height, dy);
       if (dx != nullptr)
         direct_input_gradient(dy, kernel, dx + g * shape.group(), of, out, size,
-                              stride);
+                              stride, add);
       sums.add(x + g * shape.group(), of, dy);
     }
     sums.write(dkernel);
@@ -115,14 +117,18 @@ struct JointGradient {
     const Shape made = norm.of.shape.with_groups(count);
     const Tiles tiles(made, M);
     const size_t before = group * shape.group();
+    const Then then = add ? Then::kAdd : Then::kStore;
+    // a large image goes a few rows at a time
+    const int step = count == 1 ? sums.columns() : tiles.count;
     int rows = 0;  // of dy that are there
-    for (int first = 0; first < tiles.count; first += sums.columns()) {
-      const int end = std::min(first + sums.columns(), tiles.count);
+    for (int first = 0; first < tiles.count; first += step) {
+      const int end = std::min(first + step, tiles.count);
       const int needed = tiles.rows_read(end, made.height);
       norm.write(group, count, rows, needed, dy);
       rows = needed;
       if (dx != nullptr)
-        inputs.run(dy, made, dx + before, from, tiles, first, end, nullptr);
+        inputs.run(dy, made, {dx + before, from, then, nullptr}, tiles, first,
+                   end);
       sums.add(x + before, from, dy, made, tiles, first, end);
     }
   }

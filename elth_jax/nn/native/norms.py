@@ -99,10 +99,15 @@ def conv_batch_norm(
   bias: jax.Array,
   weights: jax.Array,
   residual: jax.Array | None,
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-  """`batch_norm` of `calls.conv`; arguments are those of both."""
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
+  """`batch_norm` of `calls.conv`; arguments are those of both.
+
+  The last result is `x`. Who uses that one instead has the gradient that comes
+  this way added to the convolution's as that is made.
+  """
   y, sums = _convolved(norm, stride, x, kernel, weights)
-  return _normalised(norm, y, sums, scale, bias, weights, residual)[0]
+  results, _ = _normalised(norm, y, sums, scale, bias, weights, residual)
+  return *results, x
 
 
 def _normalised(norm, x, sums, scale, bias, weights, residual):
@@ -210,26 +215,35 @@ def _joint_forward(norm, stride, *primals):
   results, saved = _normalised(norm, y, sums, *others)
   # whether an array is there may depend on it; images need no gradient
   needs_dx = _or_nothing(None) if primals[0].perturbed else None
-  return results, (x, kernel, saved, needs_dx)
+  return (*results, x), (x, kernel, saved, needs_dx)
 
 
 def _joint_backward(norm, stride, saved, given):
   x, kernel, saved, needs_dx = saved
-  dz = given[0]
+  dz, *_, passed = given
   if isinstance(dz, SymbolicZero):
     dz = jnp.zeros(dz.shape, dz.dtype)
+  addend = None
+  if needs_dx is not None and not isinstance(passed, SymbolicZero):
+    addend = passed
   arrays, dscale, dbias = _to_norm(norm, saved, dz)
-  dresidual = _residual_shape(norm, saved)
+  dx_shape = NOTHING if needs_dx is None else x.shape
+  dresidual_shape = _residual_shape(norm, saved)
+  # dz, number 2, becomes the gradient to the residual
+  in_place = {} if dresidual_shape == NOTHING else {2: 2}
+  if addend is not None:
+    in_place[8] = 0
   dx, dkernel, dresidual = call_kernel(
     norm.library,
     'joint_gradient',
-    [NOTHING if needs_dx is None else x.shape, kernel.shape, dresidual],
+    [dx_shape, kernel.shape, dresidual_shape],
     x,
     kernel,
     *arrays,
+    _or_nothing(addend),
     stride=np.int64(stride),
     relu=norm.relu,
-    in_place={} if dresidual == NOTHING else {2: 2},
+    in_place=in_place,
   )
   dresidual = _residual_gradient(norm, saved, dz, dresidual)
   dx = None if needs_dx is None else dx

@@ -10,7 +10,14 @@
 namespace elth {
 
 // Columns that are worked on at once, by the cache that they take.
-constexpr size_t kForwardBytes = 640 << 10, kGradientBytes = 1 << 20;
+constexpr size_t kForwardBytes = 640 << 10, kGradientBytes = 640 << 10;
+
+// Where windows and products lie: one place for all, so that it stays in cache
+// when convolutions take turns.
+inline Scratch& workspace() {
+  static thread_local Scratch memory;
+  return memory;
+}
 
 // Transformed kernels: [position][out / kLanes][in][lane], zero above `out`.
 inline size_t kernel_gap(int in, int out) {
@@ -93,11 +100,9 @@ class WinogradForward {
     transform_kernel<M>(kernel, in, out, flipped, u_);
   }
 
-  // Makes columns [first, end) of y; x and y are of these shapes. `sums`, of y,
-  // may be null.
-  void run(const float* x, const Shape& shape, float* y, const Shape& made,
-           const Tiles& tiles, int first, int end, ChannelSums* sums) {
-    static thread_local Scratch inputs, outputs;
+  // Makes columns [first, end) of the outputs; x is of this shape.
+  void run(const float* x, const Shape& shape, const Outputs& outputs,
+           const Tiles& tiles, int first, int end) {
     const int rows = round_up(out_, kRows);
     const size_t each =
         static_cast<size_t>(kPositions) * (in_ + rows) * kLanes * 4;
@@ -107,8 +112,12 @@ class WinogradForward {
         columns_at_once(end - first, each, kForwardBytes, least);
     const size_t in_step = gap_of(in_, columns);
     const size_t out_step = gap_of(rows, columns);
-    float* v = inputs.get(kPositions * in_step);
-    float* m = outputs.get(kPositions * out_step);
+    float* v = workspace().get(kPositions * (in_step + out_step));
+    float* m = v + kPositions * in_step;
+    const auto inverse =
+        outputs.then == Then::kStore ? inverse_columns<M, Then::kStore>
+        : outputs.then == Then::kSum ? inverse_columns<M, Then::kSum>
+                                     : inverse_columns<M, Then::kAdd>;
     for (; first < end; first += columns) {
       const int count = std::min(columns, end - first);
       transform_columns<M, Of::kInput>(x, shape, tiles, first, count, columns,
@@ -116,9 +125,7 @@ class WinogradForward {
       for (int p = 0; p < kPositions; ++p)
         multiply(u_ + p * kernel_step_, v + p * in_step, m + p * out_step, in_,
                  rows, columns);
-      const auto inverse = sums == nullptr ? inverse_columns<M, false>
-                                           : inverse_columns<M, true>;
-      inverse(m, out_step, y, made, tiles, first, count, rows, sums);
+      inverse(m, out_step, outputs, tiles, first, count, rows);
     }
   }
 
@@ -192,18 +199,15 @@ class WinogradKernelGradient {
         out_(out),
         rows_(round_up(in, kRows)),
         places_(round_up(out, kColumns)) {
-    static thread_local Scratch products, inputs, gradients;
+    static thread_local Scratch products;
     step_ = static_cast<size_t>(rows_) * places_;
     const size_t each =
         static_cast<size_t>(kPositions) * (rows_ + places_) * kLanes * 4;
-    columns_ = columns_at_once(most, each, kGradientBytes, 16);
+    // wide layers read their sums once for every few columns
+    const int least = step_ >= 128 * 128 ? 16 : 8;
+    columns_ = columns_at_once(most, each, kGradientBytes, least);
     in_step_ = gap_of(rows_, columns_), out_step_ = gap_of(places_, columns_);
     sums_ = products.get_zeros(kPositions * step_);
-    v_ = inputs.get(kPositions * in_step_);
-    m_ = gradients.get(kPositions * out_step_);
-    // channels that only fill up a block
-    if (rows_ != in) memset(v_, 0, kPositions * in_step_ * 4);
-    if (places_ != out) memset(m_, 0, kPositions * out_step_ * 4);
   }
 
   // How many columns are worked on at once.
@@ -213,14 +217,19 @@ class WinogradKernelGradient {
   // these shapes.
   void add(const float* x, const Shape& shape, const float* dy,
            const Shape& made, const Tiles& tiles, int first, int end) {
+    float* v = workspace().get(kPositions * (in_step_ + out_step_));
+    float* m = v + kPositions * in_step_;
+    // channels that only fill up a block
+    if (rows_ != in_) memset(v, 0, kPositions * in_step_ * 4);
+    if (places_ != out_) memset(m, 0, kPositions * out_step_ * 4);
     for (; first < end; first += columns_) {
       const int count = std::min(columns_, end - first);
       transform_columns<M, Of::kInput>(x, shape, tiles, first, count, columns_,
-                                       rows_, in_step_, v_);
+                                       rows_, in_step_, v);
       transform_columns<M, Of::kGradient>(dy, made, tiles, first, count,
-                                          columns_, places_, out_step_, m_);
+                                          columns_, places_, out_step_, m);
       for (int p = 0; p < kPositions; ++p)
-        multiply_and_sum(v_ + p * in_step_, m_ + p * out_step_,
+        multiply_and_sum(v + p * in_step_, m + p * out_step_,
                          sums_ + p * step_, rows_, places_,
                          round_up(count, kColumns));
     }
@@ -235,18 +244,19 @@ class WinogradKernelGradient {
 
   int in_, out_, rows_, places_, columns_;
   size_t step_, in_step_, out_step_;
-  float *sums_, *v_, *m_;
+  float* sums_;
 };
 
-// All columns at once.
+// All columns at once; `sums`, of the outputs, may be null.
 template <int M>
 void winograd_forward(const float* x, const float* kernel, float* y,
                       const Shape& shape, int out, bool flipped,
                       ChannelSums* sums = nullptr) {
   const Tiles tiles(shape, M);
   const Shape made = shape.with_channels(out);
+  const Then then = sums == nullptr ? Then::kStore : Then::kSum;
   WinogradForward<M>(kernel, shape.channels, out, flipped)
-      .run(x, shape, y, made, tiles, 0, tiles.count, sums);
+      .run(x, shape, {y, made, then, sums}, tiles, 0, tiles.count);
 }
 
 template <int M>
