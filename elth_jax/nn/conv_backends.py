@@ -156,7 +156,7 @@ class ConvBackend:
 
   def batch_norm(
     self,
-    x: jax.Array,
+    x: jax.Array | Convolution,
     scale: jax.Array,
     bias: jax.Array,
     weights: jax.Array | None,
@@ -168,7 +168,8 @@ class ConvBackend:
     """Normalises by the batch's own statistics, then `finish`es.
 
     Args:
-      x: activations; computed in float32 or wider.
+      x: activations, or the convolution that gives them; computed in float32
+        or wider.
       scale: (channels,), what normalised activations are multiplied by.
       bias: (channels,), what is added to them.
       weights: (batch,), 0 for examples that do not count; `None` if all do.
@@ -182,6 +183,7 @@ class ConvBackend:
       what others are to use as `shared`, so that a backend may add up the
       gradients to it on the way.
     """
+    x = self.convolve(x)
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     count, weighted = wide.size / scale.size, wide
     if weights is not None:

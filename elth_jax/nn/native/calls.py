@@ -28,7 +28,9 @@ def conv(
     stride: of the window.
   """
   shape = output_shape(x, kernel, stride)
-  (y,) = call_kernel(library, 'forward', [shape], x, kernel, stride=np.int64(stride))
+  (y,) = call_kernel(
+    library, 'forward', [shape], x, kernel, stride=np.int64(stride)
+  )
   return y
 
 

@@ -222,7 +222,7 @@ def _joint_backward(norm, stride, saved, given):
   x, kernel, saved, needs_dx = saved
   dz, *_, passed = given
   if isinstance(dz, SymbolicZero):
-    dz = jnp.zeros(dz.shape, dz.dtype)
+    dz = jnp.zeros_like(saved.x)
   addend = None
   if needs_dx is not None and not isinstance(passed, SymbolicZero):
     addend = passed
