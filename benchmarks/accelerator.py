@@ -47,7 +47,7 @@ class Line:
     dtype: see `Recipe`.
     precision: see `Recipe`.
     devices: how many are used; 0 for all.
-    share: whether they share one ticket.
+    split_batches: whether they share one ticket.
   """
 
   tickets: int = 1
@@ -56,7 +56,7 @@ class Line:
   dtype: Literal['float32', 'bfloat16'] = 'float32'
   precision: Literal['', Precision] = ''
   devices: int = 1
-  share: bool = False
+  split_batches: bool = False
 
 
 def main(platform: str, lines: Sequence[Line], bandwidth: float) -> None:
@@ -110,10 +110,10 @@ def _row(arguments, dataset: Dataset, line: Line) -> list[object]:
     trainer.recipe.product_precision,
   ]
   try:
-    first, rates = _rates(arguments, trainer, 1 if line.share else None)
+    first, rates = _rates(arguments, trainer, 1 if line.split_batches else None)
   except jax.errors.JaxRuntimeError as error:  # out of memory, say
     return [*about, str(error).splitlines()[0][:60], '', '', '']
-  tickets = 1 if line.share else trainer.lanes
+  tickets = 1 if line.split_batches else trainer.lanes
   seconds = EPOCHS * EXAMPLES * tickets / statistics.median(rates)
   width = 2 if line.dtype == 'bfloat16' else 4
   floor = EPOCHS * EXAMPLES * MOVES * net.outputs() * width * tickets
@@ -136,7 +136,7 @@ def _trainer(net: Architecture, dataset, line: Line, devices) -> Trainer:
     devices,
     per_device=line.tickets,
     backend=CONV_BACKENDS[line.backend] if line.backend else None,
-    share=line.share,
+    split_batches=line.split_batches,
   )
 
 

@@ -74,7 +74,7 @@ def prepare(net, recipe, dataset, backend, devices: int, per_device: int):
   fresh = net.init(0)
   ticket = lottery.dense_ticket(net, fresh['params'], fresh['batch_stats'])
   stop = trainer.steps_per_epoch
-  programs = trainer.programs(share=1)
+  programs = trainer.programs(per_ticket=1)
   window = next(programs.windows([0] * trainer.lanes, 0, stop))
 
   def run() -> float:

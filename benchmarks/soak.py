@@ -10,11 +10,18 @@ study has ended, the next one begins, until all kills are done. Arguments after
 
   python benchmarks/soak.py -- --config.levels=3 --config.replicates=2 \
     '--config.compare_levels=(3,)'
+
+With --processes=3, three processes share each study, any one of them is killed,
+and it is started again while the others go on. With --executor=dask, the
+victims are drivers and their workers.
 """
 
 import argparse
+import contextlib
 import hashlib
+import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -33,9 +40,16 @@ def main() -> None:
   parser.add_argument('--earliest', type=float, default=2.0, help='seconds')
   parser.add_argument('--latest', type=float, default=14.0, help='seconds')
   parser.add_argument('--seed', type=int, default=0)
+  parser.add_argument('--processes', type=int, default=1)
+  parser.add_argument(
+    '--executor', default='local', choices=('local', 'shared', 'dask')
+  )
   parser.add_argument('changes', nargs='*')
   arguments = parser.parse_args()
+  if arguments.processes > 1 and arguments.executor == 'local':
+    arguments.executor = 'shared'
   study = [f'--config={arguments.config}', *ORDINARY, *arguments.changes]
+  shared = [*study, f'--config.executor={arguments.executor}']
   moments = random.Random(arguments.seed)
   with tempfile.TemporaryDirectory() as folder:
     whole = Path(folder) / 'whole'
@@ -46,30 +60,32 @@ def main() -> None:
       studies += 1
       workdir = Path(folder) / f'study{studies}'
       before: dict[str, str] = {}
+      group = [start(shared, workdir) for _ in range(arguments.processes)]
       while True:
-        process = start(study, workdir)
         patience = moments.uniform(arguments.earliest, arguments.latest)
-        try:
-          process.wait(patience if kills < arguments.kills else None)
-        except subprocess.TimeoutExpired:
-          process.kill()
-          process.wait()
+        codes = wait(group, patience if kills < arguments.kills else None)
+        if None in codes:
+          kill(moments, group)
           kills += 1
           partial += any(workdir.glob('partial/*/step-*'))
         now = products(workdir)
         losses += sum(now.get(name) != value for name, value in before.items())
         before = now
-        if process.returncode != -9:
+        for number, process in enumerate(group):
+          if process.returncode == -signal.SIGKILL:
+            group[number] = start(shared, workdir)
+        if None not in codes:
           break
       differing = sum(
         before.get(name) != expected.get(name)
         for name in before.keys() | expected.keys()
       )
       damaged = inspect(workdir).damaged
-      losses += differing + len(damaged) + (process.returncode != 0)
+      failed = sum(code != 0 for code in codes)
+      losses += differing + len(damaged) + failed
       print(
-        f'{time.strftime("%H:%M:%S")} study {studies}: exit code '
-        f'{process.returncode}, {differing} of {len(expected)} files differ, '
+        f'{time.strftime("%H:%M:%S")} study {studies}: exit codes '
+        f'{codes}, {differing} of {len(expected)} files differ, '
         f'{len(damaged)} damaged; {kills} kills so far, {partial} of them with '
         f'a run half done; losses {losses}',
         flush=True,
@@ -84,6 +100,39 @@ def start(study: list[str], workdir: Path) -> subprocess.Popen:
     stdout=subprocess.DEVNULL,
     stderr=subprocess.DEVNULL,
   )
+
+
+def wait(
+  group: list[subprocess.Popen], seconds: float | None
+) -> list[int | None]:
+  """Waits for processes that share a study; their exit codes so far."""
+  deadline = time.monotonic() + (seconds or float('inf'))
+  while time.monotonic() < deadline:
+    if all(process.poll() is not None for process in group):
+      break
+    time.sleep(0.05)
+  return [process.poll() for process in group]
+
+
+def kill(moments: random.Random, group: list[subprocess.Popen]) -> None:
+  """Kills a process that is alive, or one of those that it started."""
+  alive = [process.pid for process in group if process.poll() is None]
+  found = [*alive, *(pid for one in alive for pid in children(one))]
+  with contextlib.suppress(ProcessLookupError):
+    os.kill(moments.choice(found), signal.SIGKILL)
+  time.sleep(0.5)
+  for process in group:
+    process.poll()
+
+
+def children(pid: int) -> list[int]:
+  """The processes that a process started."""
+  found = []
+  for path in Path('/proc').glob('[0-9]*/stat'):
+    with contextlib.suppress(OSError):
+      if path.read_text().rpartition(')')[2].split()[1] == str(pid):
+        found.append(int(path.parent.name))
+  return sorted(found)
 
 
 def products(workdir: Path) -> dict[str, str]:

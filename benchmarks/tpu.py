@@ -17,7 +17,7 @@ LINES = [
   Line(1),
   Line(1, precision='bfloat16'),
   Line(1, 'vgg16', dtype='bfloat16'),
-  Line(1, 'resnet110', dtype='bfloat16', devices=0, share=True),
+  Line(1, 'resnet110', dtype='bfloat16', devices=0, split_batches=True),
   Line(1, precision='tensorfloat32'),
   Line(8, dtype='bfloat16', backend='nhwc_products'),
 ]

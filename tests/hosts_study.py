@@ -45,12 +45,21 @@ KINDS = {
   'killed': {
     'sources': ('mlp2',),
     'targets': ('mlp2',),
-    'methods': ('imp', 'dpf'),
-    'sparse': Sparse(dpf_interval=2),
+    'methods': ('imp', 'dpf', 'rigl'),
+    'sparse': Sparse(dpf_interval=2, interval=2),
     'replicates': 3,
     'parallel': 'tickets',
     'checkpoint_seconds': 1e-6,
     'recipe': dataclasses.replace(RECIPE, epochs=12),
+  },
+  # the same for longer
+  'shared': {
+    'sources': ('resnet8',),
+    'targets': ('resnet8',),
+    'methods': ('imp', 'random'),
+    'replicates': 2,
+    'parallel': 'batch',
+    'recipe': dataclasses.replace(RECIPE, epochs=6),
   },
   # a process's devices share a ticket
   'both': {

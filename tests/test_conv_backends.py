@@ -76,9 +76,9 @@ def test_reductions_of_activations(backend):
   np.testing.assert_allclose(
     backend.sum_channels(x), images.sum((0, 1, 2)), rtol=1e-6
   )
-  weights = jnp.array([0.0, 1.0])
+  valid = jnp.array([0.0, 1.0])
   np.testing.assert_allclose(
-    backend.sum_channels(x * backend.along('N', weights, x)),
+    backend.sum_channels(x * backend.along('N', valid, x)),
     images[1].sum((0, 1)),
     rtol=1e-6,
   )

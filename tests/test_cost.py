@@ -177,7 +177,7 @@ class Encoder(nn.Module):
   classes: int
 
   @nn.compact
-  def __call__(self, images, weights=None, train=False):
+  def __call__(self, images, valid=None, train=False):
     x = nn.Dense(8, name='stem')(images.reshape(images.shape[0], -1, 4))
     kernel = self.param('kernel', nn.initializers.ones, x.shape[1:])
     x = x + kernel

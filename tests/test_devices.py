@@ -32,7 +32,7 @@ recipe = Recipe(batch_size=9, epochs=3, drop_epochs=(2,), rewind_step=1,
                 crop_padding=1)
 tickets = [lottery.dense_ticket(net, **net.init(seed)) for seed in (0, 1, 2)]
 tickets[1] = lottery.next_level(tickets[1], tickets[1], tickets[1].params, 0.5)
-trainer = Trainer(net, recipe, dataset, jax.local_devices(), share=True)
+trainer = Trainer(net, recipe, dataset, jax.local_devices(), split_batches=True)
 found = {}
 for some in ([0], [0, 1, 2]):
   for first in range(0, len(some), trainer.lanes):
@@ -46,7 +46,7 @@ for some in ([0], [0, 1, 2]):
         found[f'{len(some)}/{n}/stats/{name}'] = leaf
       found[f'{len(some)}/{n}/loss'] = evaluation.loss
 found['devices'] = jax.local_device_count()
-found['share'] = trainer.share(1)
+found['share'] = trainer.devices_per_ticket(1)
 np.savez(sys.argv[1], **found)
 """
 
@@ -80,16 +80,22 @@ def test_one_and_eight_devices_agree(tmp_path):
 
 def test_only_long_steps_and_own_layers_are_shared(net, recipe, dataset):
   two = jax.local_devices()[:2]
-  assert Trainer(net, recipe, dataset, two, share=True).share(1) == 2
-  assert Trainer(net, recipe, dataset, two, share=True).share(2) == 1
-  assert Trainer(net, recipe, dataset, two).share(1) == 1  # short
+  assert (
+    Trainer(net, recipe, dataset, two, split_batches=True).devices_per_ticket(1)
+    == 2
+  )
+  assert (
+    Trainer(net, recipe, dataset, two, split_batches=True).devices_per_ticket(2)
+    == 1
+  )
+  assert Trainer(net, recipe, dataset, two).devices_per_ticket(1) == 1  # short
 
 
 class Plain(nn.Module):
   classes: int
 
   @nn.compact
-  def __call__(self, images, weights=None, train=False):
+  def __call__(self, images, valid=None, train=False):
     return nn.Dense(self.classes, name='head')(images.reshape(len(images), -1))
 
 
@@ -104,4 +110,7 @@ def test_layers_of_others_are_never_shared(recipe, dataset, monkeypatch):
   net = architecture('plain1', dataset.image_shape, dataset.classes)
   assert not net.is_own
   two = jax.local_devices()[:2]
-  assert Trainer(net, recipe, dataset, two, share=True).share(1) == 1
+  assert (
+    Trainer(net, recipe, dataset, two, split_batches=True).devices_per_ticket(1)
+    == 1
+  )

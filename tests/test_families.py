@@ -265,7 +265,7 @@ class Needy(nn.Module):
   classes: int = 3
 
   @nn.compact
-  def __call__(self, images, weights=None, train=False):
+  def __call__(self, images, valid=None, train=False):
     x = nn.Dense(4, name='stem')(images.reshape(images.shape[0], -1))
     if self.need == 'dropout':
       x = nn.Dropout(0.5, deterministic=not train)(x)
@@ -293,7 +293,7 @@ class WithoutTrain(nn.Module):
     ('cache', 'keeps variables in cache.*batch_stats'),
     ('counter', 'keeps variables in training'),
     ('classes', r'logits of shape \(2, 3\)'),
-    ('call', r'cannot be called in training as module\(images, weights'),
+    ('call', r'cannot be called in training as module\(images, valid'),
   ],
 )
 def test_modules_that_studies_cannot_train(

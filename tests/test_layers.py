@@ -10,7 +10,7 @@ from elth_jax.nn import conv_backends, layers
 GENERATOR = np.random.default_rng(0)
 
 
-def batch_norm(backend, x, weights=None, train=True, stats=None):
+def batch_norm(backend, x, valid=None, train=True, stats=None):
   layer = layers.LayerFactory(backend).norm(name='bn')
   variables = layer.init(jax.random.key(0), backend.enter(x), None, False)
   variables['params'] = {
@@ -19,7 +19,7 @@ def batch_norm(backend, x, weights=None, train=True, stats=None):
   }
   variables['batch_stats'] = stats or variables['batch_stats']
   out, new = layer.apply(
-    variables, backend.enter(x), weights, train, mutable='batch_stats'
+    variables, backend.enter(x), valid, train, mutable='batch_stats'
   )
   return np.asarray(backend.leave(out)), new.get('batch_stats')
 
@@ -52,8 +52,8 @@ def test_batch_norm_evaluates_with_running_statistics():
 def test_padding_of_a_batch_does_not_count(backend):
   x = GENERATOR.random((5, 3, 3, 2)).astype(np.float32)
   padded = np.concatenate([x, np.full((3, 3, 3, 2), 99, np.float32)])
-  weights = jnp.array([1.0] * 5 + [0.0] * 3)
-  out, stats = batch_norm(backend, padded, weights)
+  valid = jnp.array([1.0] * 5 + [0.0] * 3)
+  out, stats = batch_norm(backend, padded, valid)
   expected, expected_stats = batch_norm(backend, x)
   np.testing.assert_allclose(out[:5], expected, atol=1e-5)
   for name in ('mean', 'var'):

@@ -195,6 +195,18 @@ def test_rigl_starts_from_erk_on_dense_rewind_weights(tickets):
   assert METHODS['rigl_x5'].times == 5
 
 
+def test_dynamic_methods_draw_masks_of_their_own(tickets):
+  """A longer training starts where the shorter one does."""
+  rigl, longer, random = (
+    make(name, *tickets) for name in ('rigl', 'rigl_x5', 'set')
+  )
+  same = [
+    jax.tree.all(jax.tree.map(np.array_equal, rigl.masks, other.masks))
+    for other in (longer, random)
+  ]
+  assert same == [True, False]
+
+
 def test_dpf_starts_dense(tickets):
   dense, sparse = tickets
   made = make('dpf', dense, sparse)

@@ -22,7 +22,7 @@ def test_ways_to_run_tickets(text, lanes, devices, share):
   assert str(parallel) == text
   placed = parallel.placement(NET, 8)
   assert parallel.lanes(NET, 8) == lanes
-  assert (len(placed['devices']), placed['share']) == (devices, share)
+  assert (len(placed['devices']), placed['split_batches']) == (devices, share)
   assert len(placed['devices']) * placed['per_device'] >= lanes
 
 

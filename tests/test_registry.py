@@ -91,7 +91,7 @@ class Line(nn.Module):
   classes: int
 
   @nn.compact
-  def __call__(self, images, weights=None, train=False):
+  def __call__(self, images, valid=None, train=False):
     x = images.reshape(len(images), -1)
     return nn.Dense(self.classes, use_bias=BIAS, name='head')(x)
 

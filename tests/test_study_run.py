@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from urllib.parse import unquote
 
 import jax
 import numpy as np
@@ -20,8 +21,9 @@ from elth_jax import (
 from elth_jax.masks import counts
 from elth_jax.process.devices import DeviceError
 from elth_jax.process.signals import StudyStopped
+from elth_jax.runner import page as page_lib
 from elth_jax.runner import progress, session
-from elth_jax.runner import run as run_lib
+from elth_jax.runner import work as work_lib
 from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training import loop as loop_lib
@@ -98,7 +100,7 @@ def test_outputs_are_those_of_the_contract(finished):
     assert float(row['train_flops']) > 0
   lines = (finished / 'metrics.jsonl').read_text().splitlines()
   assert all('node' in json.loads(line) for line in lines)
-  seconds = Store(finished).seconds()
+  seconds = Store(finished).metrics.seconds()
   trained = {row['node'] for row in rows}
   assert trained <= set(seconds) and min(seconds.values()) > 0
   assert 'Training time' in (finished / 'report.html').read_text()
@@ -109,15 +111,54 @@ def test_outputs_are_those_of_the_contract(finished):
 
 def test_the_page_holds_its_figures_with_unique_ids(finished):
   page = (finished / 'report.html').read_text()
-  assert page.count('<svg') == len(list((finished / 'figures').glob('*.svg')))
   ids = re.findall(r'\bid="([^"]+)"', page)
   assert len(ids) == len(set(ids))
   used = re.findall(r'(?:href="#|url\(#)([^")]+)', page)
   assert used and set(used) <= set(ids)
   assert 'session.run(json.load(' in page
   for colour in re.findall(r'(?:fill|stroke): #([^;"]+)', page):
-    assert re.fullmatch('[0-9a-fA-F]{6}', colour)
-  assert not re.findall(r'(?:src|href)="(?!#)|<script|@import', page)
+    assert re.fullmatch('[0-9a-fA-F]{3}|[0-9a-fA-F]{6}', colour)
+  assert not re.findall(r'src=|href="\w+:|@import|url\((?!#)', page)
+
+
+def test_the_page_leads_to_all_that_a_run_left(finished):
+  page = (finished / 'report.html').read_text()
+  links = {unquote(link) for link in re.findall(r'href="([^#"][^"]*)"', page)}
+  assert all((finished / link).is_file() for link in links)
+  for row in rows_of(finished):
+    if (row['target'], row['method']) == ('mlp3', 'ett'):
+      name = row['node']
+      assert f'runs/{name}/manifest.json' in links
+      assert f'runs/{name}/result.json' in links
+      assert f'tickets/{name}.safetensors' in links
+  figures = {
+    f'figures/{path.name}' for path in (finished / 'figures').iterdir()
+  }
+  assert figures <= links
+
+
+def test_a_running_study_has_a_page_of_what_is_done(tmp_path, monkeypatch):
+  monkeypatch.setattr(page_lib, 'LEAST', -1.0)
+  monkeypatch.setattr(page_lib, 'SHARE', 1e9)
+  report, seen = tmp_path / 'report.html', []
+
+  def look():
+    if report.exists():
+      page = report.read_text()
+      seen.append((page, (tmp_path / 'figures').exists()))
+
+  assert session.run(config(parallel='1'), tmp_path, look)
+  pages = dict(reversed(seen))  # as each was seen first
+  shares = [
+    int(re.search(r'(\d+) of 18 training runs are done', page)[1])
+    for page in reversed(pages)
+  ]
+  assert len(shares) > 5 and shares == sorted(shares) and shares[0] < 4
+  assert not any(pages.values())  # figures are drawn in the end alone
+  last = report.read_text()
+  assert 'are done' not in last and 'data-reload=' not in last
+  assert '9 test images, so one image is worth 11 points' in last
+  assert outputs.inspect(tmp_path).closed
 
 
 def test_sparsities_are_measured_and_matched(finished):
@@ -162,14 +203,14 @@ def test_tickets_say_where_they_came_from(finished):
 
 def test_a_finished_study_trains_nothing(finished, monkeypatch, capsys):
   before = (finished / 'results.csv').read_bytes()
-  monkeypatch.setattr(run_lib, 'fit', no_training)
+  monkeypatch.setattr(work_lib, 'fit', no_training)
   assert session.run(config(), finished)
   assert (finished / 'results.csv').read_bytes() == before
   assert 'ETT from MLP-2' in capsys.readouterr().out
 
 
 def test_a_study_runs_again_from_its_config_file(finished, monkeypatch):
-  monkeypatch.setattr(run_lib, 'fit', no_training)
+  monkeypatch.setattr(work_lib, 'fit', no_training)
   asked = json.loads((finished / 'config.json').read_text())
   assert session.run(asked, finished)
 
@@ -236,8 +277,8 @@ def test_the_page_of_what_was_reproduced(finished, tmp_path, capsys):
   text = (into / 'reproduction.md').read_text()
   assert '## Somebody, figure 1, scale: paper' in text
   assert re.search(r'\| `ett > random at highest` \| 1 \| [+-]\d', text)
-  untested = 'not tested: no such two sides at this scale'
-  assert f'| `imp > snip` | 0 | | | | {untested} |' in text
+  untested = '1 claim not tested:\n\n- 1: no such two sides at this scale\n'
+  assert untested in text and '`imp > snip`' not in text
   (row,) = [r for r in text.splitlines() if r.startswith('| MLP-3, imp')]
   imp = [c for c in text.splitlines() if c.startswith('| IMP |')]
   cell, time = imp[-2:]
@@ -435,9 +476,10 @@ def test_one_replicate_and_no_plural(tmp_path, capsys):
     and '1 file is damaged' in out
   )
   page = (tmp_path / 'report.html').read_text(encoding='utf-8')
-  words = re.sub(r'<svg.*?</svg>', '', page, flags=re.S)
-  words = words.partition('<h2>Configuration')[0]
-  assert '1 replicate;' in words and 'One replicate.' in words
+  words = re.sub(r'<(svg|style)\b.*?</\1>', '', page, flags=re.S)
+  words = words.partition('All settings, as in config.json')[0]
+  assert '1 replicate;' in words and 'one replicate' in words
+  assert 'undecided' in words and 'One replicate.' in words
   text = (into / 'reproduction.md').read_text(encoding='utf-8')
   assert ', 1 replicate, ' in text and ', 1 start.' in text
   for said in (out, words, text.partition('## One')[2]):

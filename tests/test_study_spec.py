@@ -194,7 +194,7 @@ def test_a_person_gives_text_at_any_scale():
   values.scale = 'small'
   spec, options = read_config(values, {'parallel': 'tickets'})
   assert spec.paper.claims == (better('ett', 'imp'),)
-  assert options.parallel == Parallel(0, share=False)
+  assert options.parallel == Parallel(0, split_batches=False)
   with pytest.raises(ValueError, match=r'^paper\.claims\[0\]: claim'):
     read_config(values, {'paper.claims': ('ett is best',)})
 

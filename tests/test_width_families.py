@@ -23,7 +23,7 @@ class Plain(nn.Module):
   width: int
 
   @nn.compact
-  def __call__(self, images, weights=None, train=False):
+  def __call__(self, images, valid=None, train=False):
     x = nn.Conv(self.width, (3, 3), name='stem')(images)
     x = nn.relu(x + nn.Dense(self.width, name='other')(images))
     x = nn.BatchNorm(use_running_average=not train, name='block_0')(x)
@@ -36,7 +36,7 @@ class Grouped(nn.Module):
   width: int
 
   @nn.compact
-  def __call__(self, images, weights=None, train=False):
+  def __call__(self, images, valid=None, train=False):
     x = nn.Conv(self.width, (3, 3), name='stem')(images)
     groups = self.width // 2
     x = nn.Conv(self.width, (3, 3), feature_group_count=groups, name='block_0')(
@@ -51,7 +51,7 @@ class Attending(nn.Module):
   width: int
 
   @nn.compact
-  def __call__(self, images, weights=None, train=False):
+  def __call__(self, images, valid=None, train=False):
     x = nn.Dense(self.width, name='stem')(images.reshape(len(images), -1, 3))
     x = x + nn.MultiHeadDotProductAttention(self.width // 4, name='block_0')(x)
     zeros = nn.initializers.zeros
@@ -62,7 +62,7 @@ class Diverging(nn.Module):
   width: int
 
   @nn.compact
-  def __call__(self, images, weights=None, train=False):
+  def __call__(self, images, valid=None, train=False):
     x = nn.Dense(self.width, name='block_0')(images.mean((1, 2)))
     return nn.Dense(3, name='head')(x) / 0.0
 

@@ -97,7 +97,7 @@ class Case:
       per_device=self.tickets,
       backend=CONV_BACKENDS[self.backend] if self.backend else None,
       dynamic=settings_of(self.dynamic, Sparse()) if self.dynamic else None,
-      share=self.devices > 1,
+      split_batches=self.devices > 1,
     )
 
   def compile(

@@ -69,14 +69,14 @@ class CompiledProgram:
 
 def compile_for(
   trainer: Trainer,
-  share: int = 1,
+  per_ticket: int = 1,
   names: tuple[str, ...] = PROGRAMS,
 ) -> dict[str, CompiledProgram]:
   """Compiles a trainer's programs for its devices, which may be described.
 
   Args:
     trainer: made for the devices.
-    share: how many devices share a ticket.
+    per_ticket: how many devices share a ticket.
     names: of the programs wanted.
 
   Returns:
@@ -86,7 +86,7 @@ def compile_for(
   ticket = lottery.dense_ticket(network, **network.init(0))
   state = trainer.start(ticket, 0, keep=1)
   arrays = len(jax.tree.leaves(state))
-  lowered = trainer.programs(share).lower(state, names)
+  lowered = trainer.programs(per_ticket).lower(state, names)
   return {
     name: _compiled(name, one, trainer, arrays) for name, one in lowered.items()
   }

@@ -177,7 +177,7 @@ class Architecture:
     """Checks that studies can train the network's module.
 
     Studies carry `params` and `batch_stats`, give a module no random numbers,
-    and call it with images, the examples' weights and `train`.
+    and call it with images, `valid` and `train`.
 
     Raises:
       ValueError: naming the family, what its module needs, and the remedy.

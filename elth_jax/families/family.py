@@ -30,9 +30,10 @@ class Family:
     input_shape: (height, width, channels) of the published images.
     classes: of the published data.
     depths: the numbers in a name -> units in each stage; raises `ValueError`.
-    module: (architecture, backend) -> Flax module, called with NHWC images, the
-      examples' weights (batch,) and whether it is training; it returns logits.
-      `from_nnx` makes one of an nnx module.
+    module: (architecture, backend) -> Flax module, called with NHWC images,
+      `valid` (batch,), 1 for images and 0 for the padding of a batch, or None,
+      and whether it is training; it returns logits. `from_nnx` makes one of an
+      nnx module.
     label: how people write its name, e.g. `ResNet`; by default, `name`.
     doc: what its networks are, in a sentence.
     numbers: the most numbers that a name may have, as in `vgg13-3`.

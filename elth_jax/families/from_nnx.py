@@ -22,8 +22,8 @@ class FromNnx(nn.Module):
   make: Callable[[nnx.Rngs], nnx.Module]
 
   @nn.compact
-  def __call__(self, images, weights=None, train=False):
-    del weights  # an nnx module's BN counts the padding of a batch
+  def __call__(self, images, valid=None, train=False):
+    del valid  # an nnx module's BN counts the padding of a batch
     if self.is_initializing():
       model = self.make(nnx.Rngs(self.make_rng('params')))
       self._keep('params', _split(model)[1])

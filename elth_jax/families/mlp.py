@@ -43,11 +43,11 @@ class MLP(nn.Module):
   def __call__(
     self,
     images: jax.Array,
-    weights: jax.Array | None = None,
+    valid: jax.Array | None = None,
     train: bool = False,
   ) -> jax.Array:
     """(batch, height, width, channels) images to (batch, classes) logits."""
-    del weights, train  # no layer here looks beyond one example
+    del valid, train  # no layer here looks beyond one example
 
     def block(at, name):
       del at

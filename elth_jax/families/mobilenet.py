@@ -48,15 +48,15 @@ class Block(nn.Module):
   kit: LayerFactory
 
   @nn.compact
-  def __call__(self, x, weights=None, train=False):
+  def __call__(self, x, valid=None, train=False):
     kit = self.kit
     channels = x.shape[kit.backend.axes.index('C')]
     depthwise = kit.conv(
       channels, 3, self.stride, depthwise=True, name='depthwise'
     )
-    x = kit.norm(name='bn1')(depthwise(x), weights, train, relu=True)
+    x = kit.norm(name='bn1')(depthwise(x), valid, train, relu=True)
     x = kit.conv(self.features, 1, name='pointwise')(x)
-    return kit.norm(name='bn2')(x, weights, train, relu=True)
+    return kit.norm(name='bn2')(x, valid, train, relu=True)
 
 
 class MobileNet(nn.Module):
@@ -78,23 +78,23 @@ class MobileNet(nn.Module):
   def __call__(
     self,
     images: jax.Array,
-    weights: jax.Array | None = None,
+    valid: jax.Array | None = None,
     train: bool = False,
   ) -> jax.Array:
     """(batch, height, width, channels) images to (batch, classes) logits.
 
-    `weights` (batch,) are 1 for examples and 0 for the padding of a batch.
+    `valid` (batch,) are 1 for examples and 0 for the padding of a batch.
     """
     backend = self.kit.backend
     x = self.kit.conv(self.width, 3, 2, name='stem')(backend.enter(images))
-    x = self.kit.norm(name='stem_bn')(x, weights, train, relu=True)
+    x = self.kit.norm(name='stem_bn')(x, valid, train, relu=True)
     stages = zip(STAGES, self.depths, strict=True)
     for number, ((factor, stride), blocks) in enumerate(stages, start=1):
 
       def block(at, name, features=self.width * factor, first=stride):
         return Block(features, 1 if at else first, self.kit, name=name)
 
-      x = Stage(block, blocks, name=f'stage{number}')(x, weights, train)
+      x = Stage(block, blocks, name=f'stage{number}')(x, valid, train)
     return self.kit.dense(self.classes, name='head')(backend.pool(x))
 
 

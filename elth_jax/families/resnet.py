@@ -58,13 +58,13 @@ class Basic(nn.Module):
   kit: LayerFactory
 
   @nn.compact
-  def __call__(self, x, weights=None, train=False):
+  def __call__(self, x, valid=None, train=False):
     kit = self.kit
     y = _conv(kit, self.features, 3, self.stride, name='conv1')(x)
-    y, x = kit.norm(name='bn1')(y, weights, train, relu=True, shared=x)
+    y, x = kit.norm(name='bn1')(y, valid, train, relu=True, shared=x)
     y = _conv(kit, self.features, 3, name='conv2')(y)
-    residual = _shortcut(kit, x, self.features, self.stride, weights, train)
-    return kit.norm(name='bn2')(y, weights, train, True, residual)
+    residual = _shortcut(kit, x, self.features, self.stride, valid, train)
+    return kit.norm(name='bn2')(y, valid, train, True, residual)
 
 
 class Bottleneck(nn.Module):
@@ -75,16 +75,16 @@ class Bottleneck(nn.Module):
   kit: LayerFactory
 
   @nn.compact
-  def __call__(self, x, weights=None, train=False):
+  def __call__(self, x, valid=None, train=False):
     kit = self.kit
     y = _conv(kit, self.features, 1, name='conv1')(x)
-    y, x = kit.norm(name='bn1')(y, weights, train, relu=True, shared=x)
+    y, x = kit.norm(name='bn1')(y, valid, train, relu=True, shared=x)
     y = _conv(kit, self.features, 3, self.stride, name='conv2')(y)
-    y = kit.norm(name='bn2')(y, weights, train, relu=True)
+    y = kit.norm(name='bn2')(y, valid, train, relu=True)
     wide = 4 * self.features
     y = _conv(kit, wide, 1, name='conv3')(y)
-    residual = _shortcut(kit, x, wide, self.stride, weights, train)
-    return kit.norm(name='bn3')(y, weights, train, True, residual)
+    residual = _shortcut(kit, x, wide, self.stride, valid, train)
+    return kit.norm(name='bn3')(y, valid, train, True, residual)
 
 
 def _conv(kit: LayerFactory, features: int, size: int, stride: int = 1, **also):
@@ -92,12 +92,12 @@ def _conv(kit: LayerFactory, features: int, size: int, stride: int = 1, **also):
   return kit.conv(features, size, stride, before_norm=True, **also)
 
 
-def _shortcut(kit: LayerFactory, x, features, stride: int, weights, train):
+def _shortcut(kit: LayerFactory, x, features, stride: int, valid, train):
   """`x` as it is, or projected where the block changes the shape."""
   if stride == 1 and x.shape[kit.backend.axes.index('C')] == features:
     return x
   x = _conv(kit, features, 1, stride, name='shortcut')(x)
-  return kit.norm(name='shortcut_bn')(x, weights, train)
+  return kit.norm(name='shortcut_bn')(x, valid, train)
 
 
 class ResNet(nn.Module):
@@ -124,18 +124,18 @@ class ResNet(nn.Module):
   def __call__(
     self,
     images: jax.Array,
-    weights: jax.Array | None = None,
+    valid: jax.Array | None = None,
     train: bool = False,
   ) -> jax.Array:
     """(batch, height, width, channels) images to (batch, classes) logits.
 
-    `weights` (batch,) are 1 for examples and 0 for the padding of a batch.
+    `valid` (batch,) are 1 for examples and 0 for the padding of a batch.
     """
     backend = self.kit.backend
     size, stride = (7, 2) if self.imagenet else (3, 1)
     stem = _conv(self.kit, self.width, size, stride, name='stem')
     x = stem(backend.enter(images))
-    x = self.kit.norm(name='stem_bn')(x, weights, train, relu=True)
+    x = self.kit.norm(name='stem_bn')(x, valid, train, relu=True)
     if self.imagenet:
       x = backend.max_pool(x, size=3, pad=1)
     for number, blocks in enumerate(self.depths, start=1):
@@ -144,7 +144,7 @@ class ResNet(nn.Module):
       def block(at, name, features=features, first=first):
         return self.block(features, 1 if at else first, self.kit, name=name)
 
-      x = Stage(block, blocks, name=f'stage{number}')(x, weights, train)
+      x = Stage(block, blocks, name=f'stage{number}')(x, valid, train)
     return self.kit.dense(self.classes, name='head')(backend.pool(x))
 
 

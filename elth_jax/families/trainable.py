@@ -25,8 +25,8 @@ _NEEDS = {
     'params or batch_stats, and make them at initialisation'
   ),
   TypeError: (
-    'its module cannot be called {when} as module(images, weights, train=...), '
-    'where the weights of the examples may be None or left out'
+    'its module cannot be called {when} as module(images, valid, train=...), '
+    'where `valid`, 1 for examples and 0 for padding, may be None or left out'
   ),
 }
 
@@ -65,13 +65,13 @@ def _traced(architecture: Any, train: bool):
   """The shape of two images' logits, called as `training.step` does."""
   module = architecture.module(conv_backends.COUNTED)
 
-  def logits(variables, images, weights):
+  def logits(variables, images, valid):
     if not train:
       return module.apply(variables, images)
     return module.apply(
-      variables, images, weights, train=True, mutable='batch_stats'
+      variables, images, valid, train=True, mutable='batch_stats'
     )[0]
 
   images = jax.ShapeDtypeStruct((2, *architecture.input_shape), jnp.float32)
-  weights = jax.ShapeDtypeStruct((2,), jnp.float32)
-  return jax.eval_shape(logits, architecture.shapes(), images, weights)
+  valid = jax.ShapeDtypeStruct((2,), jnp.float32)
+  return jax.eval_shape(logits, architecture.shapes(), images, valid)

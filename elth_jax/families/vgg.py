@@ -43,10 +43,10 @@ class ConvBlock(nn.Module):
   kit: LayerFactory
 
   @nn.compact
-  def __call__(self, x, weights, train):
+  def __call__(self, x, valid, train):
     kit = self.kit
     conv = kit.conv(self.features, 3, bias=True, before_norm=True, name='conv')
-    return kit.norm(name='bn')(conv(x), weights, train, relu=True)
+    return kit.norm(name='bn')(conv(x), valid, train, relu=True)
 
 
 class VGG(nn.Module):
@@ -68,22 +68,22 @@ class VGG(nn.Module):
   def __call__(
     self,
     images: jax.Array,
-    weights: jax.Array | None = None,
+    valid: jax.Array | None = None,
     train: bool = False,
   ) -> jax.Array:
     """(batch, height, width, channels) images to (batch, classes) logits.
 
-    `weights` (batch,) are 1 for examples and 0 for the padding of a batch.
+    `valid` (batch,) are 1 for examples and 0 for the padding of a batch.
     """
     backend = self.kit.backend
     x = backend.enter(images)
     for number, factor in enumerate(WIDTHS, start=1):
       if number > 1:
         x = backend.max_pool(x)
-      x = self._stage(number, ConvBlock, self.width * factor)(x, weights, train)
+      x = self._stage(number, ConvBlock, self.width * factor)(x, valid, train)
     x = backend.pool(x)
     if len(self.depths) > len(WIDTHS):
-      x = self._stage(6, LinearBlock, x.shape[-1])(x, weights, train)
+      x = self._stage(6, LinearBlock, x.shape[-1])(x, valid, train)
     return self.kit.dense(self.classes, name='head')(x)
 
   def _stage(self, number: int, block, features: int) -> Stage:

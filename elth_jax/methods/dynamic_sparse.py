@@ -1,6 +1,7 @@
 """Methods whose masks change in training, by what `dynamic.DYNAMIC` has."""
 
 import dataclasses
+import functools
 from typing import Any
 
 from elth_jax.dynamic import DYNAMIC, erk_counts, uniform_counts
@@ -41,11 +42,18 @@ def register_dynamic(name: str, dynamic: str = '', **options: Any) -> None:
     **options,
   }
   enter = register(name, 'rewind', 'imp', **about)
-  enter(all_weights if entry.starts_dense else random_weights)
+  start = functools.partial(random_weights, purpose=dynamic or name)
+  enter(all_weights if entry.starts_dense else start)
 
 
-def random_weights(tickets: Tickets, setting: Setting) -> Ticket:
-  """Dense rewind weights under random masks with RigL's counts by layer."""
+def random_weights(tickets: Tickets, setting: Setting, purpose: str) -> Ticket:
+  """Dense rewind weights under random masks with RigL's counts by layer.
+
+  Args:
+    tickets: `rewind` and `imp`.
+    setting: gives the seed.
+    purpose: of the masks, the dynamic method's name: each draws its own.
+  """
   rewind = tickets['rewind']
   network = Architecture.from_json(rewind.architecture)
   masks = {n: m for n, m in flatten(rewind.masks).items() if m is not None}
@@ -61,7 +69,7 @@ def random_weights(tickets: Tickets, setting: Setting) -> Ticket:
     kept = erk_counts(shapes, keep, never_pruned)
   else:
     kept = uniform_counts(shapes, keep, [next(iter(shapes)), *never_pruned])
-  seed = setting.seed_for('rigl')  # all start from the same masks
+  seed = setting.seed_for(purpose)
   return _keeping(
     with_masks(rewind, random_masks(rewind.masks, kept, seed)), keep
   )
@@ -89,5 +97,5 @@ register_dynamic(
   label='RigL-5x',
   doc='RigL trained five times as long, drops and window too (RigL-5x).',
   times=5,
-  colour='#E08214',
+  colour='#D77D13',
 )

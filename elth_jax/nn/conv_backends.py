@@ -159,7 +159,7 @@ class ConvBackend:
     x: jax.Array | Convolution,
     scale: jax.Array,
     bias: jax.Array,
-    weights: jax.Array | None,
+    valid: jax.Array | None,
     residual: jax.Array | None,
     relu: bool,
     epsilon: float,
@@ -172,7 +172,7 @@ class ConvBackend:
         or wider.
       scale: (channels,), what normalised activations are multiplied by.
       bias: (channels,), what is added to them.
-      weights: (batch,), 0 for examples that do not count; `None` if all do.
+      valid: (batch,), 0 for examples that do not count; `None` if all do.
       residual: activations to add, or `None`.
       relu: whether negative values become 0.
       epsilon: what is added to the variance.
@@ -186,9 +186,9 @@ class ConvBackend:
     x = self.convolve(x)
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     count, weighted = wide.size / scale.size, wide
-    if weights is not None:
-      count = count / weights.size * weights.sum()
-      weighted = wide * self.along('N', weights, wide)
+    if valid is not None:
+      count = count / valid.size * valid.sum()
+      weighted = wide * self.along('N', valid, wide)
     sums = self.sum_channels(weighted), self.sum_channels(weighted * wide)
     count, (first, second) = total_over(self.across, (jnp.asarray(count), sums))
     mean = first / count

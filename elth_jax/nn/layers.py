@@ -216,7 +216,7 @@ class BatchNorm(Layer):
   def __call__(
     self,
     x: jax.Array | Convolution,
-    weights: jax.Array | None,
+    valid: jax.Array | None,
     train: bool,
     relu: bool = False,
     residual: jax.Array | None = None,
@@ -239,7 +239,7 @@ class BatchNorm(Layer):
       z = backend.finish(y, factor, shift, residual, relu)
       return z if shared is None else (z, shared)
     z, mean, variance, count, passed = backend.batch_norm(
-      x, scale, bias, weights, residual, relu, self.epsilon, shared
+      x, scale, bias, valid, residual, relu, self.epsilon, shared
     )
     if not self.is_initializing():
       unbiased = variance * count / jnp.maximum(count - 1, 1)
@@ -252,7 +252,7 @@ class Stage(nn.Module):
   """`depth` units in a row, called block0, block1, ...
 
   Attributes:
-    block: (number, name) -> the module of one unit, taking (x, weights,
+    block: (number, name) -> the module of one unit, taking (x, valid,
       train).
     depth: how many there are.
   """
@@ -261,9 +261,9 @@ class Stage(nn.Module):
   depth: int
 
   @nn.compact
-  def __call__(self, x, weights=None, train=False):
+  def __call__(self, x, valid=None, train=False):
     for number in range(self.depth):
-      x = self.block(number, f'block{number}')(x, weights, train)
+      x = self.block(number, f'block{number}')(x, valid, train)
     return x
 
 
@@ -274,6 +274,6 @@ class LinearBlock(nn.Module):
   kit: LayerFactory
 
   @nn.compact
-  def __call__(self, x, weights=None, train=False):
-    del weights, train
+  def __call__(self, x, valid=None, train=False):
+    del valid, train
     return nn.relu(self.kit.dense(self.features, name='fc')(x))

@@ -58,6 +58,11 @@ def keep_compiled(folder: str | None = None) -> Path | None:
   return path
 
 
+def asked() -> str | None:
+  """What `keep_compiled` was told last; `None` also if it was not called."""
+  return _asked
+
+
 def folder() -> Path | None:
   """Where what is compiled for this processor is kept; it may not be there.
 

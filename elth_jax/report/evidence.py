@@ -29,8 +29,9 @@ from elth_jax.study import data
 from elth_jax.study.graph import build
 from elth_jax.study.spec import StudySpec
 from elth_jax.workdir import history, outputs
+from elth_jax.workdir.metrics import machine_seconds
 from elth_jax.workdir.outputs import CONFIG
-from elth_jax.workdir.store import RESULT, Store, machine_seconds
+from elth_jax.workdir.store import RESULT, Store
 
 RESULTS, EVIDENCE = 'results.csv', 'evidence.json'
 NUMBERS = {

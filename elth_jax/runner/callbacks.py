@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 from elth_jax.process.phases import phase
 from elth_jax.process.signals import StudyStopped
-from elth_jax.runner.progress import ProgressDisplay
 from elth_jax.study.nodes import Run
 from elth_jax.training import checkpoint
 from elth_jax.training.loop import Segment
+from elth_jax.workdir.leases import LeaseLostError
 from elth_jax.workdir.store import Store
 
 
@@ -18,9 +18,9 @@ class BatchCallback:
   Args:
     nodes: the runs that are trained together.
     start: the step at which they start.
-    work: what the batch costs in all, in the unit of `display`.
+    work: what the batch costs in all, in the unit of `advance`.
     store: where metrics and checkpoints go.
-    display: where progress is shown.
+    advance: told what is done, and how much work that was.
     checkpoint_seconds: how often states are saved.
     asked_to_stop: if true, states are saved and `StudyStopped` is raised.
 
@@ -34,7 +34,7 @@ class BatchCallback:
     start: int,
     work: float,
     store: Store,
-    display: ProgressDisplay,
+    advance: Callable[[str, float], None],
     checkpoint_seconds: float,
     asked_to_stop: Callable[[], bool],
   ):
@@ -43,18 +43,19 @@ class BatchCallback:
     self.step = start
     self.work_per_step = work / max(self.stop - start, 1)
     self.store = store
-    self.display = display
+    self.advance = advance
     self.checkpoint_seconds = checkpoint_seconds
     self.asked_to_stop = asked_to_stop
     self.diverged: dict[str, int] = {}
     self.saved = time.monotonic()
     others = f' and {len(nodes) - 1} like it' if len(nodes) > 1 else ''
     self.name = nodes[0].name + others
-    display.advance(self.name, 0)
+    advance(self.name, 0)
 
   def __call__(self, segment: Segment) -> None:
+    self.check_leases()
     self._log(segment)
-    self.display.advance(
+    self.advance(
       f'{self.name}, step {segment.step}/{self.stop}, '
       f'training accuracy {segment.accuracy.mean():.3f}',
       (segment.step - self.step) * self.work_per_step,
@@ -69,9 +70,19 @@ class BatchCallback:
       if asked:
         raise StudyStopped
 
+  def check_leases(self) -> None:
+    """Leaves the batch if another process has taken over one of its runs.
+
+    Raises:
+      LeaseLostError: naming the run.
+    """
+    for node in self.nodes:
+      if not self.store.leases.holds(node.name):
+        raise LeaseLostError(f'{node.name} is done by another process now')
+
   def _save(self, segment: Segment) -> None:
     """Checkpoints all runs but diverged ones, which will diverge again."""
-    self.store.sync_log()
+    self.store.metrics.sync([node.name for node in self.nodes])
     for node, state in zip(self.nodes, segment.states(), strict=True):
       if node.name not in self.diverged:
         folder = self.store.partial(node)
@@ -82,7 +93,7 @@ class BatchCallback:
       loss = float(segment.loss[i])
       if segment.diverged[i] >= 0:
         self.diverged.setdefault(node.name, int(segment.diverged[i]))
-      self.store.log(
+      self.store.metrics.log(
         node=node.name,
         step=segment.step,
         epoch=segment.epoch,

@@ -187,6 +187,7 @@ def _run(argv: Sequence[str], stop: StopRequest, command: str) -> None:
       asked_to_stop=lambda: bool(stop),
       command=command,
       given=given,
+      config_file=_config_file(sys.argv[1:]),
     )
   except (
     session.ConfigError,
@@ -210,6 +211,14 @@ def _run(argv: Sequence[str], stop: StopRequest, command: str) -> None:
     _exit_stopped(stop)
   if not succeeded:
     sys.exit(1)
+
+
+def _config_file(arguments: Sequence[str]) -> str:
+  """The absolute path of the config, and its argument."""
+  start = '--config='
+  (text,) = [one for one in arguments if one.startswith(start)]
+  file, colon, choice = text.removeprefix(start).partition(':')
+  return f'{Path(file).absolute()}{colon}{choice}'
 
 
 def _exit_stopped(stop: StopRequest) -> NoReturn:

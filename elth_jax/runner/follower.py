@@ -81,14 +81,14 @@ class Follower:
     )
 
   def _place(
-    self, trainer: int, share: int, count: int, masked: list[str]
+    self, trainer: int, per_ticket: int, count: int, masked: list[str]
   ) -> None:
     chosen = self._trainers[trainer]
     states = receive(chosen, count, masked)
-    devices = chosen.devices_for(share)
+    devices = chosen.devices_for(per_ticket)
     self._steps = self._state = None
     if any(one.process_index == jax.process_index() for one in devices):
-      self._steps = chosen.programs(share)
+      self._steps = chosen.programs(per_ticket)
       self._state = self._steps.place(states)
 
   def _do(self, steps: CompiledSteps, do: str, **message: Any) -> None:

@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,16 +10,21 @@ import jax
 from ml_collections import ConfigDict
 
 from elth_jax.datasets import Dataset, Stream
-from elth_jax.process import devices
+from elth_jax.process import compilation, devices
 from elth_jax.process.hosts import Hosts, connect
 from elth_jax.process.phases import peak_memory, phase
 from elth_jax.process.signals import StudyStopped
 from elth_jax.process.text import counted, printable, say
 from elth_jax.reading import as_json
-from elth_jax.report import results, summary, write_report
+from elth_jax.report import results, summary
 from elth_jax.runner import profile
+from elth_jax.runner.acceptance import accept
+from elth_jax.runner.executors import EXECUTORS, check_options
 from elth_jax.runner.follower import Follower
 from elth_jax.runner.kernels import record_kernels
+from elth_jax.runner.layout import Layout
+from elth_jax.runner.order import Order, study_hash
+from elth_jax.runner.page import Page
 from elth_jax.runner.run import Runner
 from elth_jax.runner.study import Study
 from elth_jax.study import data
@@ -32,8 +35,10 @@ from elth_jax.study.nodes import Node
 from elth_jax.study.spec import RunOptions, StudySpec, read_config
 from elth_jax.versions import code, versions
 from elth_jax.workdir import history, outputs, reuse
-from elth_jax.workdir.lock import owned
-from elth_jax.workdir.store import Store, StoreError
+from elth_jax.workdir.lock import owned, shared
+from elth_jax.workdir.store import Store
+
+STUDY = '#study'  # the lease of who begins or ends; no node has such a name
 
 
 class ConfigError(ValueError):
@@ -67,6 +72,7 @@ def run(
   asked_to_stop: Callable[[], bool] = lambda: False,
   command: str = '',
   given: Mapping[str, Any] | None = None,
+  config_file: str = '',
 ) -> Study:
   """Runs a study in `workdir`, or what is left of it, and reports.
 
@@ -79,6 +85,8 @@ def run(
     asked_to_stop: looked at between dispatches.
     command: how a person would start it again, for the report.
     given: what a person set beside the config's file; see `read_config`.
+    config_file: the config's file and its argument, if it comes from one;
+      workers in other processes run it too, for what it registers.
 
   Returns:
     The study; true if every run succeeded, and those that diverged are in
@@ -97,6 +105,7 @@ def run(
   store = Store(workdir, writable=False)
   with _as_config_errors():
     spec, options = read_config(config, given)
+    check_options(options)
   if options.dry_run:
     _require_devices(command)
     _list(spec, options, asked_to_stop)
@@ -115,6 +124,7 @@ def run(
       hosts,
       lambda: asked_to_stop() or hosts.is_asked_to_stop(),
       command,
+      config_file,
     )
     hosts.tell('done', failed=runner.failed)
     return Study(store.root, runner.failed)
@@ -171,13 +181,12 @@ def _agree(
   """Compares what must be the same in all processes, if there are several."""
   if hosts.count == 1:
     return
-  keys = json.dumps({name: node.key for name, node in asked.nodes.items()})
   facts = {
     **versions(),
     'code': code(),
     'platform': jax.default_backend(),
     'kernels': asked.kernels or "XLA's",
-    'study': hashlib.sha256(keys.encode()).hexdigest(),
+    'study': study_hash(asked.nodes),
   }
   hosts.agree(facts, asked_to_stop)
   if hosts.leads:
@@ -191,6 +200,7 @@ def _lead(
   hosts: Hosts,
   asked_to_stop: Callable[[], bool],
   command: str,
+  config_file: str,
 ) -> Runner:
   """Runs the study in its workdir; its runner, for what failed."""
   _leave_if(asked_to_stop)  # data may have taken long
@@ -201,57 +211,101 @@ def _lead(
   profiled = (
     profile.into(store) if asked.options.profile else contextlib.nullcontext()
   )
-  with owned(store.root), profiled:
-    with phase('recovery'):
-      store.sweep()
-      notes = _accept(store, asked.spec, asked.nodes)
+  with _entered(store, asked.options), profiled:
+    with phase('recovery'), _alone(store, asked_to_stop) as is_alone:
+      _leave_if(lambda: not is_alone)
+      is_first = not store.leases.others()
+      if is_first:
+        store.sweep()
+        outputs.join_metrics(store)
+      notes = accept(store, asked.spec, asked.nodes)
+      layout = Layout.of(asked.options, hosts, asked.kernels)
+      if store.shared:
+        layout.fix(store)
       notes += reuse.take(store, asked.nodes, asked.others)
       changes = history.note_start(store, command)
+      order = Order(
+        spec=as_json(asked.spec),
+        options=as_json(asked.options),
+        workdir=store.root.absolute(),
+        study=study_hash(asked.nodes),
+        layout=layout,
+        config=config_file,
+        compiled=compilation.asked(),
+        driver=store.leases.token,
+      )
       runner = Runner(
-        asked.nodes, store, asked.data, asked.options, asked_to_stop, hosts
+        asked.nodes,
+        store,
+        asked.data,
+        asked.options,
+        order,
+        asked_to_stop,
+        hosts,
       )
       runner.recovery.notes[:0] = notes
-    _run(runner, asked.spec, changes, command)
+      _begin(runner, is_first)
+    images = asked.data[asked.spec.dataset].test_examples
+    page = Page(runner, asked.spec, command, images)
+    _run(runner, asked.spec, changes, page)
   return runner
 
 
-def _run(
-  runner: Runner, spec: StudySpec, changes: list[str], command: str
-) -> None:
-  """Does what is left, and reports."""
-  nodes, store, recovery = runner.nodes, runner.store, runner.recovery
+@contextlib.contextmanager
+def _entered(store: Store, options: RunOptions) -> Iterator[None]:
+  """Works in the workdir: alone, or beside others if the executor shares it."""
+  if not EXECUTORS[options.executor].shares_workdir:
+    with owned(store.root, options.lease_seconds):
+      yield
+    return
+  with shared(store.root, options.lease_seconds) as leases:
+    store.leases = leases
+    yield
+
+
+def _alone(
+  store: Store, asked_to_stop: Callable[[], bool] = lambda: False
+) -> contextlib.AbstractContextManager[bool]:
+  """While no other process begins or ends in the same workdir."""
+  return store.leases.alone(STUDY, asked_to_stop)
+
+
+def _begin(runner: Runner, is_first: bool) -> None:
+  nodes, store = runner.nodes, runner.store
   are = 'is' if len(nodes) == 1 else 'are'
   say(
     f'{len(runner.done)} of {counted(len(nodes), "node")} {are} done in '
     f'{store.root}'
   )
-  if recovery.finds_work():
+  if runner.recovery.finds_work():
     outputs.reopen(store)
+  if is_first:
+    runner.trim_metrics()
+
+
+def _run(
+  runner: Runner, spec: StudySpec, changes: list[str], page: Page
+) -> None:
+  """Does what is left, and reports."""
+  nodes, store, recovery = runner.nodes, runner.store, runner.recovery
   try:
-    runner.run()
-  finally:  # what is finished is worth reading, whatever stops the rest
-    rows = results.collect(nodes, store, runner.done)
-    text = results.to_csv(rows)
-    rows = results.of_targets(rows, spec)
-    new = not store.holds('results.csv', text)
-    if new:
-      outputs.reopen(store)
-      store.write('results.csv', text)
-  made = recovery.digests()
-  if new or not recovery.covers(made, runner.failed):
-    notes = (*changes, *recovery.notes)
-    with phase('report'):
-      write_report(
-        store,
-        spec,
-        nodes,
-        rows,
-        runner.failed,
-        notes,
-        command,
-        runner.asked_to_stop,
-      )
-    outputs.close(store, made, runner.failed)
+    runner.run(page.refresh)
+  except BaseException:
+    # what is finished is worth reading; others who share the workdir see to it
+    if not store.shared:
+      _write_results(runner, spec)
+    raise
+  with _alone(store, runner.asked_to_stop) as is_alone:
+    _leave_if(lambda: not is_alone)
+    outputs.join_metrics(store)
+    if store.shared:
+      recovery.look_again()  # another process may have reported it all
+    rows, new = _write_results(runner, spec)
+    made = recovery.digests()
+    if new or not recovery.covers(made, runner.failed):
+      with phase('report'):
+        page.write(rows, (*changes, *recovery.notes))
+      outputs.close(store, made, runner.failed)
   lost = results.without_result(nodes, runner.failed)
   say(summary.to_text(rows, printable, results.of_targets(lost, spec)))
   say(f'report: {store.root / "report.html"}')
@@ -265,55 +319,20 @@ def _run(
     say(f'FAILED {name}: {why}')
 
 
+def _write_results(
+  runner: Runner, spec: StudySpec
+) -> tuple[list[Mapping[str, Any]], bool]:
+  """Writes results.csv; its rows, and whether they are new."""
+  store = runner.store
+  rows = results.collect(runner.nodes, store, runner.done)
+  text = results.to_csv(rows)
+  new = not store.holds('results.csv', text)
+  if new:
+    outputs.reopen(store)
+    store.write('results.csv', text)
+  return results.of_targets(rows, spec), new
+
+
 def _leave_if(asked_to_stop: Callable[[], bool]) -> None:
   if asked_to_stop():
     raise StudyStopped
-
-
-def _accept(
-  store: Store, spec: StudySpec, nodes: Mapping[str, Node]
-) -> list[str]:
-  """Writes the config, unless an earlier one forbids it; what to say of it.
-
-  A change is accepted if every node of the earlier study is still there,
-  determined by the same things: then it only adds work.
-  """
-  config = as_json(spec)
-  earlier, notes = outputs.read_config(store, config)
-  if earlier == config and not notes:
-    return []
-  if earlier is not None:
-    try:
-      former = StudySpec.from_config(earlier)
-      check_names(former)
-      before = build(former, data.load(former))
-    except ValueError as error:
-      raise StoreError(
-        f'{store.root / outputs.CONFIG}: {error}; restore it, or remove it to '
-        'have what is finished compared with the config given'
-      ) from error
-    changed = [
-      name
-      for name, node in before.items()
-      if name not in nodes or nodes[name].key != node.key
-    ]
-    if changed:
-      raise StoreError(
-        f'{store.root} holds a study with other settings: '
-        f'{_differences(earlier, config)}; give another --workdir, '
-        'or change only what adds runs'
-      )
-  outputs.write_config(store, config)
-  return notes
-
-
-def _differences(old: Mapping, new: Mapping, prefix: str = '') -> str:
-  found = []
-  for key in sorted(old.keys() | new.keys()):
-    one, other = old.get(key), new.get(key)
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-      inner = _differences(one, other, f'{prefix}{key}.')
-      found += [inner] if inner else []
-    elif one != other:
-      found.append(f'{prefix}{key} was {one}, now {other}')
-  return '; '.join(found)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -169,6 +170,31 @@ def sync(path: Path) -> None:
     os.fsync(handle)
   finally:
     os.close(handle)
+
+
+def write_once(path: Path, data: bytes) -> bool:
+  """Writes as `write_atomically` does, unless something is there already.
+
+  Of several processes that write at once, one alone succeeds.
+
+  Returns:
+    Whether it was written.
+  """
+  aside = aside_of(path)
+  write_atomically(aside, data)
+  try:
+    os.link(aside, path)
+  except FileExistsError:
+    return False
+  finally:
+    aside.unlink()
+  sync(path.parent)
+  return True
+
+
+def aside_of(path: Path) -> Path:
+  """A new place beside a path, for what is not whole yet."""
+  return path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}{ASIDE}')
 
 
 def remove_folder(folder: Path) -> None:

@@ -9,13 +9,12 @@ against somebody who also writes a new manifest.
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from elth_jax.storage.files import (
-  ASIDE,
+  aside_of,
   files_below,
   sha256,
   sync,
@@ -53,9 +52,11 @@ def publish(
     folder: where it appears; nothing may be there.
     about: JSON values kept in its manifest.
     fill: writes the files into the folder that it is given.
+
+  Raises:
+    OSError: if something is there, or the folder cannot be written.
   """
-  aside = folder.with_name(f'.{folder.name}{ASIDE}')
-  shutil.rmtree(aside, ignore_errors=True)
+  aside = aside_of(folder)
   aside.mkdir(parents=True)
   fill(aside)
   files = files_below(aside)

@@ -15,7 +15,7 @@ MOST_TICKETS = 4096  # at once; more is a slip
 MOST_TICKETS_PER_DEVICE = 8  # on GPUs; a CPU device or a TPU core takes one
 SHARE_OF_MEMORY = 0.5
 FLOATS_PER_OUTPUT = 4  # a layer's output, normalised, its gradient, and slack
-WORDS: dict[str, tuple[int, bool | None]] = {  # word -> tickets, share
+WORDS: dict[str, tuple[int, bool | None]] = {  # word -> tickets, split_batches
   'auto': (0, None),
   'tickets': (0, False),
   'batch': (1, True),
@@ -35,22 +35,23 @@ class Parallel:
 
   Attributes:
     tickets: how many at once; 0 for as many as suit.
-    share: whether devices may share a ticket's batches; `None` if steps are
-      long enough.
+    split_batches: whether devices may share a ticket's batches; `None` if
+      steps are long enough.
 
   Raises:
     ValueError: if no text of the option says so; see `parse`.
   """
 
   tickets: int = 0
-  share: bool | None = None
+  split_batches: bool | None = None
 
   def __post_init__(self):
-    if (self.tickets, self.share) in WORDS.values():
+    if (self.tickets, self.split_batches) in WORDS.values():
       return
-    if self.share is not None or not 0 < self.tickets <= MOST_TICKETS:
+    if self.split_batches is not None or not 0 < self.tickets <= MOST_TICKETS:
       raise ValueError(
-        f'parallel: {self.tickets} tickets, share {self.share}; {REMEDY}'
+        f'parallel: {self.tickets} tickets, split_batches '
+        f'{self.split_batches}; {REMEDY}'
       )
 
   @classmethod
@@ -75,7 +76,7 @@ class Parallel:
   def __str__(self) -> str:
     """The option; `Parallel.parse` reads it back."""
     words = {value: word for word, value in WORDS.items()}
-    return words.get((self.tickets, self.share), str(self.tickets))
+    return words.get((self.tickets, self.split_batches), str(self.tickets))
 
   def lanes(
     self,
@@ -106,16 +107,20 @@ class Parallel:
     batch_size: int,
     devices: Sequence[jax.Device] = (),
   ) -> dict[str, Any]:
-    """What a `Trainer` must be told: `devices`, `per_device`, `share`.
+    """What a `Trainer` must be told: `devices`, `per_device`, `split_batches`.
 
     The arguments are those of `lanes`.
     """
     devices = devices or jax.local_devices()
     lanes = self.lanes(network, batch_size, devices)
     per_device = -(-lanes // len(devices))
-    used = len(devices) if self.share is not False else -(-lanes // per_device)
+    used = (
+      len(devices)
+      if self.split_batches is not False
+      else -(-lanes // per_device)
+    )
     return {
       'devices': devices[:used],
       'per_device': per_device,
-      'share': self.share,
+      'split_batches': self.split_batches,
     }

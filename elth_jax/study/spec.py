@@ -217,6 +217,13 @@ class RunOptions:
       many at once; see `Parallel.parse`.
     distributed: whether several processes run the study together: `off`,
       `auto` or `address:port,processes,number`; see docs/distributed.md.
+    executor: who does the work: `local`, this process alone; `shared`, every
+      process that is started with the same workdir; `dask`, workers of a Dask
+      cluster; see docs/cluster.md.
+    workers: that `dask` starts on this machine, if it joins no cluster.
+    scheduler: of a Dask cluster to join, by its address or its file.
+    lease_seconds: of silence after which other processes take over what one
+      worked on.
     checkpoint_seconds: how often the state of a training run is saved.
     dry_run: list what would run, and stop.
     profile: write where time goes, and a trace of the first seconds.
@@ -233,6 +240,10 @@ class RunOptions:
 
   parallel: Parallel = Parallel()
   distributed: Distributed = Distributed()
+  executor: str = 'local'
+  workers: int = 2
+  scheduler: str = ''
+  lease_seconds: float = 60.0
   checkpoint_seconds: float = 300.0
   dry_run: bool = False
   profile: bool = False
@@ -247,6 +258,8 @@ class RunOptions:
     check_numbers(
       self,
       checkpoint_seconds=ABOVE_0,
+      workers=Limits(1, MOST),
+      lease_seconds=ABOVE_0,
       read_threads=Limits(0, MOST),
       read_processes=Limits(0, MOST),
     )

@@ -35,9 +35,9 @@ class CompiledSteps:
     evaluation: likewise, see `step.make_evaluation`.
     statistics: likewise, see `step.make_statistics`.
     feed: brings the images.
-    devices: a multiple of `share`.
+    devices: a multiple of `per_ticket`.
     per_device: tickets on each device; 1 if devices share tickets.
-    share: how many devices share a ticket.
+    per_ticket: how many devices share a ticket.
     deterministic: refuse kernels whose results vary from run to run.
     precision: in which products are multiplied.
 
@@ -54,15 +54,15 @@ class CompiledSteps:
     feed: InputPipeline,
     devices: Sequence[jax.Device],
     per_device: int,
-    share: int,
+    per_ticket: int,
     deterministic: bool = False,
     precision: Precision = 'highest',
   ):
-    self.lanes = len(devices) // share * per_device
-    self.share = share
+    self.lanes = len(devices) // per_ticket * per_device
+    self.per_ticket = per_ticket
     self.seconds_per_step: float | None = None
     self._per_device = per_device
-    self._mesh = mesh = _mesh(devices, share)
+    self._mesh = mesh = _mesh(devices, per_ticket)
     options = {}
     if deterministic and platform_of(devices) == 'gpu':
       options['xla_gpu_deterministic_ops'] = True
@@ -105,7 +105,7 @@ class CompiledSteps:
     rows, columns = _own_block(self._mesh)
     each = self._per_device
     lanes = slice(rows.start * each, rows.stop * each)
-    return lanes, Part(columns.start, columns.stop, self.share)
+    return lanes, Part(columns.start, columns.stop, self.per_ticket)
 
   def lower(
     self, state: TrainState, names: Sequence[str] = PROGRAMS
@@ -119,7 +119,7 @@ class CompiledSteps:
     Returns:
       The programs by name.
     """
-    come = self._feed.shapes(self.share)
+    come = self._feed.shapes(self.per_ticket)
     lanes = _described(state, self._own, self.lanes)
     window = {
       name: self._window_shape(one) for name, one in come.window.items()
@@ -138,9 +138,9 @@ class CompiledSteps:
     return {name: calls[name][0].lower(*calls[name][1]) for name in names}
 
   def _window_shape(self, one: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    """As `_stack` puts it: all lanes, the batch a multiple of `share`."""
+    """As `_stack` puts it: all lanes, the batch a multiple of `per_ticket`."""
     steps, batch, *rest = one.shape
-    shape = self.lanes, steps, batch + -batch % self.share, *rest
+    shape = self.lanes, steps, batch + -batch % self.per_ticket, *rest
     return jax.ShapeDtypeStruct(shape, one.dtype, sharding=self._parts)
 
   def place(self, states: Sequence[TrainState]) -> TrainState:
@@ -201,7 +201,7 @@ class CompiledSteps:
   def _whole(self, columns: int) -> int:
     """The columns of a batch of which this process has so many."""
     _, part = self._mine
-    return columns * self.share // (part.stop - part.first)
+    return columns * self.per_ticket // (part.stop - part.first)
 
   def fetch(self, state: TrainState, count: int) -> list[TrainState]:
     """The first `count` states, on the host."""
@@ -247,13 +247,13 @@ class CompiledSteps:
     return dataclasses.replace(state, batch_stats=stats)
 
 
-def _mesh(devices: Sequence[jax.Device], share: int) -> Mesh:
-  """A row for each ticket, `share` devices long.
+def _mesh(devices: Sequence[jax.Device], per_ticket: int) -> Mesh:
+  """A row for each ticket, `per_ticket` devices long.
 
   JAX may choose the order of one process's devices. Those of several stay in
   their order, so that a process has a block of the mesh.
   """
-  shape, names = (len(devices) // share, share), (TICKETS, EXAMPLES)
+  shape, names = (len(devices) // per_ticket, per_ticket), (TICKETS, EXAMPLES)
   types = (AxisType.Auto, AxisType.Auto)
   if len({device.process_index for device in devices}) == 1:
     return jax.make_mesh(shape, names, types, devices=devices)

@@ -91,8 +91,8 @@ class InputPipeline(Protocol):
     """What stays on every device: arrays that `load_batch` indexes."""
     ...
 
-  def shapes(self, share: int) -> InputShapes:
-    """What comes where `share` devices share a ticket."""
+  def shapes(self, per_ticket: int) -> InputShapes:
+    """What comes where `per_ticket` devices share a ticket."""
     ...
 
   def windows(
@@ -139,10 +139,10 @@ class ResidentPipeline:
   def resident(self, devices):
     return _on_devices(self.dataset, tuple(devices))
 
-  def shapes(self, share):
+  def shapes(self, per_ticket):
     data, examples = self.dataset, self.dataset.examples
     epoch = draw_epoch(self.recipe, examples, 0, 0)
-    tests = self._test_shape(share)
+    tests = self._test_shape(per_ticket)
     return InputShapes(
       (_pixels(examples, math.prod(data.stored_shape)), _labels(examples)),
       {
@@ -181,11 +181,11 @@ class ResidentPipeline:
   def plain(self):
     yield self.dataset.train_images
 
-  def _test_shape(self, share: int) -> tuple[int, int]:
+  def _test_shape(self, per_ticket: int) -> tuple[int, int]:
     """Batches of the test set, and images in each."""
     count = len(self.dataset.test_labels)
     size = min(EVALUATION_BATCH, count)
-    size += -size % share
+    size += -size % per_ticket
     return -(-count // size), size
 
 
@@ -201,10 +201,10 @@ class StreamPipeline:
     del devices
     return ()
 
-  def shapes(self, share):
+  def shapes(self, per_ticket):
     image, size = self.stream.stored_shape, self.recipe.batch_size
     batch = self._steps(size), size
-    tests = 1, _test_batch(share)
+    tests = 1, _test_batch(per_ticket)
     return InputShapes(
       (),
       {'image': _pixels(*batch, *image), 'label': _labels(*batch)},
@@ -273,9 +273,9 @@ class StreamPipeline:
     return {name: np.stack([row[name] for row in rows]) for name in blank}
 
 
-def _test_batch(share: int) -> int:
-  """Images in a batch of tests: a multiple of `share`."""
-  return EVALUATION_BATCH + -EVALUATION_BATCH % share
+def _test_batch(per_ticket: int) -> int:
+  """Images in a batch of tests: a multiple of `per_ticket`."""
+  return EVALUATION_BATCH + -EVALUATION_BATCH % per_ticket
 
 
 def _pixels(*shape: int) -> jax.ShapeDtypeStruct:

@@ -36,7 +36,7 @@ class LedSteps(CompiledSteps):
     self._hosts.tell(
       'place',
       trainer=self._trainer,
-      share=self.share,
+      per_ticket=self.per_ticket,
       count=len(states),
       masked=masked,
     )

@@ -55,7 +55,7 @@ def fit(
   seeds: Sequence[int],
   stop: int,
   after_segment: Callable[[Segment], None] = lambda segment: None,
-  share: int = 0,
+  per_ticket: int = 0,
 ) -> tuple[list[TrainState], list[Evaluation]]:
   """Trains tickets of one architecture side by side, then evaluates them.
 
@@ -68,12 +68,13 @@ def fit(
     seeds: for each ticket, the seed of its data order and augmentation.
     stop: the step before which training stops.
     after_segment: called after every dispatch; may raise to leave.
-    share: how many devices share a ticket; by default, as suits their number.
+    per_ticket: how many devices share a ticket; by default, as suits their
+      number.
       Another one rounds in another way.
   """
   (step,) = {int(state.step) for state in states}
   count = len(states)
-  programs = trainer.programs(share or trainer.share(count))
+  programs = trainer.programs(per_ticket or trainer.devices_per_ticket(count))
   state = programs.place(states)
   an_epoch = trainer.steps_per_epoch
   limit = _steps_at_once(programs.seconds_per_step)

@@ -48,7 +48,7 @@ def load_batch(
   resident: tuple[jax.Array, ...],
   shape: tuple[int, int, int],
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-  """One step's augmented images (uint8, NHWC), labels and weights.
+  """One step's augmented images (uint8, NHWC), labels and `valid`.
 
   Args:
     recipe: names the augmentation.
@@ -61,14 +61,14 @@ def load_batch(
     shape: (height, width, channels) of an image.
 
   Returns:
-    Weights are float32: 1 for an example, 0 where the batch is not full.
+    `valid` is float32: 1 for an example, 0 where the batch is not full.
   """
   if not resident:
     labels = batch['label']
-    weights = (labels >= 0).astype(jnp.float32)
-    return batch['image'], jnp.maximum(labels, 0), weights
+    valid = (labels >= 0).astype(jnp.float32)
+    return batch['image'], jnp.maximum(labels, 0), valid
   (images, labels), index = resident, batch['index']
-  weights = (index >= 0).astype(jnp.float32)
+  valid = (index >= 0).astype(jnp.float32)
   index = jnp.maximum(index, 0)
   chosen, labels = images[index].reshape(-1, *shape), labels[index]
   if recipe.flip:
@@ -76,7 +76,7 @@ def load_batch(
     chosen = jnp.where(flip, chosen[:, :, ::-1], chosen)
   if recipe.crop_padding:
     chosen = _crop(chosen, batch['offset'], recipe.crop_padding)
-  return chosen, labels, weights
+  return chosen, labels, valid
 
 
 def _crop(images: jax.Array, offsets: jax.Array, padding: int) -> jax.Array:

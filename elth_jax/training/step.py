@@ -39,7 +39,7 @@ def make_step(
   method = dynamic or Dynamic(init=lambda keep, seed: ())
 
   def step(state: TrainState, batch: PyTree, resident):
-    chosen, truth, weights = load_batch(
+    chosen, truth, valid = load_batch(
       recipe, batch, resident, dataset.stored_shape
     )
     chosen = dataset.normalize(chosen).astype(recipe.dtype)
@@ -47,14 +47,14 @@ def make_step(
     if method.masks:
       masks, own = method.masks(state.step, state.params, masks, own)
 
-    count = total_over(across, weights.sum())
+    count = total_over(across, valid.sum())
 
     def loss_of(params):
       variables = {'params': params, 'batch_stats': state.batch_stats}
       logits, new = module.apply(
-        variables, chosen, weights, train=True, mutable='batch_stats'
+        variables, chosen, valid, train=True, mutable='batch_stats'
       )
-      metrics = _metrics(logits, truth, weights)
+      metrics = _metrics(logits, truth, valid)
       return metrics['loss'] / count, (new, metrics)
 
     seen = apply_masks(state.params, masks) if method.dense else state.params
@@ -136,8 +136,8 @@ def make_evaluation(
 
     def body(i, total):
       logits = module.apply(variables, dataset.normalize(images[i]))
-      weights = (labels[i] >= 0).astype(jnp.float32)
-      metrics = _metrics(logits, jnp.maximum(labels[i], 0), weights)
+      valid = (labels[i] >= 0).astype(jnp.float32)
+      metrics = _metrics(logits, jnp.maximum(labels[i], 0), valid)
       return jax.tree.map(jnp.add, total, metrics)
 
     zero = {name: jnp.zeros(()) for name in ('loss', 'correct', 'count')}
@@ -175,12 +175,12 @@ def make_statistics(
   return statistics
 
 
-def _metrics(logits, labels, weights) -> Metrics:
+def _metrics(logits, labels, valid) -> Metrics:
   logits = logits.astype(jnp.float32)
   losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
   correct = (logits.argmax(-1) == labels).astype(jnp.float32)
   return {
-    'loss': jnp.sum(losses * weights),
-    'correct': jnp.sum(correct * weights),
-    'count': jnp.sum(weights),
+    'loss': jnp.sum(losses * valid),
+    'correct': jnp.sum(correct * valid),
+    'count': jnp.sum(valid),
   }

@@ -54,9 +54,9 @@ class Trainer:
       `dynamic.make_dynamic`.
     deterministic: refuse kernels whose results vary from run to run (some are
       there on GPUs).
-    share: whether devices may share a ticket; by default, if steps are long
-      enough. Only networks made of this library's layers alone can be shared,
-      since others would not add up their sums over a batch.
+    split_batches: whether devices may share a ticket; by default, if steps are
+      long enough. Only networks made of this library's layers alone can be
+      shared, since others would not add up their sums over a batch.
     steps: makes what is compiled; another class where this process leads
       others.
 
@@ -74,7 +74,7 @@ class Trainer:
     backend: ConvBackend | None = None,
     native: Native = 'auto',
     dynamic: Mapping[str, Any] | None = None,
-    share: bool | None = None,
+    split_batches: bool | None = None,
     deterministic: bool = False,
     steps: Callable[..., CompiledSteps] = CompiledSteps,
   ):
@@ -93,8 +93,10 @@ class Trainer:
     self._backend = backend or architecture.backend(
       per_device, native, self.devices
     )
-    self._share = self._worth_sharing() if share is None else share
-    self._share = self._share and architecture.is_own and per_device == 1
+    self._split = (
+      self._worth_splitting() if split_batches is None else split_batches
+    )
+    self._split = self._split and architecture.is_own and per_device == 1
     self._optimizer = make_optimizer(recipe, recipe.schedule(examples))
     self._dynamic = None
     if dynamic is not None:
@@ -109,25 +111,25 @@ class Trainer:
     """How convolutions are computed."""
     return self._backend
 
-  def share(self, tickets: int) -> int:
+  def devices_per_ticket(self, tickets: int) -> int:
     """How many devices share one of so many tickets."""
-    if not self._share:
+    if not self._split:
       return 1
     most = max(len(self.devices) // max(tickets, 1), 1)
-    return share_by_process(most, self.devices)
+    return per_ticket_by_process(most, self.devices)
 
-  def devices_for(self, share: int) -> list[jax.Device]:
-    """The devices that are used where `share` of them share a ticket."""
-    return self.devices[: len(self.devices) // share * share]
+  def devices_for(self, per_ticket: int) -> list[jax.Device]:
+    """The devices that are used where `per_ticket` of them share a ticket."""
+    return self.devices[: len(self.devices) // per_ticket * per_ticket]
 
-  def programs(self, share: int) -> CompiledSteps:
-    """The compiled functions for tickets of `share` devices each."""
-    if share not in self._programs:
-      self._programs[share] = self._make_programs(share)
-    return self._programs[share]
+  def programs(self, per_ticket: int) -> CompiledSteps:
+    """The compiled functions for tickets of `per_ticket` devices each."""
+    if per_ticket not in self._programs:
+      self._programs[per_ticket] = self._make_programs(per_ticket)
+    return self._programs[per_ticket]
 
-  def _make_programs(self, share: int) -> CompiledSteps:
-    across = EXAMPLES if share > 1 else None
+  def _make_programs(self, per_ticket: int) -> CompiledSteps:
+    across = EXAMPLES if per_ticket > 1 else None
     backend = dataclasses.replace(self._backend, across=across)
     module = self.architecture.module(backend)
     step = make_step(
@@ -143,14 +145,14 @@ class Trainer:
       make_evaluation(module, self.recipe, self.dataset, across),
       make_statistics(module, self.recipe, self.dataset),
       self.pipeline,
-      self.devices_for(share),
+      self.devices_for(per_ticket),
       self.per_device,
-      share,
+      per_ticket,
       self.deterministic,
       self.recipe.product_precision,
     )
 
-  def _worth_sharing(self) -> bool:
+  def _worth_splitting(self) -> bool:
     one = sum(self.architecture.multiply_adds().values())
     return one * self.recipe.batch_size >= WORTH_SHARING
 
@@ -184,7 +186,7 @@ class Trainer:
     """
     found: list[float] = []
     start = self.start(ticket, 0)
-    programs = self.programs(share=1)
+    programs = self.programs(per_ticket=1)
     for first in range(0, len(networks), self.lanes):
       some = networks[first : first + self.lanes]
       states = [
@@ -202,7 +204,7 @@ class Trainer:
     return found
 
 
-def share_by_process(most: int, devices: Sequence[jax.Device]) -> int:
+def per_ticket_by_process(most: int, devices: Sequence[jax.Device]) -> int:
   """How many devices share a ticket, at most `most`, over several processes.
 
   They are of one process, or all those of several, so that a process has the

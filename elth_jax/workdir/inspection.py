@@ -21,6 +21,7 @@ from elth_jax.study.nodes import Node, Run
 from elth_jax.study.spec import StudySpec
 from elth_jax.tickets import file as ticket_file
 from elth_jax.workdir import history, outputs
+from elth_jax.workdir.leases import FOLDER
 from elth_jax.workdir.lock import is_busy
 from elth_jax.workdir.store import Store
 
@@ -51,7 +52,7 @@ def inspect(root: Path) -> Health:
   if not (root / outputs.CONFIG).is_file() and not (root / 'runs').is_dir():
     raise FileNotFoundError(f'{root} is no workdir: it has no config.json')
   health = Health()
-  if is_busy(root):
+  if is_busy(root) or any((root / FOLDER).glob('owners/[!.]*')):
     health.remarks.append('a process works here now, so this may soon differ')
   sound: set[Path] = set()
   for path, error, files in checks(root):

@@ -1,15 +1,21 @@
-"""One owner of a workdir at a time, by a lock that ends with its process."""
+"""Who works in a workdir: one process alone, or several that share it.
+
+One alone holds a lock, which ends with its process. Those that share a workdir
+show that they are there by their leases. Each kind keeps the other out.
+"""
 
 import contextlib
 import json
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
 
 from elth_jax.storage.files import write_atomically
+from elth_jax.workdir import leases
 
 LOCK, OWNER = '.lock', '.owner.json'
 
@@ -19,8 +25,13 @@ class BusyError(Exception):
 
 
 @contextlib.contextmanager
-def owned(root: Path) -> Iterator[None]:
+def owned(root: Path, seconds: float = 60.0) -> Iterator[None]:
   """Holds the workdir, so that nobody else writes to it.
+
+  Args:
+    root: the workdir.
+    seconds: of silence after which processes that shared it are taken for
+      dead, if they are of other machines.
 
   Raises:
     BusyError: if another process, or another study of this one, holds it.
@@ -29,11 +40,11 @@ def owned(root: Path) -> Iterator[None]:
   try:
     lock.acquire()
   except filelock.Timeout:
-    raise BusyError(
-      f'{root} is in use by {_owner(root)}; wait for it, stop it, or give '
-      'another --workdir'
-    ) from None
+    raise BusyError(_busy(root, _owner(root))) from None
   try:
+    if alive := leases.Leases(root, seconds).find_alive():
+      raise BusyError(_busy(root, str(alive)))
+    shutil.rmtree(root / leases.FOLDER, ignore_errors=True)
     owner = {'pid': os.getpid(), 'host': platform.node()}
     write_atomically(root / OWNER, json.dumps(owner) + '\n')
     yield
@@ -42,15 +53,49 @@ def owned(root: Path) -> Iterator[None]:
     lock.release()
 
 
-def is_busy(root: Path) -> bool:
-  """Whether somebody works in a workdir; writes nothing."""
+@contextlib.contextmanager
+def shared(root: Path, seconds: float) -> Iterator[leases.Leases]:
+  """Works in the workdir beside other processes, by leases.
+
+  Args:
+    root: the workdir.
+    seconds: of silence after which a process is taken for dead.
+
+  Raises:
+    BusyError: if a process holds the workdir alone.
+    OSError: if it cannot be written to, or has no hard links.
+  """
+  mine = leases.Leases(root, seconds)
+  mine.join()  # before the look at the lock: who holds that looks for this
+  try:
+    if is_busy(root, patience=1.0):
+      raise BusyError(_busy(root, _owner(root)))
+    yield mine
+  finally:
+    mine.leave()
+
+
+def is_busy(root: Path, patience: float = 0.0) -> bool:
+  """Whether a process holds a workdir alone; writes nothing.
+
+  Args:
+    root: the workdir.
+    patience: seconds to wait for others that look too.
+  """
   if not (root / LOCK).is_file():
     return False
   try:
-    with filelock.FileLock(root / LOCK, timeout=0):
+    with filelock.FileLock(root / LOCK, timeout=patience):
       return False
   except filelock.Timeout:
     return True
+
+
+def _busy(root: Path, owner: str) -> str:
+  return (
+    f'{root} is in use by {owner}; wait for it, stop it, or give another '
+    '--workdir'
+  )
 
 
 def _owner(root: Path) -> str:

@@ -32,6 +32,14 @@ def reopen(store: Store) -> None:
   manifest.seal(store.root, {}, [store.root / CONFIG])
 
 
+def join_metrics(store: Store) -> None:
+  """Joins what runs logged apart; a study that was closed is open then."""
+  if store.metrics.has_parts():
+    if (store.root / CONFIG).is_file():
+      reopen(store)
+    store.metrics.join()
+
+
 def close(
   store: Store, nodes: Mapping[str, str], failed: Mapping[str, str]
 ) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from elth_jax.process.text import say
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import Node
-from elth_jax.training import checkpoint
 from elth_jax.workdir import outputs
+from elth_jax.workdir.checkpoints import Checkpoints
 from elth_jax.workdir.store import OutdatedError, Store, StoreError
 
 MOST_REPAIRS = 3  # of one node in one start; then the disk is at fault
@@ -26,6 +26,7 @@ class Recovery:
     done: names of nodes whose product is there and whole.
     notes: one line for everything that was damaged or lost, and what is done
       about it.
+    checkpoints: of the runs that are half done.
   """
 
   def __init__(self, nodes: Mapping[str, Node], store: Store):
@@ -33,7 +34,7 @@ class Recovery:
     self.store = store
     self.notes: list[str] = []
     self.earlier = outputs.inspect(store.root)
-    self._steps: dict[str, int | None] = {}
+    self.checkpoints = Checkpoints(store, self._set_aside)
     self._repairs: dict[str, int] = {}
     self._damaged: set[str] = set()
     for error in self.earlier.damaged:
@@ -45,6 +46,10 @@ class Recovery:
     """Every finished node -> hash of what it made."""
     made = sorted(self.done)
     return {name: self.store.digest(self.nodes[name]) for name in made}
+
+  def look_again(self) -> None:
+    """Reads anew what the workdir says of itself: others write there too."""
+    self.earlier = outputs.inspect(self.store.root)
 
   def finds_work(self) -> bool:
     """Whether anything may be written that the manifest speaks of."""
@@ -66,16 +71,6 @@ class Recovery:
       and dict(earlier.nodes) == dict(made)
     )
 
-  def step(self, node: Node) -> int | None:
-    """The step of the last good checkpoint of a run, or `None`.
-
-    Raises:
-      StoreError: if other kernels made it, which round otherwise.
-    """
-    if node.name not in self._steps:
-      self._steps[node.name] = self._last_good_step(node)
-    return self._steps[node.name]
-
   def repair(self, error: DamagedError) -> None:
     """Sets aside what was found damaged in use: its node is not done then.
 
@@ -96,7 +91,7 @@ class Recovery:
         self._set_aside(step, error, f'{node.name} goes on from an earlier one')
       else:
         continue
-      self._steps.pop(node.name, None)
+      self.checkpoints.forget(node)
       return
     raise error
 
@@ -134,38 +129,6 @@ class Recovery:
       if name in self.nodes and name not in self.done | self._damaged:
         path = self.store.product(self.nodes[name])
         self._note(f'{path} is missing; {name} is made again')
-
-  def _last_good_step(self, node: Node) -> int | None:
-    folder = self.store.partial(node)
-    steps = checkpoint.steps(folder)
-    while steps:
-      step = steps.pop()
-      try:
-        made_by = checkpoint.check(folder, step, node.key)
-        self._check_kernels(folder, node, made_by)
-        return step
-      except DamagedError as error:
-        before = (
-          f'{node.name} goes on from step {steps[-1]}'
-          if steps
-          else f'{node.name} starts again, since no good checkpoint is left'
-        )
-        self._set_aside(folder / f'step-{step}', error, before)
-    return None
-
-  def _check_kernels(self, folder: Path, node: Node, made_by: str) -> None:
-    now = self.store.kernels
-    if made_by == now:
-      return
-    if made_by and now:
-      remedy = 'go on with the processor and the compiler that began it'
-    else:
-      remedy = f'go on with --config.native={"on" if made_by else "off"}'
-    raise StoreError(
-      f"{node.name} is half trained, by {made_by or 'XLA'}'s convolutions, and "
-      f"this start would go on by {now or 'XLA'}'s, which round otherwise; "
-      f'{remedy}, or remove {folder} to have it trained from the start'
-    )
 
   def _set_aside(
     self, path: Path, error: DamagedError, then: str, folder: str = 'damaged'

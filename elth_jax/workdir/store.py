@@ -4,27 +4,34 @@ config.json            what was asked for
 tickets/<node>.safetensors
 runs/<node>/           result.json, trained.safetensors, manifest.json
 partial/<node>/        checkpoints of a training run that is not finished
+metrics/<node>.<number>.jsonl  what it logs, where processes share the workdir
 damaged/               what was found damaged, under the same names
 outdated/              what was made before a method was mended, likewise
 manifest.json          hashes of the study's own files; see `outputs`
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from elth_jax.process.text import say
 from elth_jax.storage import manifest
 from elth_jax.storage.files import (
   ASIDE,
+  files_below,
   local_path,
   remove_folder,
+  sha256,
   sync,
   utf8,
   write_atomically,
+  write_once,
 )
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.keys import mended_since
@@ -32,6 +39,9 @@ from elth_jax.study.nodes import Node, Run, TicketNode
 from elth_jax.tickets import file as ticket_file
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.versions import versions
+from elth_jax.workdir.leases import Leases
+from elth_jax.workdir.metrics import Metrics
+from elth_jax.workdir.no_leases import NoLeases
 from elth_jax.workdir.trained import TRAINED, read_trained, ticket_path
 
 RESULT = 'result.json'
@@ -57,6 +67,8 @@ class Store:
 
   Attributes:
     kernels: what to record of the C++ kernels that compute; '' for none.
+    leases: of this process, where others work in the same workdir.
+    metrics: what training runs log.
 
   Raises:
     StoreError: if the folder is not on this machine, or cannot be made or
@@ -69,6 +81,8 @@ class Store:
     except ValueError as error:
       raise StoreError(str(error)) from error
     self.kernels = ''
+    self.leases: Leases | NoLeases = NoLeases()
+    self.metrics = Metrics(self.root)
     if writable:
       self.make()
 
@@ -82,7 +96,7 @@ class Store:
       self.root.mkdir(parents=True, exist_ok=True)
       probe = self.root / '.writable'
       probe.write_bytes(b'')
-      probe.unlink()
+      probe.unlink(missing_ok=True)  # another process may probe too
     except OSError as error:
       raise StoreError(
         f'workdir {self.root} cannot be written to: {error.strerror}; '
@@ -125,8 +139,21 @@ class Store:
       return self.ticket_path(node)
     return self._folder(node)
 
+  def products(self) -> set[Path]:
+    """All products that are there, of this study or not."""
+    folders = (self.root / 'tickets', self.root / 'runs')
+    return {path for folder in folders for path in folder.glob('[!.]*')}
+
   def publish_ticket(self, node: Node, ticket: Ticket) -> None:
-    ticket.save(self.ticket_path(node))
+    """Writes a ticket; where processes share the workdir, the first one's."""
+    if not self.shared:
+      ticket.save(self.ticket_path(node))
+    else:
+      self.ticket_path(node).parent.mkdir(exist_ok=True)
+      content = ticket.to_bytes()
+      if not write_once(self.ticket_path(node), content):
+        self._come_late(node, hashlib.sha256(content).hexdigest())
+        return
     self.forget_partial(node)
 
   def publish_run(
@@ -158,8 +185,36 @@ class Store:
         (aside / TRAINED).write_bytes(trained.to_bytes())
       (aside / RESULT).write_bytes(utf8(manifest.to_json(result)))
 
-    manifest.publish(self._folder(node), about, fill)
+    made: dict[str, str] = {}
+
+    def fill_and_note(aside: Path) -> None:
+      fill(aside)
+      made.update({path.name: sha256(path) for path in files_below(aside)})
+
+    try:
+      manifest.publish(self._folder(node), about, fill_and_note)
+    except OSError:
+      if not self.shared or not self._folder(node).exists():
+        raise
+      self._come_late(node, made[TRAINED if TRAINED in made else RESULT])
+      return
     self.forget_partial(node)
+
+  @property
+  def shared(self) -> bool:
+    """Whether other processes may write to the workdir too."""
+    return isinstance(self.leases, Leases)
+
+  def _come_late(self, node: Node, digest: str) -> None:
+    """Drops what another process has published meanwhile."""
+    published = self.product(node)
+    theirs = sha256(published) if published.is_file() else self.digest(node)
+    if theirs != digest:
+      say(
+        f'NOTE {node.name} was made twice, and differs; the first one, '
+        f'{published}, stays',
+        sys.stderr,
+      )
 
   def result(self, node: Node) -> dict[str, Any]:
     """What a finished run or analysis reported."""
@@ -211,7 +266,9 @@ class Store:
 
   def forget_partial(self, node: Node) -> None:
     """Removes the checkpoints of a run that is finished."""
-    remove_folder(self.partial(node))
+    # another process may remove them at the same time
+    with contextlib.suppress(*[OSError] * self.shared):
+      remove_folder(self.partial(node))
 
   def set_aside(self, path: Path, folder: str = 'damaged') -> Path:
     """Moves what cannot be used below a folder; returns where it is now."""
@@ -226,37 +283,11 @@ class Store:
     sync(path.parent)
     return aside
 
-  def log(self, **values: Any) -> None:
-    """Adds one line to metrics.jsonl."""
-    with self._log.open('ab') as file:
-      file.write(utf8(json.dumps(values) + '\n'))
-
-  def sync_log(self) -> None:
-    """Makes all lines durable, as a checkpoint that follows them will be."""
-    if self._log.is_file():
-      sync(self._log)
-
-  def trim_log(self, steps: Mapping[str, int]) -> None:
-    """Drops lines of steps that are done again, and a line cut short.
-
-    Args:
-      steps: for each run that goes on, the step from which it does.
-    """
-    if not self._log.is_file():
-      return
-    kept, dropped = [], False
-    with self._log.open('rb') as file:
-      for line in file:
-        if _is_kept(line, steps):
-          kept.append(line)
-        else:
-          dropped = True
-    if dropped:
-      write_atomically(self._log, b''.join(kept))
-
-  def seconds(self) -> dict[str, float]:
-    """How long the machine trained each run; see `machine_seconds`."""
-    return machine_seconds(self._log)
+  def begin_metrics(self, node: Node, step: int) -> None:
+    """Before a run goes on from a step; its log may need a file of its own."""
+    if isinstance(self.leases, Leases):
+      number = self.leases.number(node.name)
+      self.metrics.begin_own(node.name, number, step)
 
   def write(self, name: str, text: str | bytes) -> None:
     """Writes one of the study's own files, whole."""
@@ -272,36 +303,8 @@ class Store:
     folders = (self.root / 'tickets', self.root / 'runs')
     return any(any(folder.glob('[!.]*')) for folder in folders)
 
-  @property
-  def _log(self) -> Path:
-    return self.root / 'metrics.jsonl'
-
   def _folder(self, node: Node) -> Path:
     return self.root / 'runs' / node.name
-
-
-def machine_seconds(log: Path) -> dict[str, float]:
-  """How long the machine trained each run, from a study's metrics.jsonl.
-
-  Tickets that are trained side by side share the time. Runs that were copied
-  from another workdir are not known.
-  """
-  found: dict[str, float] = {}
-  if log.is_file():
-    for line in log.read_bytes().splitlines():
-      with contextlib.suppress(ValueError, LookupError, TypeError):
-        values = json.loads(line)
-        share = values['seconds'] / values['tickets']
-        found[values['node']] = found.get(values['node'], 0.0) + share
-  return found
-
-
-def _is_kept(line: bytes, steps: Mapping[str, int]) -> bool:
-  try:
-    values = json.loads(line)
-    return values['step'] <= steps.get(values['node'], values['step'])
-  except (ValueError, LookupError, TypeError):
-    return False
 
 
 def _why(error: Exception) -> object:

@@ -41,18 +41,18 @@ class NativeBackend(ConvBackend):
     return conv
 
   def batch_norm(
-    self, x, scale, bias, weights, residual, relu, epsilon, shared=None
+    self, x, scale, bias, valid, residual, relu, epsilon, shared=None
   ):
     conv = x if isinstance(x, Convolution) else None
     first = x if conv is None else conv.x
     if first.dtype != jnp.float32:
       return super().batch_norm(
-        x, scale, bias, weights, residual, relu, epsilon, shared
+        x, scale, bias, valid, residual, relu, epsilon, shared
       )
     shape = first.shape[0], first.shape[-1]
     counted = jnp.ones(shape, first.dtype)
-    if weights is not None:
-      counted = weights.reshape(shape).astype(first.dtype)
+    if valid is not None:
+      counted = valid.reshape(shape).astype(first.dtype)
     counted = jax.lax.stop_gradient(counted)
     norm = norms.Norm(self.library, relu, epsilon, self.across)
     given = scale, bias, counted, residual

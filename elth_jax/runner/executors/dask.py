@@ -1,0 +1,353 @@
+"""The executor `dask`: workers of a Dask cluster do the batches.
+
+It starts a scheduler and workers on this machine, or joins a cluster. Dask
+carries batches and watches that workers live. That nothing is lost or done
+twice does not depend on it: leases, keys and exclusive publishing see to that.
+"""
+
+import contextlib
+import dataclasses
+import importlib.util
+import logging
+import math
+import queue
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from elth_jax.process.connection import HostsError
+from elth_jax.process.signals import StudyStopped
+from elth_jax.runner import remote
+from elth_jax.runner.batch import Batch
+from elth_jax.runner.crew import Crew
+from elth_jax.runner.executors.registry import (
+  EXECUTORS,
+  ExecutorEntry,
+  Setting,
+)
+from elth_jax.storage.manifest import DamagedError
+from elth_jax.study.spec import RunOptions
+from elth_jax.training import checkpoint
+from elth_jax.workdir.leases import Leases
+
+CONNECT_SECONDS = 30.0
+WAIT_SECONDS = 0.5  # for an outcome, until progress is shown
+TEND_SECONDS = 2.0  # between looks at who works
+STOP_SECONDS = 60.0  # that workers have for their last checkpoints
+# without a heartbeat, until a worker's batches are given to others: importing
+# and tracing keep a sound one from answering
+SILENT_SECONDS = 30.0
+AHEAD = 4  # batches for each worker, so that none waits for the next one
+MOST_LOSSES = 10  # of one batch at one checkpoint; then it is at fault
+
+
+@dataclasses.dataclass(frozen=True)
+class _Heard:
+  """The last heartbeat of a worker.
+
+  Attributes:
+    name: of the worker.
+    beat: what the scheduler notes of it.
+    at: when this process saw that it is a new one.
+  """
+
+  name: str
+  beat: float
+  at: float
+
+
+class DaskExecutor:
+  """Carries batches to the workers of a Dask cluster.
+
+  Args:
+    setting: what executors work with.
+    client: of the cluster.
+    leases: of the driver.
+    crew: the workers, if they are this process's own.
+  """
+
+  def __init__(
+    self, setting: Setting, client: Any, leases: Leases, crew: Crew | None
+  ):
+    self._setting = setting
+    self._client = client
+    self._leases = leases
+    self._crew = crew
+    self.sharing = setting.options.workers if crew else 1
+    self.workers = self.sharing
+    self._pending: dict[Any, Batch] = {}  # future -> batch
+    self._ended: queue.Queue[Any] = queue.Queue()
+    self._losses: dict[tuple, int] = {}  # batch and where it was -> times
+    self._unfit: dict[str, str] = {}  # address -> why
+    self._heard: dict[str, _Heard] = {}  # by address
+    self._abandoned: dict[Any, float] = {}  # future -> since when
+    self._tended = -math.inf
+
+  def has_room(self) -> bool:
+    return len(self._pending) < AHEAD * self.workers
+
+  def running(self) -> set[str]:
+    return {name for batch in self._pending.values() for name in batch.nodes}
+
+  def submit(self, batch: Batch) -> None:
+    there = self._heard.keys() - self._unfit.keys()
+    if self._unfit and not there:
+      raise HostsError('; '.join(self._unfit.values()))
+    allowed = sorted(there - self._silent())
+    if len(allowed) == len(self._heard):
+      allowed = None  # also those that will come
+    future = self._client.submit(
+      remote.carry,
+      self._setting.opener,
+      self._setting.order,
+      batch,
+      workers=allowed or None,
+      pure=False,
+      key=f'{batch.nodes[0]}-and-{len(batch.nodes) - 1}-{time.monotonic_ns()}',
+    )
+    self._pending[future] = batch
+    future.add_done_callback(self._ended.put)
+
+  def wait(self) -> None:
+    if self._setting.asked_to_stop():
+      self._stop()
+      raise StudyStopped
+    self._leases.touch()
+    self._tend()
+    with contextlib.suppress(queue.Empty):
+      self._finish(self._ended.get(timeout=WAIT_SECONDS))
+      while True:
+        self._finish(self._ended.get_nowait())
+
+  def _finish(self, future: Any) -> None:
+    """Notes what became of a batch; what is left is submitted again later."""
+    batch = self._pending.pop(future, None)
+    if batch is None:  # given up before
+      return
+    if future.status != 'finished':
+      self._lose(batch, f'{future.status}: {_why(future)}')
+      return
+    reply: remote.Reply = future.result()
+    for outcome in reply.outcomes:
+      self._setting.note(outcome)
+    if reply.failure:
+      self._fail(reply, reply.failure, batch)
+
+  def _fail(
+    self, reply: remote.Reply, failure: remote.Failure, batch: Batch
+  ) -> None:
+    if failure.kind == 'damaged':
+      raise DamagedError(Path(failure.path), failure.text)
+    if failure.kind == 'error':
+      raise HostsError(
+        f'{reply.worker} failed at {_named(batch)}: {failure.text}'
+      )
+    if failure.kind == 'stopped':  # it has not heard of this driver for long
+      return
+    why = f'{reply.worker} takes no more of this study: {failure.text}'
+    self._setting.say(why)
+    self._unfit[reply.address] = why
+
+  def _lose(self, batch: Batch, why: str) -> None:
+    store = self._setting.worker.store
+    places = [store.root / 'partial' / name for name in batch.nodes]
+    where = *batch.nodes, *(tuple(checkpoint.steps(one)) for one in places)
+    self._losses[where] = self._losses.get(where, 0) + 1
+    if self._losses[where] > MOST_LOSSES:
+      raise HostsError(f'{_named(batch)} ends its workers: {why}')
+    self._setting.say(f'{_named(batch)} is given to another worker: {why}')
+
+  def _tend(self) -> None:
+    """Looks at who works: starts ended workers again, gives up silent ones."""
+    now = time.monotonic()
+    if now - self._tended < TEND_SECONDS:
+      return
+    self._tended = now
+    if self._crew:
+      self._crew.tend()
+    self._listen(now)
+    silent = self._silent()
+    for address, keys in self._client.processing().items():
+      if address in silent:
+        for future in [one for one in self._pending if one.key in keys]:
+          self._give_up(future, f'{address} does not answer')
+    if self._crew:
+      self._crew.kill({self._heard[address].name for address in silent})
+    abandoned = self._leases.abandoned()
+    for future, batch in list(self._pending.items()):
+      owners = {abandoned[name] for name in batch.nodes if name in abandoned}
+      if not owners:
+        self._abandoned.pop(future, None)
+      elif now - self._abandoned.setdefault(future, now) > self._leases.seconds:
+        self._end(future, owners)
+        self._give_up(future, f'{self._leases.describe(min(owners))} hangs')
+
+  def _listen(self, now: float) -> None:
+    """Notes which workers there are, and whose heartbeat is a new one."""
+    seen = self._client.run_on_scheduler(_last_seen)
+    self._heard = {
+      address: before
+      if (before := self._heard.get(address)) and before.beat == beat
+      else _Heard(name, beat, now)
+      for address, (name, beat) in seen.items()
+    }
+    if not self._crew:
+      self.workers = max(len(seen), 1)
+
+  def _silent(self) -> set[str]:
+    """Workers of which nothing was heard for long."""
+    patience = max(self._leases.seconds, SILENT_SECONDS)
+    oldest = time.monotonic() - patience
+    return {one for one, heard in self._heard.items() if heard.at < oldest}
+
+  def _end(self, future: Any, owners: set[str]) -> None:
+    """Has a worker whose run hangs do nothing more."""
+    for token in owners:
+      for address, keys in self._client.processing().items():
+        if future.key in keys and self._crew:
+          self._crew.kill({self._heard[address].name})
+        elif future.key in keys:
+          self._unfit[address] = f'{self._leases.describe(token)} hangs'
+
+  def _give_up(self, future: Any, why: str) -> None:
+    """Takes a batch away from a worker."""
+    batch = self._pending.pop(future)
+    self._abandoned.pop(future, None)
+    future.cancel()
+    self._setting.say(f'{_named(batch)} is given to another worker: {why}')
+
+  def _stop(self) -> None:
+    """Has the workers save checkpoints: they see that their driver left."""
+    self._leases.leave()
+    deadline = time.monotonic() + STOP_SECONDS
+    while self._pending and time.monotonic() < deadline:
+      for future in [one for one in self._pending if one.done()]:
+        del self._pending[future]
+      time.sleep(0.05)
+
+
+def _last_seen(dask_scheduler: Any) -> dict[str, tuple[str, float]]:
+  """Address of a worker -> its name, and its last heartbeat.
+
+  That is a time by the scheduler's clock; here it only matters that it changes.
+  """
+  return {
+    address: (str(worker.name), worker.last_seen)
+    for address, worker in dask_scheduler.workers.items()
+  }
+
+
+def _why(future: Any) -> str:
+  try:
+    return str(future.exception(timeout=10))
+  except Exception as error:  # cancelled, or the scheduler was lost
+    return type(error).__name__
+
+
+def _named(batch: Batch) -> str:
+  others = len(batch.nodes) - 1
+  return batch.nodes[0] + (f' and {others} like it' if others else '')
+
+
+def _check(options: RunOptions) -> None:
+  if importlib.util.find_spec('distributed') is None:
+    raise ValueError(
+      'executor is dask, and Dask is not installed; pip install '
+      "'elth_jax[dask]'"
+    )
+
+
+@contextlib.contextmanager
+def _open(setting: Setting) -> Iterator[DaskExecutor]:
+  leases = setting.worker.store.leases
+  assert isinstance(leases, Leases)
+  if setting.options.scheduler:
+    with _joined(setting.options.scheduler) as client:
+      setting.say(f'dashboard: {client.dashboard_link}')
+      yield DaskExecutor(setting, client, leases, None)
+    return
+  with _started(setting) as (client, crew):
+    setting.say(f'dashboard: {client.dashboard_link}')
+    yield DaskExecutor(setting, client, leases, crew)
+
+
+@contextlib.contextmanager
+def _joined(scheduler: str) -> Iterator[Any]:
+  """A client of a cluster that is there.
+
+  Raises:
+    HostsError: if it cannot be reached.
+  """
+  import distributed
+
+  is_file = scheduler.endswith('.json') or Path(scheduler).is_file()
+  place = {'scheduler_file' if is_file else 'address': scheduler}
+  try:
+    client = distributed.Client(**place, timeout=CONNECT_SECONDS)
+  except (OSError, ValueError) as error:
+    raise HostsError(
+      f'scheduler {scheduler} cannot be reached: {error}; start one by `dask '
+      'scheduler`, or give another --config.scheduler'
+    ) from error
+  with client:
+    yield client
+
+
+@contextlib.contextmanager
+def _started(setting: Setting) -> Iterator[tuple[Any, Crew]]:
+  """A scheduler in this process, and workers on this machine."""
+  import dask
+  import distributed
+
+  layout, options = setting.order.layout, setting.options
+  if layout.platform != 'cpu':
+    raise HostsError(
+      f'executor=dask starts workers for CPUs alone, and this process has a '
+      f'{layout.platform}; start a Dask worker for each of them and give '
+      '--config.scheduler, see docs/cluster.md'
+    )
+  changes = {
+    'distributed.scheduler.allowed-failures': 50,
+    # imports and compilation keep a worker from answering for seconds
+    'distributed.scheduler.worker-ttl': f'{max(options.lease_seconds, 60)}s',
+  }
+  with (
+    _quiet(),
+    dask.config.set(changes),
+    distributed.LocalCluster(
+      n_workers=0,
+      dashboard_address='127.0.0.1:0',
+      silence_logs=logging.CRITICAL,
+    ) as cluster,
+    distributed.Client(cluster) as client,
+  ):
+    crew = Crew(
+      cluster.scheduler_address,
+      options.workers,
+      layout.devices,
+      setting.order.workdir,
+      setting.say,
+    )
+    try:
+      yield client, crew
+    finally:
+      crew.close()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+  """Keeps Dask from logging what is said here, or is no matter."""
+  logger = logging.getLogger('distributed')
+  before = logger.level
+  logger.setLevel(logging.CRITICAL)
+  try:
+    yield
+  finally:
+    logger.setLevel(before)
+
+
+EXECUTORS.register(
+  'dask',
+  ExecutorEntry(_open, True, 'by workers of a Dask cluster', _check),
+)

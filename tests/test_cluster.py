@@ -1,0 +1,349 @@
+"""Many processes on one study: killed, hanging or full, the same bytes."""
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from elth_jax.process.connection import HostsError
+from elth_jax.process.hosts import Hosts
+from elth_jax.runner import session
+from elth_jax.runner.executors import EXECUTORS
+from elth_jax.runner.layout import Layout
+from elth_jax.study.spec import RunOptions
+from elth_jax.workdir.store import Store, StoreError
+from tests import crash, hosts_study
+from tests.test_hosts import alone
+
+LIMIT = 600  # seconds; a tenth of it, unless the machine has much else to do
+FILES = Path(__file__).parent.parent / 'docs' / 'cluster'
+GONE_SECONDS = 5  # in which helpers end after their driver
+needs_dask = pytest.mark.skipif(
+  importlib.util.find_spec('distributed') is None,
+  reason="Dask is not installed: pip install 'elth_jax[dask]'",
+)
+
+
+class Started:
+  """Processes of one study, which are ended with the test."""
+
+  def __init__(self, kind, workdir):
+    self.kind = kind
+    self.workdir = workdir
+    self.running = []
+    self.environment = {**os.environ, 'JAX_NUM_CPU_DEVICES': '2'}
+
+  def start(self, *flags, most_kilobytes=None):
+    log = self.workdir.with_name(f'{self.workdir.name}-{len(self.running)}')
+    command = [
+      *(sys.executable, '-m', 'elth_jax.main'),
+      f'--config=tests/hosts_study.py:{self.kind}',
+      f'--workdir={self.workdir}',
+      '--config.checkpoint_seconds=0.000001',
+      *flags,
+    ]
+    self.running.append(self.run(command, log, most_kilobytes))
+    return self.running[-1]
+
+  def run(self, command, log, most_kilobytes=None):
+    """Starts a command; one that may write small files alone, if told so."""
+    if most_kilobytes:
+      limit = f'ulimit -f {most_kilobytes}; exec "$@"'
+      command = ['bash', '-c', limit, 'bash', *command]
+    with log.open('wb') as file:
+      process = subprocess.Popen(
+        command,
+        stdout=file,
+        stderr=file,
+        env=self.environment,
+      )
+    process.log = log
+    return process
+
+  def said(self):
+    return [one.log.read_text('utf-8', 'replace') for one in self.running]
+
+  def ends(self, process):
+    process.wait(LIMIT)
+    return process.returncode
+
+  def wait_for(self, found, process):
+    """Waits until a function finds something, while a process works."""
+    deadline = time.monotonic() + LIMIT
+    while not (value := found()):
+      assert time.monotonic() < deadline, self.said()
+      assert process.poll() is None, self.said()
+      time.sleep(0.02)
+    return value
+
+  def trains(self):
+    """Whether some run is half done."""
+    return list(self.workdir.glob('partial/[!.]*/step-*'))
+
+  def busy(self):
+    """A process that works on a run that is half done; 0 if none does."""
+    for path in self.trains():
+      for lease in self.workdir.glob(f'.leases/{path.parent.name}.*'):
+        with contextlib.suppress(FileNotFoundError):
+          return int(lease.read_text().partition('-')[0])
+    return 0
+
+  def products(self):
+    return Store(self.workdir, writable=False).products()
+
+
+@pytest.fixture
+def started(request, tmp_path):
+  one = Started(request.param, tmp_path / 'many')
+  yield one
+  for process in one.running:
+    with contextlib.suppress(ProcessLookupError):
+      process.send_signal(signal.SIGCONT)
+    process.kill()
+    process.wait()
+
+
+def children(process) -> list[int]:
+  """The processes that a process has started and that are alive."""
+  found = []
+  for path in Path('/proc').glob('[0-9]*/stat'):
+    with contextlib.suppress(OSError):
+      state, parent, *_ = path.read_text().rpartition(')')[2].split()
+      if int(parent) == process.pid and state != 'Z':
+        found.append(int(path.parent.name))
+  return found
+
+
+def is_alive(pid) -> bool:
+  with contextlib.suppress(OSError):
+    stat = Path(f'/proc/{pid}/stat').read_text()
+    return stat.rpartition(')')[2].split()[0] != 'Z'
+  return False
+
+
+def check_same(started, tmp_path, monkeypatch):
+  expected = alone(started.kind, tmp_path / 'local', monkeypatch)
+  assert crash.results(started.workdir) == expected
+  left = {path.name for path in started.workdir.rglob('.*')} - {'.lock'}
+  # what was half written at a kill is swept when a process starts alone
+  assert not {name for name in left if not name.endswith('.aside')}
+  assert not (started.workdir / 'metrics').exists()
+  assert not (started.workdir / 'damaged').exists()
+  log = (started.workdir / 'metrics.jsonl').read_text()
+  trained = [Path(name).parent.name for name in expected if 'trained.' in name]
+  assert len(trained) > 2 and all(f'"{name}"' in log for name in trained)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('started', ['killed'], indirect=True)
+def test_plain_processes_share_a_study(started, tmp_path, monkeypatch):
+  """One is killed, one hangs, one has a full disk, two do the rest."""
+  flags = '--config.executor=shared', '--config.lease_seconds=5'
+  first = started.start(*flags)
+  started.wait_for(started.trains, first)
+  full = started.start(*flags, most_kilobytes=3)
+  hung = started.start(*flags)
+  others = [started.start(*flags) for _ in range(2)]
+  started.wait_for(lambda: len(started.products()) > 3, others[0])
+  first.kill()
+  hung.send_signal(signal.SIGSTOP)
+  assert [started.ends(one) for one in others] == [0, 0], started.said()
+  assert started.ends(full) == 1
+  assert 'File too large' in full.log.read_text()
+  hung.send_signal(signal.SIGCONT)  # late: it finds that all is done
+  assert started.ends(hung) == 0, started.said()
+  check_same(started, tmp_path, monkeypatch)
+
+
+@needs_dask
+@pytest.mark.slow
+@pytest.mark.parametrize('started', ['killed', 'shared'], indirect=True)
+def test_a_worker_and_then_the_driver_are_killed(
+  started, tmp_path, monkeypatch
+):
+  """A study of tiny MLPs; one of a ResNet whose batches are shared."""
+  flags = '--config.executor=dask', '--config.workers=2'
+  driver = started.start(*flags)
+  started.wait_for(started.trains, driver)
+  worker = started.wait_for(started.busy, driver)
+  before = len(started.products())
+  os.kill(worker, signal.SIGKILL)
+
+  def goes_on():
+    again = len(children(driver)) == 2 and worker not in children(driver)
+    return again and len(started.products()) > before
+
+  started.wait_for(goes_on, driver)
+  started.wait_for(started.trains, driver)
+  workers = children(driver)
+  driver.kill()
+  driver.wait()
+  time.sleep(GONE_SECONDS)
+  assert not [pid for pid in workers if is_alive(pid)]
+  again = started.start(*flags)
+  assert started.ends(again) == 0, started.said()
+  assert 'ended with exit code -9; it is started again' in started.said()[0]
+  assert 'dashboard: http://' in started.said()[1]
+  check_same(started, tmp_path, monkeypatch)
+
+
+@needs_dask
+@pytest.mark.slow
+@pytest.mark.parametrize('started', ['killed'], indirect=True)
+def test_a_cluster_is_joined_by_two_drivers(started, tmp_path, monkeypatch):
+  """One worker has a full disk, one other devices, one hangs for a while."""
+  file = tmp_path / 'scheduler.json'
+  dask = sys.executable, '-m', 'dask'
+  cluster = Started('', tmp_path / 'cluster')
+  scheduler = [*dask, 'scheduler', '--port', '0', '--no-dashboard']
+  scheduler += ['--scheduler-file', str(file)]
+  worker = [*dask, 'worker', '--scheduler-file', str(file), '--no-nanny']
+  worker += ['--nthreads', '1', '--no-dashboard', '--memory-limit', '0']
+  worker += ['--local-directory', str(tmp_path)]
+  worker += ['--preload', 'elth_jax.runner.remote']
+  one_device = 'import jax; jax.config.update("jax_num_cpu_devices", 1)'
+  one_device += '; jax.devices()'
+  commands = {
+    'scheduler': (scheduler, None),
+    'full': (worker, 3),
+    'unfit': ([*worker, '--preload', one_device], None),
+    'good': (worker, None),
+    'hung': (worker, None),
+  }
+  processes = {
+    name: cluster.run(command, tmp_path / name, most_kilobytes)
+    for name, (command, most_kilobytes) in commands.items()
+  }
+  cluster.running += processes.values()
+  flags = '--config.executor=dask', f'--config.scheduler={file}'
+  flags += ('--config.lease_seconds=15',)
+  try:
+    drivers = [started.start(*flags) for _ in range(2)]
+    started.wait_for(started.trains, drivers[0])
+    processes['hung'].send_signal(signal.SIGSTOP)
+    assert [started.ends(one) for one in drivers] == [0, 0], started.said()
+    processes['hung'].send_signal(signal.SIGCONT)
+    leases = started.workdir / '.leases'
+    started.wait_for(lambda: not leases.exists(), processes['good'])
+  finally:
+    for process in processes.values():
+      process.kill()
+      process.wait()
+  said = '\n'.join(started.said())
+  assert 'fails here: RuntimeError' in said  # of the device
+  assert 'File too large' in said
+  check_same(started, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize('started', ['tickets'], indirect=True)
+@pytest.mark.slow
+@needs_dask
+def test_a_study_that_is_asked_to_stop_saves_what_workers_did(
+  started, tmp_path, monkeypatch
+):
+  flags = '--config.executor=dask', '--config.workers=2'
+  driver = started.start(*flags)
+  started.wait_for(started.trains, driver)
+  driver.send_signal(signal.SIGTERM)
+  assert started.ends(driver) == 128 + signal.SIGTERM, started.said()
+  assert 'stopped; the same command continues' in started.said()[0]
+  assert not children(driver)
+  assert started.ends(started.start()) == 0  # by this process alone
+  check_same(started, tmp_path, monkeypatch)
+
+
+def test_all_processes_of_a_study_must_round_alike(tmp_path):
+  offered = Layout.of(RunOptions(), Hosts(), 'kernels')
+  store = Store(tmp_path)
+  offered.fix(store)
+  offered.fix(store)
+  other = dataclasses.replace(offered, devices=7, kernels='')
+  assert other.unlike(offered) == (
+    "devices is 7 here, 2 in the study, kernels is 'none' here, 'kernels' in "
+    'the study'
+  )
+  with pytest.raises(StoreError, match=r'devices is 7 here.* or remove '):
+    other.fix(store)
+
+
+@pytest.mark.parametrize(
+  ('options', 'match'),
+  [
+    ({'executor': 'dusk'}, "unknown executor 'dusk'.*dask"),
+    ({'scheduler': 'a:1'}, 'give --config.executor=dask too'),
+    (
+      {'executor': 'shared', 'distributed': 'localhost:1,2,0'},
+      'give one of them',
+    ),
+  ],
+)
+def test_options_that_do_not_suit_are_refused(options, match, tmp_path):
+  config = hosts_study.study('tickets')
+  with pytest.raises(session.ConfigError, match=match):
+    session.run({**config, **options}, tmp_path / 'workdir')
+  assert not (tmp_path / 'workdir').exists()
+
+
+def test_without_dask_its_extra_is_named(tmp_path, monkeypatch):
+  monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
+  config = {**hosts_study.study('tickets'), 'executor': 'dask'}
+  with pytest.raises(session.ConfigError, match=r'elth_jax\[dask\]'):
+    session.run(config, tmp_path / 'workdir')
+
+
+@needs_dask
+def test_a_cluster_that_is_not_there_is_named(tmp_path, monkeypatch):
+  from elth_jax.runner.executors import dask
+
+  monkeypatch.setattr(dask, 'CONNECT_SECONDS', 0.2)
+  refused = pytest.raises(HostsError, match=r'scheduler 127.0.0.1:9 cannot be')
+  with refused, dask._joined('127.0.0.1:9'):
+    pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('started', ['tickets'], indirect=True)
+def test_the_script_for_ssh(started, tmp_path, monkeypatch):
+  """A stand-in for ssh starts a shell here."""
+  ssh = tmp_path / 'bin' / 'ssh'
+  ssh.parent.mkdir()
+  ssh.write_text('#!/bin/sh\nshift 2\nexec sh -c "$*"\n')
+  ssh.chmod(0o755)
+  started.environment |= {
+    'PATH': f'{ssh.parent}{os.pathsep}{os.environ["PATH"]}',
+    'CONFIG': f'tests/hosts_study.py:{started.kind}',
+    'DEVICES': '2',
+    'PYTHON': sys.executable,
+  }
+  script = ['docs/cluster/ssh.sh', str(started.workdir), 'host1', 'host2']
+  process = started.run(script, tmp_path / 'log')
+  started.running.append(process)
+  assert started.ends(process) == 0, started.said()
+  assert started.said()[0].count('nodes are done in') == 2
+  check_same(started, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize('path', sorted(FILES.iterdir()), ids=str)
+def test_files_for_clusters_are_whole_and_give_known_options(path):
+  text = path.read_text()
+  if path.suffix == '.sh':
+    subprocess.run(['bash', '-n', path], check=True)
+    assert os.access(path, os.X_OK)
+  elif path.suffix == '.yaml':
+    kinds = [one['kind'] for one in yaml.safe_load_all(text)]
+    assert kinds == ['PersistentVolumeClaim', 'Job']
+  else:
+    compile(text, path, 'exec')
+  options = re.findall(r'--config\.(\w+)', text)
+  known = {field.name for field in dataclasses.fields(RunOptions)}
+  assert options and set(options) <= known
+  assert set(re.findall(r'config\.executor=(\w+)', text)) <= set(EXECUTORS)
