@@ -164,6 +164,8 @@ def test_other_instructions_and_compilers(instructions, compiler):
   for case in CASES:
     check_case(kernels_, *case)
   check_norm(kernels_, (2, 5, 3, 4, 19), True, True)
+  for case in JOINT_CASES[:3]:
+    check_joint(kernels_, *case)
 
 
 def test_gradients_of_gradients_equal_xlas():
@@ -212,7 +214,7 @@ def check_norm(kernels_, shape, relu, with_residual):
         residual,
         relu,
         1e-5,
-      )
+      )[:4]
 
     given = [
       None if a is None else jnp.asarray(a, dtype)
@@ -247,6 +249,77 @@ def check_norm(kernels_, shape, relu, with_residual):
 )
 def test_batch_norm_equals_float64(shape, relu, residual):
   check_norm(loaded(), shape, relu, residual)
+
+
+def check_joint(kernels_, case, relu, with_residual):
+  """A convolution with its normalisation, against float64 without kernels.
+
+  Its input is shared with another, whose gradient is added.
+  """
+  x, kernel, dz = random_case(*case)
+  generator = np.random.default_rng(1)
+  scale, bias = generator.random((2, dz.shape[1]))
+  weights = np.ones((x.shape[0], x.shape[-1]))
+  weights[-1, -1] = 0
+  dz *= weights[:, None, None, None]
+  residual = generator.standard_normal(dz.shape) if with_residual else None
+  passed = generator.standard_normal(x.shape)
+
+  def run(backend, dtype):
+    def norm(x, kernel, scale, bias, residual):
+      conv = conv_backends.Convolution(x, kernel, case[-1], None, False)
+      z, mean, variance, _, shared = backend.batch_norm(
+        backend.defer(conv),
+        scale,
+        bias,
+        jnp.asarray(weights.reshape(-1), dtype),
+        residual,
+        relu,
+        1e-5,
+        x,
+      )
+      return z, shared, mean, variance
+
+    given = [
+      None if a is None else jnp.asarray(a, dtype)
+      for a in (x, kernel, scale, bias, residual, dz, passed)
+    ]
+
+    @jax.jit
+    def both(*given):
+      *inputs, dz, passed = given
+      found, pull = jax.vjp(norm, *inputs)
+      zeros = map(jnp.zeros_like, found[2:])
+      return found, pull((dz, passed, *zeros))
+
+    return both(*given)
+
+  with enable_x64():
+    expected = run(conv_backends.GCHWN, jnp.float64)
+  found = run(native_backend(kernels_), jnp.float32)
+  leaves = zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True)
+  for one, other in leaves:
+    one, other = np.asarray(one), np.asarray(other)
+    assert one.shape == other.shape
+    # a value next to a ReLU's edge may fall on its other side
+    far = ~(np.abs(one - other) <= TOLERANCE * np.std(other) + 1e-5)
+    assert far.mean() < 1e-3 if one.ndim == 5 else not far.any()
+
+
+JOINT_CASES = [
+  ((2, 16, 12, 9, 4, 5, 3, 1), True, True),
+  ((3, 16, 16, 17, 4, 32, 3, 1), True, True),  # a group at a time, in rows
+  ((3, 16, 16, 17, 4, 32, 3, 1), True, False),
+  ((1, 21, 6, 6, 17, 18, 3, 1), False, True),
+  ((2, 17, 9, 8, 3, 5, 3, 1), True, False),
+  ((2, 16, 9, 7, 6, 7, 3, 2), True, True),
+  ((1, 5, 6, 5, 3, 9, 1, 2), False, False),
+]
+
+
+@pytest.mark.parametrize(('case', 'relu', 'residual'), JOINT_CASES, ids=str)
+def test_a_convolution_with_its_norm_equals_float64(case, relu, residual):
+  check_joint(loaded(), case, relu, residual)
 
 
 def test_what_is_not_finite_stays_so_in_its_own_example():

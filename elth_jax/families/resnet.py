@@ -60,10 +60,10 @@ class Basic(nn.Module):
   @nn.compact
   def __call__(self, x, valid=None, train=False):
     kit = self.kit
-    y = kit.conv(self.features, 3, self.stride, name='conv1')(x)
-    y = kit.norm(name='bn1')(y, valid, train, relu=True)
-    y = kit.conv(self.features, 3, name='conv2')(y)
-    residual = _shortcut(kit, x, y, self.stride, valid, train)
+    y = _conv(kit, self.features, 3, self.stride, name='conv1')(x)
+    y, x = kit.norm(name='bn1')(y, valid, train, relu=True, shared=x)
+    y = _conv(kit, self.features, 3, name='conv2')(y)
+    residual = _shortcut(kit, x, self.features, self.stride, valid, train)
     return kit.norm(name='bn2')(y, valid, train, True, residual)
 
 
@@ -77,21 +77,26 @@ class Bottleneck(nn.Module):
   @nn.compact
   def __call__(self, x, valid=None, train=False):
     kit = self.kit
-    y = kit.conv(self.features, 1, name='conv1')(x)
-    y = kit.norm(name='bn1')(y, valid, train, relu=True)
-    y = kit.conv(self.features, 3, self.stride, name='conv2')(y)
+    y = _conv(kit, self.features, 1, name='conv1')(x)
+    y, x = kit.norm(name='bn1')(y, valid, train, relu=True, shared=x)
+    y = _conv(kit, self.features, 3, self.stride, name='conv2')(y)
     y = kit.norm(name='bn2')(y, valid, train, relu=True)
-    y = kit.conv(4 * self.features, 1, name='conv3')(y)
-    residual = _shortcut(kit, x, y, self.stride, valid, train)
+    wide = 4 * self.features
+    y = _conv(kit, wide, 1, name='conv3')(y)
+    residual = _shortcut(kit, x, wide, self.stride, valid, train)
     return kit.norm(name='bn3')(y, valid, train, True, residual)
 
 
-def _shortcut(kit: LayerFactory, x, y, stride: int, valid, train):
+def _conv(kit: LayerFactory, features: int, size: int, stride: int = 1, **also):
+  """A convolution before a normalisation, as all are here."""
+  return kit.conv(features, size, stride, before_norm=True, **also)
+
+
+def _shortcut(kit: LayerFactory, x, features, stride: int, valid, train):
   """`x` as it is, or projected where the block changes the shape."""
-  if x.shape == y.shape:
+  if stride == 1 and x.shape[kit.backend.axes.index('C')] == features:
     return x
-  features = y.shape[kit.backend.axes.index('C')]
-  x = kit.conv(features, 1, stride, name='shortcut')(x)
+  x = _conv(kit, features, 1, stride, name='shortcut')(x)
   return kit.norm(name='shortcut_bn')(x, valid, train)
 
 
@@ -128,7 +133,7 @@ class ResNet(nn.Module):
     """
     backend = self.kit.backend
     size, stride = (7, 2) if self.imagenet else (3, 1)
-    stem = self.kit.conv(self.width, size, stride, name='stem')
+    stem = _conv(self.kit, self.width, size, stride, name='stem')
     x = stem(backend.enter(images))
     x = self.kit.norm(name='stem_bn')(x, valid, train, relu=True)
     if self.imagenet:

@@ -44,8 +44,9 @@ class ConvBlock(nn.Module):
 
   @nn.compact
   def __call__(self, x, valid, train):
-    x = self.kit.conv(self.features, 3, bias=True, name='conv')(x)
-    return self.kit.norm(name='bn')(x, valid, train, relu=True)
+    kit = self.kit
+    conv = kit.conv(self.features, 3, bias=True, before_norm=True, name='conv')
+    return kit.norm(name='bn')(conv(x), valid, train, relu=True)
 
 
 class VGG(nn.Module):

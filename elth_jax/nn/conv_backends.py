@@ -27,6 +27,25 @@ GROUP_PIXELS = 2**14  # of the images that are convolved at once
 
 
 @dataclasses.dataclass(frozen=True)
+class Convolution:
+  """A convolution that a normalisation follows.
+
+  Attributes:
+    x: activations.
+    kernel: HWIO.
+    stride: of the window.
+    bias: by output channel, or `None`.
+    depthwise: whether each channel is convolved alone.
+  """
+
+  x: jax.Array
+  kernel: jax.Array
+  stride: int
+  bias: jax.Array | None
+  depthwise: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class ConvBackend:
   """One layout of activations, with the operations that depend on it.
 
@@ -63,6 +82,23 @@ class ConvBackend:
     axes = 'GNHWC' if 'G' in self.axes else 'NHWC'
     x = jnp.transpose(x, [self.axes.index(axis) for axis in axes])
     return x.reshape(-1, *x.shape[2:]) if 'G' in axes else x
+
+  def convolve(self, conv: Convolution | jax.Array) -> jax.Array:
+    """What it gives; activations stay as they are."""
+    if not isinstance(conv, Convolution):
+      return conv
+    function = self.depthwise if conv.depthwise else self.conv
+    x = function(conv.x, conv.kernel, conv.stride)
+    if conv.bias is None:
+      return x
+    return x + self.along('C', conv.bias, x)
+
+  def defer(self, conv: Convolution) -> jax.Array | Convolution:
+    """What `batch_norm` gets of it.
+
+    Its outputs; the convolution itself where a backend computes both at once.
+    """
+    return self.convolve(conv)
 
   def depthwise(
     self, x: jax.Array, kernel: jax.Array, stride: int
@@ -120,28 +156,34 @@ class ConvBackend:
 
   def batch_norm(
     self,
-    x: jax.Array,
+    x: jax.Array | Convolution,
     scale: jax.Array,
     bias: jax.Array,
     valid: jax.Array | None,
     residual: jax.Array | None,
     relu: bool,
     epsilon: float,
-  ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    shared: jax.Array | None = None,
+  ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array | None]:
     """Normalises by the batch's own statistics, then `finish`es.
 
     Args:
-      x: activations; computed in float32 or wider.
+      x: activations, or the convolution that gives them; computed in float32
+        or wider.
       scale: (channels,), what normalised activations are multiplied by.
       bias: (channels,), what is added to them.
       valid: (batch,), 0 for examples that do not count; `None` if all do.
       residual: activations to add, or `None`.
       relu: whether negative values become 0.
       epsilon: what is added to the variance.
+      shared: the input of the convolution before, if others use it too.
 
     Returns:
-      Activations; mean and biased variance by channel; how many pixels count.
+      Activations; mean and biased variance by channel; how many pixels count;
+      what others are to use as `shared`, so that a backend may add up the
+      gradients to it on the way.
     """
+    x = self.convolve(x)
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     count, weighted = wide.size / scale.size, wide
     if valid is not None:
@@ -155,7 +197,7 @@ class ConvBackend:
     factor = scale * lax.rsqrt(variance + epsilon)
     shift = bias - mean * factor
     z = self.finish(x, factor, shift, residual, relu)
-    return z, mean, variance, count
+    return z, mean, variance, count, shared
 
   def finish(
     self,

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from elth_jax.nn.conv_backends import ConvBackend
+from elth_jax.nn.conv_backends import ConvBackend, Convolution
 
 # (generator, shape, fan_in) -> float32 array
 Draw = Callable[[np.random.Generator, tuple[int, ...], int], np.ndarray]
@@ -157,6 +157,8 @@ class Conv(Layer):
     stride: of the window.
     bias: whether it has one.
     depthwise: whether each channel is convolved alone.
+    before_norm: whether a normalisation takes what it gives, and nothing else
+      does: then the backend may leave the convolution to that.
   """
 
   features: int
@@ -164,20 +166,21 @@ class Conv(Layer):
   stride: int = 1
   bias: bool = False
   depthwise: bool = False
+  before_norm: bool = False
 
   @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
+  def __call__(self, x: jax.Array) -> jax.Array | Convolution:
     backend = self.kit.backend
     channels = 1 if self.depthwise else x.shape[backend.axes.index('C')]
     shape = (self.size, self.size, channels, self.features)
     fan_in = math.prod(shape[:-1])
     kernel = self.drawn('kernel', shape, fan_in)
-    conv = backend.depthwise if self.depthwise else backend.conv
-    x = conv(x, kernel.astype(x.dtype), self.stride)
+    kernel = kernel.astype(x.dtype)
+    bias = None
     if self.bias:
-      bias = self.drawn('bias', (self.features,), fan_in)
-      x = x + backend.along('C', bias.astype(x.dtype), x)
-    return x
+      bias = self.drawn('bias', (self.features,), fan_in).astype(x.dtype)
+    conv = Convolution(x, kernel, self.stride, bias, self.depthwise)
+    return backend.defer(conv) if self.before_norm else backend.convolve(conv)
 
 
 class Dense(Layer):
@@ -200,7 +203,9 @@ class BatchNorm(Layer):
   unbiased one; evaluation uses running statistics. Examples of weight 0 (the
   padding of a partial batch) do not count. Computes in float32, and returns
   what it was given. A residual and a ReLU that follow are part of it, since a
-  backend may compute all three in one pass over memory.
+  backend may compute all three in one pass over memory. So is a convolution
+  before it, of which `x` may be a description, and the sum of gradients to that
+  one's input, if others share it.
   """
 
   kinds = {'scale': 'norm_scale', 'bias': 'norm_bias'}
@@ -210,14 +215,19 @@ class BatchNorm(Layer):
   @nn.compact
   def __call__(
     self,
-    x: jax.Array,
+    x: jax.Array | Convolution,
     valid: jax.Array | None,
     train: bool,
     relu: bool = False,
     residual: jax.Array | None = None,
-  ) -> jax.Array:
+    shared: jax.Array | None = None,
+  ) -> Any:
+    """Activations; with `shared`, also what others use in its place."""
     backend = self.kit.backend
-    shape = (x.shape[backend.axes.index('C')],)
+    if isinstance(x, Convolution):
+      shape = (x.kernel.shape[-1],)
+    else:
+      shape = (x.shape[backend.axes.index('C')],)
     scale = self.drawn('scale', shape)
     bias = self.drawn('bias', shape)
     mean_avg = self.variable('batch_stats', 'mean', jnp.zeros, shape)
@@ -225,15 +235,17 @@ class BatchNorm(Layer):
     if not train:
       factor = scale * lax.rsqrt(var_avg.value + self.epsilon)
       shift = bias - mean_avg.value * factor
-      return backend.finish(x, factor, shift, residual, relu)
-    z, mean, variance, count = backend.batch_norm(
-      x, scale, bias, valid, residual, relu, self.epsilon
+      y = backend.convolve(x)
+      z = backend.finish(y, factor, shift, residual, relu)
+      return z if shared is None else (z, shared)
+    z, mean, variance, count, passed = backend.batch_norm(
+      x, scale, bias, valid, residual, relu, self.epsilon, shared
     )
     if not self.is_initializing():
       unbiased = variance * count / jnp.maximum(count - 1, 1)
       mean_avg.value += self.momentum * (mean - mean_avg.value)
       var_avg.value += self.momentum * (unbiased - var_avg.value)
-    return z
+    return z if shared is None else (z, passed)
 
 
 class Stage(nn.Module):

@@ -1,9 +1,7 @@
 // What XLA calls: handlers that read shapes, choose a kernel and run it.
 //
 // Shapes are checked where the calls are made (`calls.py`).
-#include "direct.h"
-#include "norm.h"
-#include "winograd.h"
+#include "joint.h"
 #include "xla/ffi/api/ffi.h"
 
 namespace elth {
@@ -22,15 +20,6 @@ Shape shape_of(const Buffer& x) {
 
 int dimension(const Buffer& x, int number) {
   return static_cast<int>(x.dimensions()[number]);
-}
-
-// Winograd's windows cost more than they save with fewer channels than these.
-constexpr int kFewChannels = 4;
-
-// The side of Winograd's tiles, or 0 for direct sums.
-int tile_of(const Shape& shape, int channels, int size, int stride) {
-  if (size != 3 || stride != 1 || channels < kFewChannels) return 0;
-  return winograd_tile(shape.height, shape.width);
 }
 
 ffi::Error forward(Buffer x, Buffer kernel, Result y, int64_t stride) {
@@ -70,7 +59,10 @@ ffi::Error kernel_gradient(Buffer x, Buffer dy, Result gradient,
   switch (tile_of(shape, shape.channels, size, stride)) {
     case 4: winograd_kernel_gradient<4>(from, by, to, shape, out); break;
     case 2: winograd_kernel_gradient<2>(from, by, to, shape, out); break;
-    default: direct_kernel_gradient(from, by, to, shape, out, size, stride);
+    default:
+      DirectKernelGradient sums(shape.channels, out, size, stride);
+      sums.add(from, shape, by);
+      sums.write(to);
   }
   return ffi::Error::Success();
 }
@@ -91,29 +83,72 @@ ffi::Error apply(Buffer x, Buffer affine, Buffer residual, Result z,
   return ffi::Error::Success();
 }
 
-ffi::Error gradient_sums(Buffer dz, Buffer x, Buffer z, Buffer statistics,
-                         Result out, bool relu) {
-  norm_gradient_sums(dz.typed_data(), x.typed_data(), z.typed_data(),
-                     statistics.typed_data(), out->typed_data(), relu,
-                     shape_of(x));
+const float* if_any(const Buffer& x) {
+  return x.element_count() > 0 ? x.typed_data() : nullptr;
+}
+
+float* if_any(Result& x) {
+  return x->element_count() > 0 ? x->typed_data() : nullptr;
+}
+
+NormGradient norm_of(Buffer dz, Buffer x, Buffer z, Buffer affine, bool relu) {
+  return {dz.typed_data(), x.typed_data(), if_any(z), affine.typed_data(), relu,
+          shape_of(x)};
+}
+
+ffi::Error gradient_sums(Buffer dz, Buffer x, Buffer z, Buffer affine,
+                         Buffer statistics, Result out, bool relu) {
+  norm_of(dz, x, z, affine, relu)
+      .sum(statistics.typed_data(), out->typed_data());
   return ffi::Error::Success();
 }
 
-ffi::Error norm_gradient(Buffer dz, Buffer x, Buffer z, Buffer weights,
-                         Buffer terms, Result dx, Result dresidual,
-                         bool relu) {
-  const bool some = dresidual->element_count() > 0;
-  norm_input_gradient(dz.typed_data(), x.typed_data(), z.typed_data(),
-                      weights.typed_data(), terms.typed_data(),
-                      dx->typed_data(),
-                      some ? dresidual->typed_data() : nullptr, relu,
-                      shape_of(x));
+ffi::Error norm_gradient(Buffer dz, Buffer x, Buffer z, Buffer affine,
+                         Buffer weights, Buffer terms, Result dx,
+                         Result dresidual, bool relu) {
+  const NormInputGradient norm = {norm_of(dz, x, z, affine, relu),
+                                  weights.typed_data(), terms.typed_data(),
+                                  if_any(dresidual)};
+  const Shape shape = shape_of(x);
+  norm.write(0, shape.groups, 0, shape.height, dx->typed_data());
   return ffi::Error::Success();
+}
+
+ffi::Error joint_forward(Buffer x, Buffer kernel, Buffer weights, Result y,
+                         Result sums, int64_t stride) {
+  forward_with_sums(x.typed_data(), kernel.typed_data(), weights.typed_data(),
+                    y->typed_data(), sums->typed_data(), shape_of(x),
+                    dimension(kernel, 3), dimension(kernel, 0), stride);
+  return ffi::Error::Success();
+}
+
+// The input is x, and y what the normalisation was given. What is to be added to
+// the gradient to x is an empty array if there is nothing.
+ffi::Error joint_gradient(Buffer x, Buffer kernel, Buffer dz, Buffer y,
+                          Buffer z, Buffer affine, Buffer weights, Buffer terms,
+                          Buffer addend, Result dx, Result dkernel, Result dresidual,
+                          int64_t stride, bool relu) {
+  const NormInputGradient norm = {norm_of(dz, y, z, affine, relu),
+                                  weights.typed_data(), terms.typed_data(),
+                                  if_any(dresidual)};
+  const bool add = addend.element_count() > 0;
+  if (add && addend.typed_data() != dx->typed_data())
+    memcpy(dx->typed_data(), addend.typed_data(), addend.size_bytes());
+  JointGradient{x.typed_data(), kernel.typed_data(), norm, if_any(dx),
+                dkernel->typed_data(), shape_of(x), dimension(kernel, 0),
+                static_cast<int>(stride), add}
+      .run();
+  return ffi::Error::Success();
+}
+
+template <int COUNT>
+auto arguments() {
+  if constexpr (COUNT == 0) return ffi::Ffi::Bind();
+  else return arguments<COUNT - 1>().template Arg<Buffer>();
 }
 
 auto convolution() {
-  return ffi::Ffi::Bind().Arg<Buffer>().Arg<Buffer>().Ret<Buffer>().Attr<
-      int64_t>("stride");
+  return arguments<2>().Ret<Buffer>().Attr<int64_t>("stride");
 }
 
 }  // namespace
@@ -127,33 +162,30 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(elth_input_gradient, elth::input_gradient,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(elth_kernel_gradient, elth::kernel_gradient,
                               elth::convolution());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(elth_norm_sums, elth::sums,
-                              xla::ffi::Ffi::Bind()
-                                  .Arg<elth::Buffer>()
-                                  .Arg<elth::Buffer>()
-                                  .Ret<elth::Buffer>());
+                              elth::arguments<2>().Ret<elth::Buffer>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(elth_norm_apply, elth::apply,
-                              xla::ffi::Ffi::Bind()
-                                  .Arg<elth::Buffer>()
-                                  .Arg<elth::Buffer>()
-                                  .Arg<elth::Buffer>()
+                              elth::arguments<3>()
                                   .Ret<elth::Buffer>()
                                   .Attr<bool>("relu"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(elth_norm_gradient_sums, elth::gradient_sums,
-                              xla::ffi::Ffi::Bind()
-                                  .Arg<elth::Buffer>()
-                                  .Arg<elth::Buffer>()
-                                  .Arg<elth::Buffer>()
-                                  .Arg<elth::Buffer>()
+                              elth::arguments<5>()
                                   .Ret<elth::Buffer>()
                                   .Attr<bool>("relu"));
 XLA_FFI_DEFINE_HANDLER_SYMBOL(elth_norm_gradient, elth::norm_gradient,
-                              xla::ffi::Ffi::Bind()
-                                  .Arg<elth::Buffer>()
-                                  .Arg<elth::Buffer>()
-                                  .Arg<elth::Buffer>()
-                                  .Arg<elth::Buffer>()
-                                  .Arg<elth::Buffer>()
+                              elth::arguments<6>()
                                   .Ret<elth::Buffer>()
                                   .Ret<elth::Buffer>()
+                                  .Attr<bool>("relu"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(elth_joint_forward, elth::joint_forward,
+                              elth::arguments<3>()
+                                  .Ret<elth::Buffer>()
+                                  .Ret<elth::Buffer>()
+                                  .Attr<int64_t>("stride"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(elth_joint_gradient, elth::joint_gradient,
+                              elth::arguments<9>()
+                                  .Ret<elth::Buffer>()
+                                  .Ret<elth::Buffer>()
+                                  .Ret<elth::Buffer>()
+                                  .Attr<int64_t>("stride")
                                   .Attr<bool>("relu"));
 #pragma GCC visibility pop

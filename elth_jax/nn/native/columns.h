@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "sums.h"
 #include "windows.h"
 
 namespace elth {
@@ -11,7 +12,8 @@ namespace elth {
 class Tiles {
  public:
   Tiles(const Shape& shape, int m)
-      : rows_((shape.height + m - 1) / m),
+      : side_(m),
+        rows_((shape.height + m - 1) / m),
         columns_((shape.width + m - 1) / m),
         blocks_(shape.blocks()),
         count(shape.groups * blocks_ * rows_ * columns_) {}
@@ -27,8 +29,15 @@ class Tiles {
     return p;
   }
 
+  // How many rows of all groups the windows of columns [0, end) reach; all
+  // rows where columns go through several groups or blocks.
+  int rows_read(int end, int height) const {
+    if (count != rows_ * columns_) return height;
+    return std::min(height, (end - 1) / columns_ * side_ + side_ + 1);
+  }
+
  private:
-  int rows_, columns_, blocks_;
+  int side_, rows_, columns_, blocks_;
 
  public:
   int count;
@@ -121,31 +130,55 @@ void transform_columns(const float* x, const Shape& shape, const Tiles& tiles,
   }
 }
 
-// The inverse transform of some columns, written to y.
-template <int M>
-void inverse_columns(const float* in, size_t gap, float* y, const Shape& shape,
+// What is done with outputs: they are stored, and their sums are taken too, or
+// they are added to what is there.
+enum class Then { kStore, kSum, kAdd };
+
+struct Outputs {
+  float* y;
+  const Shape& shape;
+  Then then;
+  ChannelSums* sums;  // where they are taken
+};
+
+// The inverse transform of one tile of `channel`; p says where.
+template <int M, Then THEN>
+inline void inverse_tile(const float* in, size_t gap, const Outputs& outputs,
+                         const Tiles::Place& p, int channel) {
+  const Shape& shape = outputs.shape;
+  const size_t pixel = shape.examples, row = shape.row();
+  float* to = outputs.y + p.group * shape.group() + channel * shape.plane() +
+              p.block * kLanes + p.row * M * row + p.column * M * pixel;
+  const int height = std::min(M, shape.height - p.row * M);
+  const int width = std::min(M, shape.width - p.column * M);
+  Vector total = {}, squares = {};
+  auto put = [&](float* at, Vector v, int lanes) {
+    if (THEN == Then::kAdd) v += load(at, lanes);
+    if (THEN == Then::kSum) total += v, squares += v * v;
+    store(at, v, lanes);
+  };
+  const int lanes = shape.lanes(p.block);
+  if (height == M && width == M && lanes == kLanes)
+    inverse_window<M>(in, gap, [&](int i, const Vector* v) {
+      for (int j = 0; j < M; ++j) put(to + i * row + j * pixel, v[j], kLanes);
+    });
+  else
+    inverse_window<M>(in, gap, [&](int i, const Vector* v) {
+      for (int j = 0; i < height && j < width; ++j)
+        put(to + i * row + j * pixel, v[j], lanes);
+    });
+  if (THEN == Then::kSum)
+    outputs.sums->add(channel, p.group, p.block, total, squares);
+}
+
+// The inverse transform of some columns.
+template <int M, Then THEN>
+void inverse_columns(const float* in, size_t gap, const Outputs& outputs,
                      const Tiles& tiles, int first, int count, int channels) {
-  const size_t pixel = shape.examples, row = shape.row(), plane = shape.plane();
-  for (int c = 0; c < shape.channels; ++c)
-    for (int t = 0; t < count; ++t) {
-      const auto p = tiles.at(first + t);
-      float* to = y + p.group * shape.group() + c * plane + p.block * kLanes +
-                  p.row * M * row + p.column * M * pixel;
-      const int height = std::min(M, shape.height - p.row * M);
-      const int width = std::min(M, shape.width - p.column * M);
-      const int lanes = shape.lanes(p.block);
-      const float* from = in + place_of(channels, c, t);
-      if (height == M && width == M && lanes == kLanes) {
-        inverse_window<M>(from, gap, [&](int i, const Vector* v) {
-          for (int j = 0; j < M; ++j) store(to + i * row + j * pixel, v[j]);
-        });
-      } else {
-        inverse_window<M>(from, gap, [&](int i, const Vector* v) {
-          for (int j = 0; i < height && j < width; ++j)
-            store(to + i * row + j * pixel, v[j], lanes);
-        });
-      }
-    }
+  for (int c = 0; c < outputs.shape.channels; ++c)
+    for (int t = 0; t < count; ++t)
+      inverse_tile<M, THEN>(in + place_of(channels, c, t), gap, outputs,
+                            tiles.at(first + t), c);
 }
 
 }  // namespace elth

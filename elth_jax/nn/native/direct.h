@@ -22,6 +22,11 @@ inline int outputs_of(int inputs, int stride) {
   return (inputs - 1) / stride + 1;
 }
 
+inline Shape made_by(const Shape& shape, int out, int stride) {
+  return {shape.groups, out, outputs_of(shape.height, stride),
+          outputs_of(shape.width, stride), shape.examples};
+}
+
 // Rows of outputs whose `reads` rows of inputs each fit the budget.
 inline int rows_at_once(int most, int reads, size_t row_bytes) {
   const int some = static_cast<int>(kCopiedBytes / (row_bytes * reads));
@@ -100,6 +105,7 @@ struct Target {
   float* y;
   Shape shape;
   int group, block, row, column, stride;
+  bool add;  // to what is there
 };
 
 // Sums over taps for `rows` times `columns` pixels, from a copy whose planes
@@ -134,7 +140,10 @@ inline void sum_rows(const float* copy, int in, int copied_rows,
                       target.block * kLanes;
           for (int k = 0; k < kColumns && w + k < columns; ++k) {
             const size_t pixel = target.column + (w + k) * target.stride;
-            store(to + pixel * shape.examples, sums[i * kColumns + k], lanes);
+            float* place = to + pixel * shape.examples;
+            Vector sum = sums[i * kColumns + k];
+            if (target.add) sum += load(place, lanes);
+            store(place, sum, lanes);
           }
         }
       }
@@ -155,8 +164,7 @@ inline void direct_forward(const float* x, const float* kernel, float* y,
   const auto taps = all_taps(size);
   float* weights = packed.get(taps.size() * in * round_up(out, kRows));
   pack(kernel, in, out, out, 1, taps, weights);
-  const Shape made = {shape.groups, out, outputs_of(shape.height, stride),
-                      outputs_of(shape.width, stride), shape.examples};
+  const Shape made = made_by(shape, out, stride);
   // the last block of columns is computed whole
   const int wide = stride * (round_up(made.width, kColumns) - 1) + size;
   const size_t row_bytes = static_cast<size_t>(in) * wide * kLanes * 4;
@@ -169,22 +177,22 @@ inline void direct_forward(const float* x, const float* kernel, float* y,
         copy_rows(x, shape, g, b, h * stride - margin, high, -margin, wide, in,
                   copy);
         sum_rows(copy, in, high, wide, taps, weights, stride,
-                 {y, made, g, b, h, 0, 1}, std::min(some, made.height - h),
+                 {y, made, g, b, h, 0, 1, false}, std::min(some, made.height - h),
                  made.width);
       }
 }
 
-// The gradient to the input of shape `shape`; dy: to the output.
+// The gradient to the input of shape `shape`, perhaps added to what is there;
+// dy: to the output.
 //
 // The pixels whose row and column leave the same rests by the stride read the
 // same taps: each such phase is a convolution of dy of stride 1.
 inline void direct_input_gradient(const float* dy, const float* kernel,
                                   float* dx, const Shape& shape, int out,
-                                  int size, int stride) {
+                                  int size, int stride, bool add = false) {
   static thread_local Scratch packed, copied;
   const int in = shape.channels, margin = (size - 1) / 2;
-  const Shape made = {shape.groups, out, outputs_of(shape.height, stride),
-                      outputs_of(shape.width, stride), shape.examples};
+  const Shape made = made_by(shape, out, stride);
   // how far a phase reads before and behind its own place
   const int before = (size - 1 - margin + stride - 1) / stride;
   const int behind = (stride - 1 + margin) / stride;
@@ -227,7 +235,7 @@ inline void direct_input_gradient(const float* dy, const float* kernel,
           sum_rows(copy, out, read, wide, phase.taps, weights + phase.weights,
                    1,
                    {dx, shape, g, b, phase.row + h * stride, phase.column,
-                    stride},
+                    stride, add},
                    std::min(some, left),
                    outputs_of(shape.width - phase.column, stride));
         }
@@ -248,55 +256,83 @@ inline __attribute__((noinline)) void sum_pixels(
   add_sums(found, sums);
 }
 
-// The gradient to an HWIO kernel; dy: to the output.
-inline void direct_kernel_gradient(const float* x, const float* dy,
-                                   float* gradient, const Shape& shape, int out,
-                                   int size, int stride) {
-  static thread_local Scratch products, inputs, gradients;
-  const int in = shape.channels, margin = (size - 1) / 2;
-  const int rows = round_up(in, kRows), places = round_up(out, kColumns);
-  const Shape made = {shape.groups, out, outputs_of(shape.height, stride),
-                      outputs_of(shape.width, stride), shape.examples};
-  const int wide = stride * (made.width - 1) + size;
-  const size_t row_bytes =
-      (static_cast<size_t>(rows) * wide * stride +
-       static_cast<size_t>(places) * made.width) * kLanes * 4;
-  const int some = rows_at_once(made.height, 1, row_bytes);
-  const int high = stride * (some - 1) + size;
-  const size_t x_plane = static_cast<size_t>(high) * wide * kLanes;
-  const size_t dy_plane = static_cast<size_t>(some) * made.width * kLanes;
-  float* copied_x = inputs.get(rows * x_plane);
-  float* copied_dy = gradients.get(places * dy_plane);
-  const size_t block = static_cast<size_t>(rows) * places;
-  float* sums = products.get_zeros(size * size * block);
-  for (int g = 0; g < shape.groups; ++g)
-    for (int b = 0; b < shape.blocks(); ++b)
-      for (int h = 0; h < made.height; h += some) {
-        copy_rows(x, shape, g, b, h * stride - margin, high, -margin, wide,
-                  rows, copied_x);
-        copy_rows(dy, made, g, b, h, some, 0, made.width, places, copied_dy);
-        for (int t = 0; t < size * size; ++t)
-          for (int i = 0; i < rows; i += kRows)
-            for (int o = 0; o < places; o += kColumns)
-              sum_pixels(
-                  copied_x + i * x_plane +
-                      (static_cast<size_t>(t / size) * wide + t % size) *
-                          kLanes,
-                  x_plane, static_cast<size_t>(stride) * wide * kLanes,
-                  static_cast<size_t>(stride) * kLanes,
-                  copied_dy + o * dy_plane, dy_plane,
-                  std::min(some, made.height - h), made.width,
-                  sums + t * block + static_cast<size_t>(i) * places +
-                      o * kRows);
-      }
-  for (int t = 0; t < size * size; ++t)
-    for (int c = 0; c < in; ++c)
-      for (int o = 0; o < out; ++o)
-        gradient[(static_cast<size_t>(t) * in + c) * out + o] =
-            sums[t * block +
-                 static_cast<size_t>(c / kRows * kRows) * places +
-                 o / kColumns * kColumns * kRows + c % kRows * kColumns +
-                 o % kColumns];
-}
+// The gradient to an HWIO kernel, from some groups at a time.
+//
+// A thread has one at a time.
+class DirectKernelGradient {
+ public:
+  DirectKernelGradient(int in, int out, int size, int stride)
+      : in_(in),
+        out_(out),
+        size_(size),
+        stride_(stride),
+        rows_(round_up(in, kRows)),
+        places_(round_up(out, kColumns)) {
+    static thread_local Scratch products;
+    block_ = static_cast<size_t>(rows_) * places_;
+    sums_ = products.get_zeros(size * size * block_);
+  }
+
+  // Adds all of x, of this shape; dy: the gradient to the output.
+  void add(const float* x, const Shape& shape, const float* dy) {
+    static thread_local Scratch inputs, gradients;
+    const int margin = (size_ - 1) / 2;
+    const Shape made = made_by(shape, out_, stride_);
+    const int wide = stride_ * (made.width - 1) + size_;
+    const size_t row_bytes =
+        (static_cast<size_t>(rows_) * wide * stride_ +
+         static_cast<size_t>(places_) * made.width) * kLanes * 4;
+    const int some = rows_at_once(made.height, 1, row_bytes);
+    const int high = stride_ * (some - 1) + size_;
+    float* copied_x =
+        inputs.get(static_cast<size_t>(rows_) * high * wide * kLanes);
+    float* copied_dy =
+        gradients.get(static_cast<size_t>(places_) * some * made.width * kLanes);
+    for (int g = 0; g < shape.groups; ++g)
+      for (int b = 0; b < shape.blocks(); ++b)
+        for (int h = 0; h < made.height; h += some) {
+          copy_rows(x, shape, g, b, h * stride_ - margin, high, -margin, wide,
+                    rows_, copied_x);
+          copy_rows(dy, made, g, b, h, some, 0, made.width, places_, copied_dy);
+          add_rows(copied_x, high, wide, copied_dy, some, made.width,
+                   std::min(some, made.height - h));
+        }
+  }
+
+  void write(float* gradient) const {
+    for (int t = 0; t < size_ * size_; ++t)
+      for (int c = 0; c < in_; ++c)
+        for (int o = 0; o < out_; ++o)
+          gradient[(static_cast<size_t>(t) * in_ + c) * out_ + o] =
+              sums_[t * block_ +
+                    static_cast<size_t>(c / kRows * kRows) * places_ +
+                    o / kColumns * kColumns * kRows + c % kRows * kColumns +
+                    o % kColumns];
+  }
+
+ private:
+  // Adds `rows` rows of outputs, from copies of both.
+  void add_rows(const float* x, int high, int wide, const float* dy, int some,
+                int width, int rows) {
+    const size_t x_plane = static_cast<size_t>(high) * wide * kLanes;
+    const size_t dy_plane = static_cast<size_t>(some) * width * kLanes;
+    for (int t = 0; t < size_ * size_; ++t) {
+      const size_t place =
+          (static_cast<size_t>(t / size_) * wide + t % size_) * kLanes;
+      for (int i = 0; i < rows_; i += kRows)
+        for (int o = 0; o < places_; o += kColumns)
+          sum_pixels(x + i * x_plane + place, x_plane,
+                     static_cast<size_t>(stride_) * wide * kLanes,
+                     static_cast<size_t>(stride_) * kLanes, dy + o * dy_plane,
+                     dy_plane, rows, width,
+                     sums_ + t * block_ + static_cast<size_t>(i) * places_ +
+                         o * kRows);
+    }
+  }
+
+  int in_, out_, size_, stride_, rows_, places_;
+  size_t block_;
+  float* sums_;
+};
 
 }  // namespace elth

@@ -1,6 +1,8 @@
 // Vectors whose lanes are examples, and scratch memory that a thread keeps.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -101,17 +103,20 @@ inline int round_up(int number, int unit) {
   return (number + unit - 1) / unit * unit;
 }
 
+constexpr size_t kHugePage = 1 << 21;
+
 // Memory for one purpose of one thread. It only grows, so that calls do not
-// pay for fresh pages.
+// pay for fresh pages, and is of huge pages, since windows touch many pages.
 class Scratch {
  public:
   float* get(size_t floats) {
     if (floats > size_) {
       free(data_);
       size_ = floats;
-      const size_t page = 4096, bytes = (floats * 4 + page - 1) / page * page;
+      const size_t page = kHugePage, bytes = (floats * 4 + page - 1) / page * page;
       data_ = static_cast<float*>(aligned_alloc(page, bytes));
       if (data_ == nullptr) abort();
+      madvise(data_, bytes, MADV_HUGEPAGE);  // where there are any
     }
     return data_;
   }
@@ -140,6 +145,12 @@ struct Shape {
   int blocks() const { return (examples + kLanes - 1) / kLanes; }
   int lanes(int block) const {
     return std::min(kLanes, examples - block * kLanes);
+  }
+  Shape with_channels(int count) const {
+    return {groups, count, height, width, examples};
+  }
+  Shape with_groups(int count) const {
+    return {count, channels, height, width, examples};
   }
 };
 

@@ -50,6 +50,8 @@ CALLS = (
   'norm_apply',
   'norm_gradient_sums',
   'norm_gradient',
+  'joint_forward',
+  'joint_gradient',
 )
 SUFFIX = '.so'
 LOCK_SECONDS = 300  # a compilation takes some ten seconds

@@ -1,16 +1,15 @@
 // Batch normalisation with the residual sum and ReLU that follow it:
 //   z = relu(scale (x - mean) / deviation + bias + residual)
-// in one pass forward after that for the sums, and two backward.
+// in one pass forward after that for the sums, and two backward. The gradient
+// passes the ReLU where z is positive; without a residual, z is computed again
+// from x, which is read anyway.
 #pragma once
 
 #include <vector>
 
-#include "lanes.h"
+#include "sums.h"
 
 namespace elth {
-
-// Accumulators of a plane, so that additions do not wait for one another.
-constexpr int kParallel = 4;
 
 // Calls f(place, lanes, group, block, channel) for all pixels of all planes;
 // `lanes` is known to the compiler where blocks are full.
@@ -75,18 +74,16 @@ inline Vector where_positive(Vector z, Vector v) {
   return (Vector)((Integers)v & (Integers)(z > Vector{}));
 }
 
+inline Vector scaled(Vector x, float factor, float shift) {
+  return x * factor + shift;
+}
+
 // The sums of w x and of w x x, for weights w of examples: (groups, examples).
 inline void norm_sums(const float* x, const float* weights, float* sums,
                       const Shape& shape) {
-  sum_by_channel(shape, sums, [=](size_t at, int lanes, int g, int b, int,
-                                  Vector& first, Vector& second) {
-    const Vector v = load(x + at, lanes);
-    const Vector w = load(
-        weights + static_cast<size_t>(g) * shape.examples + b * kLanes, lanes);
-    const Vector product = v * w;
-    first += product;
-    second += product * v;
-  });
+  ChannelSums totals(weights, shape);
+  totals.add_all(x, 0, shape.groups);
+  totals.write(sums);
 }
 
 // z = x factor + shift (+ residual), perhaps with ReLU; `affine` holds factor
@@ -97,7 +94,7 @@ inline void norm_apply(const float* x, const float* affine,
   const float* shifts = affine + shape.channels;
   auto put = [&](auto finish) {
     for_each_pixel(shape, [=](size_t at, int lanes, int, int, int c) {
-      const Vector v = load(x + at, lanes) * affine[c] + shifts[c];
+      const Vector v = scaled(load(x + at, lanes), affine[c], shifts[c]);
       store(z + at, finish(v, at, lanes), lanes);
     });
   };
@@ -115,59 +112,99 @@ inline void norm_apply(const float* x, const float* affine,
     put([](Vector v, size_t, int) { return v; });
 }
 
-// The sums of g and of g (x - mean) / deviation, where g is dz, through the
-// ReLU; `statistics` holds mean and 1 / deviation: (2, channels).
-inline void norm_gradient_sums(const float* dz, const float* x, const float* z,
-                               const float* statistics, float* sums,
-                               bool with_relu, const Shape& shape) {
-  const float* inverses = statistics + shape.channels;
-  auto put = [&](auto through) {
-    sum_by_channel(shape, sums, [=](size_t at, int lanes, int, int, int c,
-                                    Vector& first, Vector& second) {
-      const Vector g = through(load(dz + at, lanes), at, lanes);
-      first += g;
-      second += g * ((load(x + at, lanes) - statistics[c]) * inverses[c]);
-    });
-  };
-  if (with_relu)
-    put([=](Vector g, size_t at, int lanes) {
-      return where_positive(load(z + at, lanes), g);
-    });
-  else
-    put([](Vector g, size_t, int) { return g; });
-}
+// What the gradient needs to pass a normalisation, for activations x of a shape.
+struct NormGradient {
+  const float *dz, *x, *z;  // z is null where x says where it is positive
+  const float* affine;      // factors and shifts, as `norm_apply` has them
+  bool relu;
+  Shape shape;
 
-// dx = a g - w (b + c x), where g is dz, through the ReLU, and w the weights of
-// examples; `terms` holds a, b and c: (3, channels). Writes g too, as the
-// gradient to the residual, unless `dresidual` is null.
-inline void norm_input_gradient(const float* dz, const float* x, const float* z,
-                                const float* weights, const float* terms,
-                                float* dx, float* dresidual, bool with_relu,
-                                const Shape& shape) {
-  const float *b_terms = terms + shape.channels,
-              *c_terms = terms + 2 * shape.channels;
-  auto put = [&](auto through) {
-    for_each_pixel(shape, [=](size_t at, int lanes, int g, int b, int c) {
-      const Vector gradient = through(load(dz + at, lanes), at, lanes);
-      const Vector w = load(
-          weights + static_cast<size_t>(g) * shape.examples + b * kLanes,
-          lanes);
-      const Vector rest = b_terms[c] + c_terms[c] * load(x + at, lanes);
-      store(dx + at, gradient * terms[c] - w * rest, lanes);
+  // Calls f with `g`: (place, lanes, channel) -> the gradient within the ReLU.
+  template <class F>
+  void within_relu(F f) const {
+    const NormGradient& of = *this;
+    const float* shifts = affine + shape.channels;
+    if (!relu)
+      f([=](size_t at, int lanes, int) { return load(of.dz + at, lanes); });
+    else if (z != nullptr)
+      f([=](size_t at, int lanes, int) {
+        return where_positive(load(of.z + at, lanes), load(of.dz + at, lanes));
+      });
+    else
+      f([=](size_t at, int lanes, int c) {
+        const Vector v = scaled(load(of.x + at, lanes), of.affine[c], shifts[c]);
+        return where_positive(v, load(of.dz + at, lanes));
+      });
+  }
+
+  // The sums of g and of g (x - mean) / deviation; `statistics` holds mean and
+  // 1 / deviation: (2, channels).
+  void sum(const float* statistics, float* sums) const {
+    const float* inverses = statistics + shape.channels;
+    const float* from = x;
+    within_relu([&](auto gradient) {
+      sum_by_channel(shape, sums, [=](size_t at, int lanes, int, int, int c,
+                                      Vector& first, Vector& second) {
+        const Vector g = gradient(at, lanes, c);
+        first += g;
+        second += g * ((load(from + at, lanes) - statistics[c]) * inverses[c]);
+      });
     });
-  };
-  if (with_relu && dresidual != nullptr)
-    put([=](Vector g, size_t at, int lanes) {
-      const Vector gradient = where_positive(load(z + at, lanes), g);
-      store(dresidual + at, gradient, lanes);
-      return gradient;
+  }
+};
+
+// The gradient to x: a g - w (b + c x), for weights w of examples and `terms`
+// that hold a, b and c: (3, channels). Writes g too, as the gradient to the
+// residual, unless `dresidual` is null; that may be dz's own place.
+struct NormInputGradient {
+  NormGradient of;
+  const float *weights, *terms;
+  float* dresidual;
+
+  // Rows [begin, end) of groups [group, group + groups), to an array that
+  // starts with the first of these groups.
+  void write(int group, int groups, int begin, int end, float* to) const {
+    const size_t before = group * of.shape.group();
+    of.within_relu([&](auto gradient) {
+      if (dresidual != nullptr)
+        write_rows(group, groups, begin, end, to - before,
+                   [=](size_t at, int lanes, int c) {
+                     const Vector g = gradient(at, lanes, c);
+                     store(dresidual + at, g, lanes);
+                     return g;
+                   });
+      else
+        write_rows(group, groups, begin, end, to - before, gradient);
     });
-  else if (with_relu)
-    put([=](Vector g, size_t at, int lanes) {
-      return where_positive(load(z + at, lanes), g);
-    });
-  else
-    put([](Vector g, size_t, int) { return g; });
-}
+  }
+
+ private:
+  template <class F>
+  void write_rows(int group, int groups, int begin, int end, float* to,
+                  F gradient) const {
+    const Shape& shape = of.shape;
+    const float* x = of.x;
+    const int pixels = (end - begin) * shape.width;
+    for (int g = group; g < group + groups; ++g)
+      for (int c = 0; c < shape.channels; ++c)
+        for (int b = 0; b < shape.blocks(); ++b) {
+          size_t at = g * shape.group() + c * shape.plane() +
+                      begin * shape.row() + b * kLanes;
+          const Vector w = load(
+              weights + static_cast<size_t>(g) * shape.examples + b * kLanes,
+              shape.lanes(b));
+          const float slope = terms[c], constant = terms[shape.channels + c];
+          const float by_x = terms[2 * shape.channels + c];
+          auto put = [&](int lanes) {
+            for (int p = 0; p < pixels; ++p, at += shape.examples) {
+              const Vector rest = constant + by_x * load(x + at, lanes);
+              store(to + at, gradient(at, lanes, c) * slope - w * rest, lanes);
+            }
+          };
+          if (shape.lanes(b) == kLanes) put(kLanes);
+          else put(shape.lanes(b));
+        }
+  }
+};
 
 }  // namespace elth

@@ -10,7 +10,14 @@
 namespace elth {
 
 // Columns that are worked on at once, by the cache that they take.
-constexpr size_t kForwardBytes = 640 << 10, kGradientBytes = 1 << 20;
+constexpr size_t kForwardBytes = 640 << 10, kGradientBytes = 640 << 10;
+
+// Where windows and products lie: one place for all, so that it stays in cache
+// when convolutions take turns.
+inline Scratch& workspace() {
+  static thread_local Scratch memory;
+  return memory;
+}
 
 // Transformed kernels: [position][out / kLanes][in][lane], zero above `out`.
 inline size_t kernel_gap(int in, int out) {
@@ -80,35 +87,55 @@ inline __attribute__((noinline)) void multiply(const float* u, const float* v,
 
 // y = x convolved with an HWIO kernel of 3 x 3; flipped: the gradient to the
 // input, where x is the gradient to the output.
+//
+// A thread has one at a time of each kind.
 template <int M>
-void winograd_forward(const float* x, const float* kernel, float* y,
-                      const Shape& shape, int out, bool flipped) {
-  constexpr int positions = Winograd<M>::kSide * Winograd<M>::kSide;
-  static thread_local Scratch kernels, inputs, outputs;
-  const Tiles tiles(shape, M);
-  const int in = shape.channels, rows = round_up(out, kRows);
-  Shape made = shape;
-  made.channels = out;
-  const size_t kernel_step = kernel_gap(in, out);
-  float* u = kernels.get(positions * kernel_step);
-  transform_kernel<M>(kernel, in, out, flipped, u);
-  const size_t each = static_cast<size_t>(positions) * (in + rows) * kLanes * 4;
-  // wide layers read their kernels once for every few columns
-  const int least = static_cast<size_t>(in) * out >= 4096 ? 8 : 4;
-  const int columns = columns_at_once(tiles.count, each, kForwardBytes, least);
-  const size_t in_step = gap_of(in, columns), out_step = gap_of(rows, columns);
-  float* v = inputs.get(positions * in_step);
-  float* m = outputs.get(positions * out_step);
-  for (int first = 0; first < tiles.count; first += columns) {
-    const int count = std::min(columns, tiles.count - first);
-    transform_columns<M, Of::kInput>(x, shape, tiles, first, count, columns, in,
-                                     in_step, v);
-    for (int p = 0; p < positions; ++p)
-      multiply(u + p * kernel_step, v + p * in_step, m + p * out_step, in, rows,
-               columns);
-    inverse_columns<M>(m, out_step, y, made, tiles, first, count, rows);
+class WinogradForward {
+ public:
+  WinogradForward(const float* kernel, int in, int out, bool flipped)
+      : in_(in), out_(out) {
+    static thread_local Scratch kernels;
+    kernel_step_ = kernel_gap(in, out);
+    u_ = kernels.get(kPositions * kernel_step_);
+    transform_kernel<M>(kernel, in, out, flipped, u_);
   }
-}
+
+  // Makes columns [first, end) of the outputs; x is of this shape.
+  void run(const float* x, const Shape& shape, const Outputs& outputs,
+           const Tiles& tiles, int first, int end) {
+    const int rows = round_up(out_, kRows);
+    const size_t each =
+        static_cast<size_t>(kPositions) * (in_ + rows) * kLanes * 4;
+    // wide layers read their kernels once for every few columns
+    const int least = static_cast<size_t>(in_) * out_ >= 4096 ? 8 : 4;
+    const int columns =
+        columns_at_once(end - first, each, kForwardBytes, least);
+    const size_t in_step = gap_of(in_, columns);
+    const size_t out_step = gap_of(rows, columns);
+    float* v = workspace().get(kPositions * (in_step + out_step));
+    float* m = v + kPositions * in_step;
+    const auto inverse =
+        outputs.then == Then::kStore ? inverse_columns<M, Then::kStore>
+        : outputs.then == Then::kSum ? inverse_columns<M, Then::kSum>
+                                     : inverse_columns<M, Then::kAdd>;
+    for (; first < end; first += columns) {
+      const int count = std::min(columns, end - first);
+      transform_columns<M, Of::kInput>(x, shape, tiles, first, count, columns,
+                                       in_, in_step, v);
+      for (int p = 0; p < kPositions; ++p)
+        multiply(u_ + p * kernel_step_, v + p * in_step, m + p * out_step, in_,
+                 rows, columns);
+      inverse(m, out_step, outputs, tiles, first, count, rows);
+    }
+  }
+
+ private:
+  static constexpr int kPositions = Winograd<M>::kSide * Winograd<M>::kSide;
+
+  int in_, out_;
+  size_t kernel_step_;
+  float* u_;
+};
 
 // sums[in / 4][out / kColumns][4][kColumns] += products of v and m, summed over
 // columns and lanes.
@@ -160,40 +187,85 @@ void write_kernel_gradient(const float* sums, size_t gap, int in, int out,
       }
 }
 
-// The gradient to an HWIO kernel; dy: the gradient to the output.
+// The gradient to an HWIO kernel, from some columns at a time.
+//
+// A thread has one at a time.
+template <int M>
+class WinogradKernelGradient {
+ public:
+  // `most`: columns that `add` is given at once.
+  WinogradKernelGradient(int in, int out, int most)
+      : in_(in),
+        out_(out),
+        rows_(round_up(in, kRows)),
+        places_(round_up(out, kColumns)) {
+    static thread_local Scratch products;
+    step_ = static_cast<size_t>(rows_) * places_;
+    const size_t each =
+        static_cast<size_t>(kPositions) * (rows_ + places_) * kLanes * 4;
+    // wide layers read their sums once for every few columns
+    const int least = step_ >= 128 * 128 ? 16 : 8;
+    columns_ = columns_at_once(most, each, kGradientBytes, least);
+    in_step_ = gap_of(rows_, columns_), out_step_ = gap_of(places_, columns_);
+    sums_ = products.get_zeros(kPositions * step_);
+  }
+
+  // How many columns are worked on at once.
+  int columns() const { return columns_; }
+
+  // Adds columns [first, end); x and dy, the gradient to the output, are of
+  // these shapes.
+  void add(const float* x, const Shape& shape, const float* dy,
+           const Shape& made, const Tiles& tiles, int first, int end) {
+    float* v = workspace().get(kPositions * (in_step_ + out_step_));
+    float* m = v + kPositions * in_step_;
+    // channels that only fill up a block
+    if (rows_ != in_) memset(v, 0, kPositions * in_step_ * 4);
+    if (places_ != out_) memset(m, 0, kPositions * out_step_ * 4);
+    for (; first < end; first += columns_) {
+      const int count = std::min(columns_, end - first);
+      transform_columns<M, Of::kInput>(x, shape, tiles, first, count, columns_,
+                                       rows_, in_step_, v);
+      transform_columns<M, Of::kGradient>(dy, made, tiles, first, count,
+                                          columns_, places_, out_step_, m);
+      for (int p = 0; p < kPositions; ++p)
+        multiply_and_sum(v + p * in_step_, m + p * out_step_,
+                         sums_ + p * step_, rows_, places_,
+                         round_up(count, kColumns));
+    }
+  }
+
+  void write(float* gradient) const {
+    write_kernel_gradient<M>(sums_, step_, in_, out_, places_, gradient);
+  }
+
+ private:
+  static constexpr int kPositions = Winograd<M>::kSide * Winograd<M>::kSide;
+
+  int in_, out_, rows_, places_, columns_;
+  size_t step_, in_step_, out_step_;
+  float* sums_;
+};
+
+// All columns at once; `sums`, of the outputs, may be null.
+template <int M>
+void winograd_forward(const float* x, const float* kernel, float* y,
+                      const Shape& shape, int out, bool flipped,
+                      ChannelSums* sums = nullptr) {
+  const Tiles tiles(shape, M);
+  const Shape made = shape.with_channels(out);
+  const Then then = sums == nullptr ? Then::kStore : Then::kSum;
+  WinogradForward<M>(kernel, shape.channels, out, flipped)
+      .run(x, shape, {y, made, then, sums}, tiles, 0, tiles.count);
+}
+
 template <int M>
 void winograd_kernel_gradient(const float* x, const float* dy, float* gradient,
                               const Shape& shape, int out) {
-  constexpr int positions = Winograd<M>::kSide * Winograd<M>::kSide;
-  static thread_local Scratch products, inputs, gradients;
   const Tiles tiles(shape, M);
-  const int in = shape.channels;
-  const int rows = round_up(in, kRows), places = round_up(out, kColumns);
-  Shape made = shape;
-  made.channels = out;
-  const size_t step = static_cast<size_t>(rows) * places;
-  float* sums = products.get_zeros(positions * step);
-  const size_t each =
-      static_cast<size_t>(positions) * (rows + places) * kLanes * 4;
-  const int columns = columns_at_once(tiles.count, each, kGradientBytes, 16);
-  const size_t in_step = gap_of(rows, columns);
-  const size_t out_step = gap_of(places, columns);
-  float* v = inputs.get(positions * in_step);
-  float* m = gradients.get(positions * out_step);
-  // channels that only fill up a block
-  if (rows != in) memset(v, 0, positions * in_step * 4);
-  if (places != out) memset(m, 0, positions * out_step * 4);
-  for (int first = 0; first < tiles.count; first += columns) {
-    const int count = std::min(columns, tiles.count - first);
-    transform_columns<M, Of::kInput>(x, shape, tiles, first, count, columns,
-                                     rows, in_step, v);
-    transform_columns<M, Of::kGradient>(dy, made, tiles, first, count, columns,
-                                        places, out_step, m);
-    for (int p = 0; p < positions; ++p)
-      multiply_and_sum(v + p * in_step, m + p * out_step, sums + p * step,
-                       rows, places, round_up(count, kColumns));
-  }
-  write_kernel_gradient<M>(sums, step, in, out, places, gradient);
+  WinogradKernelGradient<M> sum(shape.channels, out, tiles.count);
+  sum.add(x, shape, dy, shape.with_channels(out), tiles, 0, tiles.count);
+  sum.write(gradient);
 }
 
 }  // namespace elth
