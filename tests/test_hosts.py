@@ -21,6 +21,7 @@ from elth_jax.runner import session
 from elth_jax.storage.tensors import decode
 from elth_jax.training.input_pipeline import Part
 from elth_jax.training.trainer import per_ticket_by_process
+from elth_jax.workdir import outputs
 from tests import crash, hosts_study, prepared
 
 LIMIT = 600  # seconds; a tenth of it, unless the machine has much else to do
@@ -165,7 +166,7 @@ def test_a_signal_to_one_stops_all_and_nothing_is_lost(
     for said in processes.said():
       assert 'stopped; the same command continues' in said
       assert 'Traceback' not in said
-  assert not (workdir / 'report.html').exists()
+  assert not outputs.inspect(workdir).closed
   assert list((workdir / 'partial').glob('*/step-*'))
   finish('killed', workdir)
   expected = alone('killed', tmp_path / 'x', monkeypatch)
@@ -185,7 +186,7 @@ def test_a_killed_process_ends_the_others_and_nothing_is_lost(
     assert codes[number] == -signal.SIGKILL
     assert codes[1 - number] == STOPPED, processes.said()
     assert 'the same command continues' in processes.said()[1 - number]
-  assert not (workdir / 'report.html').exists()
+  assert not outputs.inspect(workdir).closed
   finish('killed', workdir)
   expected = alone('killed', tmp_path / 'x', monkeypatch)
   assert crash.results(workdir) == expected

@@ -6,7 +6,10 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from elth_jax import Plan
-from elth_jax.report import comparison, figures, summary
+from elth_jax.report import comparison, figures, heat, summary
+from elth_jax.report.colours import contrast
+from elth_jax.report.headline import headline
+from elth_jax.report.styles import drawn_sparsity, series_of
 from elth_jax.tickets import drawing
 
 
@@ -178,3 +181,159 @@ def test_figures_of_one_replicate_draw_no_deviation(levels):
 
   assert bands(one) == 0
   assert bands([*one, *({**r, 'replicate': 1} for r in one)]) > 0
+
+
+def ett(source, target, order, level, accuracies, method='ett'):
+  return [
+    {
+      **row(method, level, r, accuracy, 0.36 * level),
+      'source': source,
+      'target': target,
+      'order': order,
+    }
+    for r, accuracy in enumerate(accuracies)
+  ]
+
+
+def test_a_rule_that_differs_by_target_is_one_line():
+  rows = [
+    *ett('mlp3', 'mlp4', 'append', 1, [0.9]),
+    *ett('mlp3', 'mlp2', 'squeeze', 1, [0.8]),
+    *ett('mlp3', 'mlp2', 'squeeze', 2, [0.7]),
+    *ett('mlp3', 'mlp4', 'append', 2, [0.7]),
+  ]
+  lines = series_of(summary.cells(rows))
+  assert len(lines) == 2 and len({s.number for s in lines.values()}) == 1
+  assert {s.name for s in lines.values()} == {'ETT from MLP-3'}
+  figure = figures.accuracy(['mlp2', 'mlp4'], summary.cells(rows))
+  drawn = [line for axes in figure.axes for line in axes.lines]
+  assert len({(line.get_color(), line.get_marker()) for line in drawn}) == 1
+  assert len({axes.get_ylim() for axes in figure.axes}) == 1
+  assert len({axes.get_xlim() for axes in figure.axes}) == 1
+
+
+def test_two_rules_on_one_target_are_two_lines():
+  rows = [
+    *ett('mlp3', 'mlp4', 'append', 1, [0.9]),
+    *ett('mlp3', 'mlp4', 'interpolate', 1, [0.8]),
+    *ett('mlp3', 'mlp2', 'squeeze', 1, [0.8]),
+  ]
+  lines = series_of(summary.cells(rows))
+  assert len({line.number for line in lines.values()}) == 3
+  assert all(label == line.name for label, line in lines.items())
+
+
+def test_a_dense_network_of_a_level_is_drawn_there():
+  longer = [row('dense_longer', 2, r, 0.95, 0.0) for r in range(2)]
+  cells = summary.cells([*ROWS, *longer])
+  last = cells[-1]
+  assert last.method == 'dense_longer' and last.sparsity == 0
+  assert drawn_sparsity(last, cells) == pytest.approx(0.36)
+  assert drawn_sparsity(cells[2], cells) == pytest.approx(0.37)
+  assert drawn_sparsity(cells[0], cells) == 0
+
+
+def conclusion(rows):
+  found = summary.cells(rows)
+  return headline(found, series_of(found))
+
+
+def test_the_conclusion_is_of_etts_mean_against_imp():
+  head = conclusion(ROWS)
+  ((arm, pair),) = head.pairs
+  assert (arm.name, arm.baseline) == ('ETT from ResNet-20 (append)', 'IMP')
+  assert pair.verdict == 'undecided'
+  first, *_ = head.sentences()
+  test = stats.ttest_ind(
+    [0.90, 0.92, 0.91], [0.91, 0.93, 0.92], equal_var=False
+  )
+  low, high = (100 * end for end in test.confidence_interval())
+  low, high = (f'{end:+.2f}'.replace('-', '\u2212') for end in (low, high))
+  assert 'cannot be told apart' in first
+  assert f'(95% interval {low} to {high})' in first
+  worse = [
+    {**r, 'test_accuracy': r['test_accuracy'] - 0.2 * (r['method'] == 'ett')}
+    for r in ROWS
+  ]
+  first, *_ = conclusion(worse).sentences()
+  assert 'is 21.00 points less accurate than IMP, on ResNet-32' in first
+
+
+def test_intervals_of_the_conclusion_hold_for_all_pairs_together():
+  levels = [
+    one
+    for level in (2, 3, 4)
+    for one in (
+      *(row('imp', level, r, a, 0.36) for r, a in enumerate([0.9, 0.92, 0.94])),
+      *(row('ett', level, r, a, 0.36) for r, a in enumerate([0.8, 0.82, 0.83])),
+    )
+  ]
+  head = conclusion(levels)
+  for _, pair in head.pairs:
+    margin, difference = head.margin(pair), 100 * pair.difference
+    assert (abs(difference) > margin) == (pair.verdict != 'undecided')
+    assert margin == pytest.approx(100 * pair.test.margin(1 - 0.05 / 3))
+  text = ' '.join(head.sentences())
+  assert 'At each network and sparsity alone: 3 behind.' in text
+  assert 'at equal sparsity' in text
+
+
+def test_the_conclusion_of_one_replicate_has_no_interval():
+  text = ' '.join(
+    conclusion([r for r in ROWS if not r['replicate']]).sentences()
+  )
+  assert 'is 1.00 points less accurate than IMP' in text
+  assert 'one replicate' in text and 'undecided' in text
+  assert 'inf' not in text and 'nan' not in text and 'interval' not in text
+
+
+def test_without_ett_all_methods_are_compared_with_imp_or_dense():
+  some = [r for r in ROWS if r['method'] != 'ett']
+  assert [(a.name, a.baseline) for a in conclusion(some).arms] == [
+    ('Random', 'IMP'),
+    ('Reinit', 'IMP'),
+  ]
+  some = [r for r in some if r['method'] != 'imp']
+  assert {arm.baseline for arm in conclusion(some).arms} == {'Dense'}
+  (sentence,) = conclusion([]).sentences()
+  assert 'Nothing was trained yet' in sentence
+
+
+def test_claims_that_correction_leaves_undecided_say_so():
+  alike = [0.91, 0.93, 0.92], [0.885, 0.90, 0.895]
+  rows = [
+    one
+    for level in range(1, 9)
+    for better, worse in [alike]
+    for one in (
+      *(row('imp', level, r, a, 0.1 * level) for r, a in enumerate(better)),
+      *(row('random', level, r, a, 0.1 * level) for r, a in enumerate(worse)),
+    )
+  ]
+  (alone,) = comparison.claims(summary.cells(rows[:6]))
+  assert alone.verdict == 'supported' and not alone.decided_alone
+  for claim in comparison.claims(summary.cells(rows)):
+    assert claim.difference > claim.margin
+    assert claim.verdict == 'undecided' and claim.decided_alone
+
+
+def pair_of(one, other, level=2):
+  rows = [
+    *(row('ett', level, r, a, 0.36) for r, a in enumerate(one)),
+    *(row('imp', level, r, a, 0.36) for r, a in enumerate(other)),
+  ]
+  return comparison.compare(*summary.cells(rows))
+
+
+def test_colour_of_a_difference_is_that_of_its_evidence():
+  noise = pair_of([0.85, 0.95, 0.9], [0.90, 0.97, 0.94])
+  sure = pair_of([0.90, 0.901, 0.902], [0.95, 0.951, 0.952])
+  matrix = {('a', 'b'): noise, ('a', 'c'): sure}
+  most = heat.limit(matrix)
+  assert most >= 5 and heat.limit({}) == heat.LEAST
+  assert noise.verdict == 'undecided' and sure.verdict == 'contradicted'
+  assert -heat.PALE <= heat.strength(noise, most) < 0
+  assert heat.strength(sure, most) < -3 * heat.PALE
+  assert heat.colour(0) == '#FFFFFF'
+  shades = [heat.colour(share) for share in (-1, -0.5, 0.5, 1)]
+  assert min(contrast('#16191D', shade) for shade in shades) >= 4.5

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from urllib.parse import unquote
 
 import jax
 import numpy as np
@@ -20,6 +21,7 @@ from elth_jax import (
 from elth_jax.masks import counts
 from elth_jax.process.devices import DeviceError
 from elth_jax.process.signals import StudyStopped
+from elth_jax.runner import page as page_lib
 from elth_jax.runner import progress, session
 from elth_jax.runner import work as work_lib
 from elth_jax.study.config import base_config
@@ -109,15 +111,54 @@ def test_outputs_are_those_of_the_contract(finished):
 
 def test_the_page_holds_its_figures_with_unique_ids(finished):
   page = (finished / 'report.html').read_text()
-  assert page.count('<svg') == len(list((finished / 'figures').glob('*.svg')))
   ids = re.findall(r'\bid="([^"]+)"', page)
   assert len(ids) == len(set(ids))
   used = re.findall(r'(?:href="#|url\(#)([^")]+)', page)
   assert used and set(used) <= set(ids)
   assert 'session.run(json.load(' in page
   for colour in re.findall(r'(?:fill|stroke): #([^;"]+)', page):
-    assert re.fullmatch('[0-9a-fA-F]{6}', colour)
-  assert not re.findall(r'(?:src|href)="(?!#)|<script|@import', page)
+    assert re.fullmatch('[0-9a-fA-F]{3}|[0-9a-fA-F]{6}', colour)
+  assert not re.findall(r'src=|href="\w+:|@import|url\((?!#)', page)
+
+
+def test_the_page_leads_to_all_that_a_run_left(finished):
+  page = (finished / 'report.html').read_text()
+  links = {unquote(link) for link in re.findall(r'href="([^#"][^"]*)"', page)}
+  assert all((finished / link).is_file() for link in links)
+  for row in rows_of(finished):
+    if (row['target'], row['method']) == ('mlp3', 'ett'):
+      name = row['node']
+      assert f'runs/{name}/manifest.json' in links
+      assert f'runs/{name}/result.json' in links
+      assert f'tickets/{name}.safetensors' in links
+  figures = {
+    f'figures/{path.name}' for path in (finished / 'figures').iterdir()
+  }
+  assert figures <= links
+
+
+def test_a_running_study_has_a_page_of_what_is_done(tmp_path, monkeypatch):
+  monkeypatch.setattr(page_lib, 'LEAST', -1.0)
+  monkeypatch.setattr(page_lib, 'SHARE', 1e9)
+  report, seen = tmp_path / 'report.html', []
+
+  def look():
+    if report.exists():
+      page = report.read_text()
+      seen.append((page, (tmp_path / 'figures').exists()))
+
+  assert session.run(config(parallel='1'), tmp_path, look)
+  pages = dict(reversed(seen))  # as each was seen first
+  shares = [
+    int(re.search(r'(\d+) of 18 training runs are done', page)[1])
+    for page in reversed(pages)
+  ]
+  assert len(shares) > 5 and shares == sorted(shares) and shares[0] < 4
+  assert not any(pages.values())  # figures are drawn in the end alone
+  last = report.read_text()
+  assert 'are done' not in last and 'data-reload=' not in last
+  assert '9 test images, so one image is worth 11 points' in last
+  assert outputs.inspect(tmp_path).closed
 
 
 def test_sparsities_are_measured_and_matched(finished):
@@ -435,9 +476,10 @@ def test_one_replicate_and_no_plural(tmp_path, capsys):
     and '1 file is damaged' in out
   )
   page = (tmp_path / 'report.html').read_text(encoding='utf-8')
-  words = re.sub(r'<svg.*?</svg>', '', page, flags=re.S)
-  words = words.partition('<h2>Configuration')[0]
-  assert '1 replicate;' in words and 'One replicate.' in words
+  words = re.sub(r'<(svg|style)\b.*?</\1>', '', page, flags=re.S)
+  words = words.partition('All settings, as in config.json')[0]
+  assert '1 replicate;' in words and 'one replicate' in words
+  assert 'undecided' in words and 'One replicate.' in words
   text = (into / 'reproduction.md').read_text(encoding='utf-8')
   assert ', 1 replicate, ' in text and ', 1 start.' in text
   for said in (out, words, text.partition('## One')[2]):

@@ -204,6 +204,11 @@ class Dataset(Images):
     return len(self.train_labels)
 
   @property
+  def test_examples(self) -> int:
+    """How many test images there are."""
+    return len(self.test_labels)
+
+  @property
   def stored_shape(self) -> tuple[int, int, int]:
     _, height, width, channels = self.train_images.shape
     return height, width, channels

@@ -92,6 +92,11 @@ class Stream(Images):
     return self.limit or len(self.train)
 
   @property
+  def test_examples(self) -> int:
+    """How many test images there are."""
+    return len(self.test)
+
+  @property
   def stored_shape(self) -> tuple[int, int, int]:
     return self.side, self.side, 3
 

@@ -106,7 +106,7 @@ def kept_by_update(
   label='DPF',
   starts_dense=True,
   colour='#35978F',
-  marker='d',
+  marker='P',
 )
 def _dpf(options, training):
   """DPF: dense weights trained behind a mask that grows sparser.

@@ -65,7 +65,7 @@ def ett_reinit(tickets, setting):
   'source_rewind',
   label='ETT weights, random masks',
   colour='#E7298A',
-  marker='P',
+  marker='X',
 )
 def ett_random_masks(tickets, setting):
   """Figure 3: the source's dense weights, transformed, under random masks."""

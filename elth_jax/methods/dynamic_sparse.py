@@ -97,5 +97,5 @@ register_dynamic(
   label='RigL-5x',
   doc='RigL trained five times as long, drops and window too (RigL-5x).',
   times=5,
-  colour='#E08214',
+  colour='#D77D13',
 )

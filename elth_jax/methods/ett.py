@@ -10,11 +10,11 @@ from elth_jax.methods.registry import register
   colour='#D55E00',
   marker='s',
   further_styles=(  # away from those of all other methods
-    ('#E69F00', '>'),
-    ('#8C510A', '<'),
-    ('#FB8072', 'P'),
-    ('#B15928', 'h'),
-    ('#FDBF6F', 'X'),
+    ('#C68900', '>'),
+    ('#8C510A', 'x'),
+    ('#E27367', 'P'),
+    ('#B15928', '2'),
+    ('#B68A50', 'v'),
   ),
 )
 def ett(tickets, setting):

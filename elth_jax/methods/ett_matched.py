@@ -14,7 +14,7 @@ from elth_jax.tickets.transform import match_sparsity
   label='ETT, matched',
   colour='#D6604D',
   marker='D',
-  further_styles=(('#F4A582', 'd'), ('#B35806', 'H')),
+  further_styles=(('#C38468', 's'), ('#B35806', '^')),
 )
 def ett_matched(tickets, setting):
   """ETT with as many weights as the target's IMP ticket of that level keeps.

@@ -20,7 +20,7 @@ def imp(tickets, setting):
   label='IMP, layer by layer',
   pruned_by='leaf',
   colour='#5E3C99',
-  marker='8',
+  marker='P',
 )
 def imp_layerwise(tickets, setting):
   """IMP that prunes the same share of every layer (OneTicket's figure 1)."""
@@ -35,7 +35,7 @@ def imp_layerwise(tickets, setting):
   pruned_by='global',
   once=True,
   colour='#7B3294',
-  marker='p',
+  marker='D',
 )
 def imp_oneshot(tickets, setting):
   """The trained dense network pruned once to a level's sparsity, rewound."""
@@ -49,7 +49,7 @@ def imp_oneshot(tickets, setting):
   label='IMP, no late resetting',
   pruned_by='global',
   rewound_to='start',
-  colour='#C2A5CF',
+  colour='#A38BAE',
   marker='*',
 )
 def imp_from_start(tickets, setting):

@@ -13,7 +13,7 @@ from elth_jax.methods.reinit import random
   'rewind',
   label='Dense, as long as IMP',
   times='search',
-  colour='#999999',
+  colour='#939393',
   marker='1',
 )
 def dense_longer(tickets, setting):

@@ -33,7 +33,7 @@ def reinit(tickets, setting):
   'imp',
   label='Random',
   claimed_worse=True,
-  colour='#56B4E9',
+  colour='#4A9BC8',
   marker='X',
 )
 def random(tickets, setting):

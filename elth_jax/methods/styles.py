@@ -7,14 +7,14 @@ Style = tuple[str, str]  # colour as #RRGGBB, matplotlib's marker
 # apart from the styles of this library's own methods
 SPARE: tuple[Style, ...] = (
   ('#6A3D9A', '>'),
-  ('#33A02C', '<'),
-  ('#1F78B4', 'P'),
-  ('#E31A1C', 'H'),
+  ('#33A02C', '3'),
+  ('#1F78B4', 's'),
+  ('#E31A1C', '4'),
   ('#A50026', 'v'),
-  ('#40004B', '^'),
-  ('#00441B', 'D'),
-  ('#C51B7D', 's'),
-  ('#3690C0', 'p'),
+  ('#40004B', '<'),
+  ('#00441B', '^'),
+  ('#C51B7D', 'x'),
+  ('#3690C0', '1'),
   ('#993404', 'X'),
 )
 

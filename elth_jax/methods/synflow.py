@@ -20,7 +20,7 @@ from elth_jax.pruners import synflow_masks
   label='SynFlow',
   count_only=('imp',),
   uses=('pruning',),
-  colour='#B3A100',
+  colour='#A59400',
   marker='h',
 )
 def synflow(tickets, setting):

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from elth_jax.methods import METHODS
-from elth_jax.report.summary import Row, label_of
+from elth_jax.report.styles import Series
+from elth_jax.report.summary import Cell, Row, label_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,19 @@ def hours_of(costs: Sequence[Cost]) -> list[Cost]:
     dataclasses.replace(c, search=c.search / 3600, runs=c.runs / 3600)
     for c in costs
   ]
+
+
+def cost_name(
+  cost: Cost, found: Sequence[Cell], lines: Mapping[str, Series]
+) -> str:
+  """The name of a cost's line, where it has one line alone."""
+  names = {
+    lines[cell.label].name
+    for cell in found
+    if cell.method == cost.method
+    and (cell.source == cost.source or not cost.source)
+  }
+  return names.pop() if len(names) == 1 else cost.label
 
 
 def _costs(

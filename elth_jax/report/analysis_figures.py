@@ -5,11 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
+from elth_jax.report import heat
 from elth_jax.report.comparison import Comparison
-from elth_jax.report.styles import styles_of
+from elth_jax.report.headline import Headline
+from elth_jax.report.styles import Series, styles_of
 
 
 def connectivity(
@@ -24,11 +28,11 @@ def connectivity(
     target: the network.
     level: of IMP.
     found: label -> test accuracies at evenly spaced points, by replicate.
-    methods: label -> method, for its colour.
+    methods: label -> method, of all lines of the study, for colours.
   """
   figure = Figure(figsize=(6.4, 3.8), layout='constrained')
   axes = figure.subplots()
-  styles = styles_of({label: methods[label] for label in found})
+  styles = styles_of(methods)
   for label, lines in found.items():
     colour, _ = styles[label]
     values = 100 * np.asarray(lines)
@@ -124,18 +128,17 @@ def transfer(matrix: Mapping[tuple[str, str], Comparison]) -> Figure:
     sorted({pair[side] for pair in matrix}, key=lambda name: (len(name), name))
     for side in (0, 1)
   )
-  values = np.full((len(sources), len(targets)), np.nan)
+  most = heat.limit(matrix)
+  cells = np.full((len(sources), len(targets), 3), 1.0)
   for (source, target), pair in matrix.items():
     place = sources.index(source), targets.index(target)
-    values[place] = 100 * pair.difference
+    cells[place] = to_rgb(heat.colour(heat.strength(pair, most)))
   longest = max(map(len, sources))
   size = 1.5 * len(targets) + 1.9 + 0.06 * longest, 0.75 * len(sources) + 1.2
   figure = Figure(figsize=size, layout='constrained')
   axes = figure.subplots()
-  most = max(1.0, float(np.nanmax(np.abs(values))))
-  image = axes.imshow(values, vmin=-most, vmax=most, cmap='RdBu', aspect='auto')
+  axes.imshow(cells, aspect='auto')
   for (source, target), pair in matrix.items():
-    deep = abs(100 * pair.difference) > 0.6 * most
     text = f'{100 * pair.difference:+.2f}'
     if math.isfinite(pair.margin):
       text += f'\n± {100 * pair.margin:.2f}'
@@ -145,12 +148,52 @@ def transfer(matrix: Mapping[tuple[str, str], Comparison]) -> Figure:
       text,
       ha='center',
       va='center',
-      fontsize=8,
-      color='white' if deep else 'black',
+      fontsize=9,
     )
-  axes.set_xticks(range(len(targets)), targets, fontsize=8)
-  axes.set_yticks(range(len(sources)), sources, fontsize=8)
+  axes.set_xticks(range(len(targets)), targets, fontsize=9)
+  axes.set_yticks(range(len(sources)), sources, fontsize=9)
   axes.set_xlabel('trained')
   axes.set_ylabel('ticket from')
-  figure.colorbar(image, ax=axes, label='points above IMP')
+  shades = [heat.colour(share) for share in np.linspace(-1, 1, 65)]
+  scale = ScalarMappable(Normalize(-most, most), ListedColormap(shades))
+  figure.colorbar(scale, ax=axes, label='points above IMP')
+  return figure
+
+
+def difference(found: Headline, series: Mapping[str, Series]) -> Figure:
+  """The study's first comparison: a row for each network and sparsity.
+
+  Bars are intervals of 95% for all rows together; what is undecided is grey.
+
+  Args:
+    found: of `headline.headline`.
+    series: label -> its line.
+  """
+  pairs = found.pairs
+  figure = Figure(figsize=(6.4, 0.9 + 0.27 * len(pairs)), layout='constrained')
+  axes = figure.subplots()
+  for row, (_, pair) in enumerate(pairs):
+    line = series[pair.better.label]
+    margin = found.margin(pair)
+    axes.errorbar(
+      100 * pair.difference,
+      row,
+      xerr=margin if math.isfinite(margin) else None,
+      fmt=line.marker,
+      color='#767676' if pair.verdict == 'undecided' else line.colour,
+      lw=1.6,
+      ms=6,
+    )
+  names = [
+    f'{pretty(pair.better.target)}, {series[pair.better.label].name}, '
+    f'{100 * pair.better.sparsity:.1f}%'
+    for _, pair in pairs
+  ]
+  axes.set_yticks(range(len(pairs)), names, fontsize=8)
+  axes.set_ylim(len(pairs) - 0.4, -0.6)
+  axes.axvline(0, color='#333333', lw=0.8, ls='--')
+  baselines = ' or '.join(dict.fromkeys(arm.baseline for arm in found.arms))
+  axes.set_xlabel(f'points of test accuracy above {baselines}')
+  axes.grid(alpha=0.25, lw=0.6, axis='x')
+  axes.spines[['top', 'right']].set_visible(False)
   return figure

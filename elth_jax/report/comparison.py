@@ -43,6 +43,14 @@ class Comparison:
     return self.test.margin()
 
   @property
+  def decided_alone(self) -> bool:
+    """Whether it is undecided because of the comparisons beside it.
+
+    The margin is not corrected for them, so that its interval excludes 0.
+    """
+    return two_sided(self.test) < LEVEL <= self.p
+
+  @property
   def verdict(self) -> Verdict:
     """`supported` where the difference is above 0, `contradicted` below."""
     if self.p >= LEVEL:

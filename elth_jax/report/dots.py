@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
-from elth_jax.report.styles import DENSE
+from elth_jax.report.styles import DENSE, Series
 from elth_jax.report.summary import Cell
+from elth_jax.study.published import Published
 
 ROW = 0.27  # inches
 
@@ -20,7 +21,8 @@ def has_one_level(found: Sequence[Cell]) -> bool:
 def dots(
   targets: Sequence[str],
   found: Sequence[Cell],
-  styles: Mapping[str, tuple[str, str]],
+  series: Mapping[str, Series],
+  published: Sequence[tuple[Published, Cell | None]] = (),
 ) -> Figure:
   """Test accuracy of every method, a panel a target.
 
@@ -31,7 +33,8 @@ def dots(
   Args:
     targets: networks, from above.
     found: one cell for each method and target.
-    styles: label -> colour and marker.
+    series: label -> its line.
+    published: a paper's numbers with the cells that answer them, as rings.
   """
   panels = [[cell for cell in found if cell.target == t] for t in targets]
   rows = [sum(cell.method != 'dense' for cell in mine) for mine in panels]
@@ -43,15 +46,16 @@ def dots(
     len(targets), 1, squeeze=False, sharex=True, height_ratios=rows
   )[:, 0]
   for axes, target, mine in zip(grid, targets, panels, strict=True):
-    _panel(axes, target, mine, styles)
+    numbers = {id(cell): n.accuracy for n, cell in published if cell}
+    _panel(axes, target, mine, series, numbers)
   grid[-1].set_xlabel('test accuracy (%)')
   return figure
 
 
-def _panel(axes, target: str, mine: Sequence[Cell], styles) -> None:
+def _panel(axes, target: str, mine: Sequence[Cell], series, numbers) -> None:
   shown = [cell for cell in mine if cell.method != 'dense']
   for row, cell in enumerate(shown):
-    colour, marker = styles[cell.label]
+    colour, marker = series[cell.label].colour, series[cell.label].marker
     values = [100 * value for value in cell.accuracy.values()]
     axes.plot(values, [row] * len(values), '.', color=colour, alpha=0.45, ms=5)
     axes.errorbar(
@@ -63,6 +67,8 @@ def _panel(axes, target: str, mine: Sequence[Cell], styles) -> None:
       ms=6,
       lw=1.4,
     )
+    if id(cell) in numbers:
+      axes.plot(numbers[id(cell)], row, 'o', mfc='none', mec=colour, ms=10)
   for cell in mine:
     if cell.method == 'dense':
       axes.axvline(100 * cell.mean, color=DENSE[0], ls='--', lw=1)
@@ -75,7 +81,9 @@ def _panel(axes, target: str, mine: Sequence[Cell], styles) -> None:
         fontsize=7.5,
         color='#666666',
       )
-  names = [f'{cell.label}, {100 * cell.sparsity:.1f}%' for cell in shown]
+  names = [
+    f'{series[cell.label].name}, {100 * cell.sparsity:.1f}%' for cell in shown
+  ]
   axes.set_yticks(range(len(shown)), names, fontsize=8)
   axes.set_ylim(len(shown) - 0.4, -0.6)
   title = f'{pretty(target)} (method, sparsity)'

@@ -6,8 +6,15 @@ from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
 from elth_jax.report.dots import dots, has_one_level
-from elth_jax.report.styles import DENSE, styles_of
+from elth_jax.report.styles import (
+  DENSE,
+  Series,
+  drawn_sparsity,
+  is_dense_at_level,
+  series_of,
+)
 from elth_jax.report.summary import Cell
+from elth_jax.study.published import Published
 
 SVG_SETTINGS = {
   'svg.hashsalt': 'elth_jax',  # same figure, same bytes
@@ -15,29 +22,43 @@ SVG_SETTINGS = {
 }
 
 
-def accuracy(targets: Sequence[str], found: Sequence[Cell]) -> Figure:
+def accuracy(
+  targets: Sequence[str],
+  found: Sequence[Cell],
+  published: Sequence[tuple[Published, Cell | None]] = (),
+) -> Figure:
   """Test accuracy against sparsity, a line for each method, a panel a target.
 
   Bands, or bars where there is one level only, are one standard deviation over
   replicates. Sparsity is drawn by the logarithm of the weights that remain, as
   IMP's levels fall. Where no method has two levels, see `dots.dots`.
+
+  Args:
+    targets: networks, a panel each.
+    found: all cells of the study, so that its figures agree in colours.
+    published: a paper's numbers with the cells that answer them, as rings.
   """
   shown = [cell for cell in found if cell.target in targets]
-  styles = styles_of({c.label: c.method for c in shown if c.method != 'dense'})
+  series = series_of(found)
   if has_one_level(shown):
-    return dots(targets, shown, styles)
-  beside = len(styles) > 8 or len(targets) > 1  # the legend
+    return dots(targets, shown, series, published)
+  drawn = {series[cell.label].number for cell in shown}
+  beside = len(drawn) > 9 or len(targets) > 1  # the legend
   width = 6.4 if len(targets) == 1 else 3.9 * min(len(targets), 3)
   rows = -(-len(targets) // 3)
   figure = Figure(
     figsize=(width + (3.2 if beside else 0), (4.8 if beside else 4.2) * rows),
     layout='constrained',
   )
-  grid = figure.subplots(rows, min(len(targets), 3), squeeze=False).ravel()
+  grid = figure.subplots(
+    rows, min(len(targets), 3), squeeze=False, sharex=True, sharey=True
+  ).ravel()
   handles = {}
   for axes, target in zip(grid, targets, strict=False):
     mine = [cell for cell in found if cell.target == target]
-    handles |= _accuracy_panel(axes, target, mine, styles)
+    handles |= _accuracy_panel(axes, target, mine, series)
+    _rings(axes, target, series, published, mine)
+  _sparsity_axis(grid[0], shown)
   for axes in grid[len(targets) :]:
     axes.set_visible(False)
   if beside:  # the lines, not over them
@@ -57,7 +78,7 @@ def _accuracy_panel(
   axes,
   target: str,
   mine: Sequence[Cell],
-  styles: Mapping[str, tuple[str, str]],
+  series: Mapping[str, Series],
 ) -> dict:
   """Draws one target; returns what the legend shows, by label."""
   lines: dict[str, list[Cell]] = {}
@@ -65,8 +86,11 @@ def _accuracy_panel(
     if cell.method != 'dense':
       lines.setdefault(cell.label, []).append(cell)
   for label, line in lines.items():
-    colour, marker = styles[label]
-    remaining = [1 - cell.sparsity for cell in line]
+    colour, marker = series[label].colour, series[label].marker
+    name = series[label].name
+    if any(map(is_dense_at_level, line)):
+      name += ' (0% sparse, drawn at its level)'
+    remaining = [1 - drawn_sparsity(cell, mine) for cell in line]
     means = [100 * cell.mean for cell in line]
     low = [100 * max(cell.mean - cell.std, 0) for cell in line]
     high = [100 * min(cell.mean + cell.std, 1) for cell in line]
@@ -81,7 +105,7 @@ def _accuracy_panel(
       means,
       marker=marker,
       color=colour,
-      label=label,
+      label=name,
       ms=5,
       lw=1.6,
       zorder=3 if line[0].method in ('imp', 'ett') else 2,
@@ -91,13 +115,26 @@ def _accuracy_panel(
       count = len(cell.accuracy)
       name = f'Dense (mean of {count})' if count > 1 else 'Dense'
       axes.axhline(100 * cell.mean, color=DENSE[0], ls='--', lw=1, label=name)
-  _sparsity_axis(axes, mine)
+  axes.set_xlabel('sparsity (% of prunable weights)')
   axes.set_ylabel('test accuracy (%)')
   axes.set_title(pretty(target), fontsize=11)
   axes.grid(alpha=0.25, lw=0.6)
   axes.spines[['top', 'right']].set_visible(False)
   handles, labels = axes.get_legend_handles_labels()
   return dict(zip(labels, handles, strict=True))
+
+
+def _rings(axes, target: str, series, published, mine) -> None:
+  for number, cell in published:
+    if cell and cell.target == target and cell in mine:
+      axes.plot(
+        1 - drawn_sparsity(cell, mine),
+        number.accuracy,
+        'o',
+        mfc='none',
+        mec=series[cell.label].colour,
+        ms=9,
+      )
 
 
 def _sparsity_axis(axes, found: Sequence[Cell]) -> None:
@@ -112,4 +149,3 @@ def _sparsity_axis(axes, found: Sequence[Cell]) -> None:
       ticks.append(remaining)
   axes.set_xticks(ticks, [f'{100 * (1 - tick):.1f}' for tick in ticks])
   axes.set_xticks([], minor=True)
-  axes.set_xlabel('sparsity (% of prunable weights)')

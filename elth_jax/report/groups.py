@@ -9,6 +9,9 @@ from elth_jax.families import pretty
 from elth_jax.masks import layer_densities
 from elth_jax.names import slug
 from elth_jax.report import analysis_figures, comparison, figures, summary
+from elth_jax.report.headline import headline
+from elth_jax.report.styles import series_of
+from elth_jax.report.verdicts import beside
 from elth_jax.study.nodes import (
   Connect,
   Derive,
@@ -50,11 +53,11 @@ def all_figures(
   found = [cell for cell in found if cell.accuracy]  # not all diverged
   return {
     'Accuracy against sparsity': _accuracies(spec, found),
-    'Elastic tickets against IMP': _transfer_matrix(spec, found),
+    'Elastic tickets against IMP': _differences(spec, found),
     'The transformations': _transformations(nodes, store, failed),
     'Sparsity by layer': _layers(nodes, store, failed),
     'Between two trainings of one ticket': _connectivity(
-      spec, nodes, store, failed
+      spec, nodes, store, found, failed
     ),
     'Masks compared': _overlaps(spec, nodes, store, failed),
   }
@@ -65,20 +68,33 @@ def _accuracies(spec, found) -> Iterator[NamedFigure]:
   shown = [(f'accuracy_{target}', [target]) for target in targets]
   if len(targets) > 1:
     shown.insert(0, ('accuracy', targets))
+  numbers = beside(spec.paper.published, found, spec.prune_fraction)
   for name, some in shown:
     yield NamedFigure(
       name,
-      figures.accuracy(some, found),
+      figures.accuracy(some, found, numbers),
       f'{", ".join(map(pretty, some))}: test accuracy of the last epoch. '
       + _averaged(
         spec,
         f'Mean over {spec.replicates} replicates, band or bar of one standard '
         'deviation.',
-      ),
+      )
+      + (' Rings are published.' if any(c for _, c in numbers) else ''),
     )
 
 
-def _transfer_matrix(spec, found) -> Iterator[NamedFigure]:
+def _differences(spec, found) -> Iterator[NamedFigure]:
+  series = series_of(found)
+  head = headline(found, series)
+  if head.arms:
+    yield NamedFigure(
+      'difference',
+      analysis_figures.difference(head, series),
+      'Difference in test accuracy, in points. '
+      + _averaged(
+        spec, 'Mean over replicates, with intervals of 95% for all together.'
+      ),
+    )
   matrix = comparison.transfers(found)
   if len(matrix) > 1:
     level = next(iter(matrix.values())).better.level
@@ -136,16 +152,20 @@ def _transformations(nodes, store: Store, failed) -> Iterator[NamedFigure]:
       yield NamedFigure(name, figure, caption)
 
 
-def _connectivity(spec, nodes, store: Store, failed) -> Iterator[NamedFigure]:
+def _connectivity(
+  spec, nodes, store: Store, found, failed
+) -> Iterator[NamedFigure]:
   groups: dict[tuple[str, int], dict[str, list[list[float]]]] = {}
-  methods, ways = {}, set()
+  series, ways = series_of(found), set()
+  methods = {line.name: line.method for line in series.values()}
   for node in nodes.values():
     if isinstance(node, Connect) and node.name not in failed:
       about, result = node.subject, store.result(node)
       label = summary.label_of(about.columns())
+      label = series[label].name if label in series else label
       lines = groups.setdefault((about.target, about.level), {})
       lines.setdefault(label, []).append(result['accuracy'])
-      methods[label] = about.method
+      methods.setdefault(label, about.method)
       ways.add(result['statistics'])
   for (target, level), lines in groups.items():
     yield NamedFigure(

@@ -1,35 +1,26 @@
 """Writes figures/ and the self-contained report.html of a study."""
 
 import io
-import json
-import platform
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-import jax
 import jinja2
 import markupsafe
 import matplotlib
 
-from elth_jax import datasets
-from elth_jax.families import pretty
 from elth_jax.process.signals import StudyStopped
-from elth_jax.process.text import counted
-from elth_jax.reading import as_json
-from elth_jax.report import comparison, measures, summary
-from elth_jax.report.amortisation import amortise, training_times
-from elth_jax.report.budget import gate
+from elth_jax.report import summary
+from elth_jax.report.content import content
 from elth_jax.report.figures import SVG_SETTINGS
 from elth_jax.report.groups import NamedFigure, all_figures
-from elth_jax.report.layers import layer_sparsities
-from elth_jax.report.results import of_targets, with_seconds, without_result
-from elth_jax.report.verdicts import beside, judge_all
-from elth_jax.study.estimate import duration
-from elth_jax.study.nodes import Connect, Node, Train
-from elth_jax.study.scale import PAPER
+from elth_jax.report.results import of_targets, without_result
+from elth_jax.report.sections import sections
+from elth_jax.study.nodes import Node
 from elth_jax.study.spec import StudySpec
-from elth_jax.versions import versions
 from elth_jax.workdir.store import Store
+
+# drawn on the page itself, in its own colours
+ON_THE_PAGE = 'Accuracy against sparsity', 'Elastic tickets against IMP'
 
 
 def write_report(
@@ -41,8 +32,13 @@ def write_report(
   notes: Sequence[str] = (),
   command: str = '',
   asked_to_stop: Callable[[], bool] = lambda: False,
+  done: Collection[str] | None = None,
+  test_images: int = 0,
 ) -> None:
   """Writes all figures as SVG and PNG, and one page that holds them.
+
+  The page of a study that is not finished has no files in figures/, says how
+  much is done and loads itself again.
 
   Args:
     store: the workdir, and where finished tickets are.
@@ -53,81 +49,50 @@ def write_report(
     notes: what was damaged or has changed since the study began.
     command: how to run the study again, where there is a command.
     asked_to_stop: looked at before each figure.
+    done: names of the finished nodes; `None` for all that did not fail.
+    test_images: how many there are; 0 if that is not known.
 
   Raises:
     StudyStopped: if asked to stop; the next start writes the report.
   """
+  if done is None:
+    done = nodes.keys() - failed.keys()
+  left = nodes.keys() - set(done) - failed.keys()
+  skipped = {**failed, **dict.fromkeys(left, 'not done yet')}
   found = summary.cells(rows, of_targets(without_result(nodes, failed), spec))
-  timed = with_seconds(rows, nodes, store.metrics.seconds())
-  seen = [
-    *found,
-    *measures.all_measures(found, rows, spec, timed),
-    *measures.barriers(
-      (node.subject.columns(), store.result(node)['barrier'])
-      for node in nodes.values()
-      if isinstance(node, Connect) and node.name not in failed
-    ),
-    *measures.layers(layer_sparsities(spec, nodes, store, failed)),
-  ]
-  groups = all_figures(spec, nodes, store, found, failed)
-  drawn: dict[str, list] = {}
-  for title, group in groups.items():
-    drawn[title] = []
+  groups: dict[str, list] = {}
+  accuracy_files = []
+  for title, group in all_figures(spec, nodes, store, found, skipped).items():
+    if left:
+      break
+    groups[title] = []
     for item in group:
       if asked_to_stop():
         raise StudyStopped
-      drawn[title].append((item, _save(store, item)))
+      inline = _save(store, item)
+      if title == ON_THE_PAGE[0]:
+        accuracy_files.append(item.name)
+      elif title not in ON_THE_PAGE:
+        groups[title].append((item, inline))
   environment = jinja2.Environment(
-    loader=jinja2.PackageLoader('elth_jax.report', '.'), autoescape=True
+    loader=jinja2.PackageLoader('elth_jax.report', '.'),
+    autoescape=True,
+    trim_blocks=True,
+  )
+  values = content(
+    store, spec, nodes, rows, failed, skipped, found, test_images
   )
   page = environment.get_template('template.html').render(
-    spec=spec,
-    title=_title(spec),
-    groups=drawn,
-    tables=summary.tables(found),
-    claims=comparison.claims(found),
-    gate=gate(rows),
-    judgements=judge_all(spec.paper, seen, spec.prune_fraction),
-    published=beside(spec.paper.published, seen, spec.prune_fraction),
+    values,
+    groups={title: items for title, items in groups.items() if items},
+    accuracy_files=accuracy_files,
     failed=failed,
     notes=notes,
-    collapsed=_collapsed(nodes, store, failed),
-    costs=amortise(rows, max(spec.compare_levels)),
-    times=training_times(timed, max(spec.compare_levels)),
-    duration=duration,
-    trained=counted(len(rows), 'trained network'),
-    replicates=counted(spec.replicates, 'replicate'),
-    spread=summary.spread,
-    config=json.dumps(as_json(spec), indent=2),
+    sections=sections(values, groups, failed),
     command=command
     or f"session.run(json.load(open('config.json')), '{store.root}')",
-    versions=versions(),
-    machine=f'{counted(jax.device_count(), f"{jax.default_backend()} device")}'
-    f', {platform.machine()}, Python {platform.python_version()}',
-    pretty=pretty,
-    sparsity_note=comparison.sparsity_note,
-    text=summary.text,
-    with_sparsity=summary.text_with_sparsity,
   )
   store.write('report.html', page)
-
-
-def _title(spec: StudySpec) -> str:
-  if spec.paper.title:
-    scale = 'at its scale' if spec.paper.scale == PAPER else spec.paper.scale
-    return f'{spec.paper.title} ({scale})'
-  sources = ', '.join(map(pretty, spec.sources))
-  return f'Elastic tickets from {sources} on {datasets.pretty(spec.dataset)}'
-
-
-def _collapsed(nodes, store: Store, failed) -> dict[str, list[str]]:
-  """Runs in which a layer had no weights left, and which layers."""
-  found = {
-    name: store.result(node).get('collapsed')
-    for name, node in nodes.items()
-    if isinstance(node, Train) and name not in failed
-  }
-  return {name: layers for name, layers in found.items() if layers}
 
 
 def _save(store: Store, item: NamedFigure) -> markupsafe.Markup:
@@ -139,8 +104,24 @@ def _save(store: Store, item: NamedFigure) -> markupsafe.Markup:
   item.figure.savefig(png, format='png', dpi=160)
   store.write(f'figures/{item.name}.svg', svg.getvalue())
   store.write(f'figures/{item.name}.png', png.getvalue())
-  text = svg.getvalue()
+  return _inline(svg.getvalue(), item)
+
+
+def _inline(text: str, item: NamedFigure) -> markupsafe.Markup:
+  """A figure's SVG for the page: named, and no smaller than can be read."""
   inline = text[text.index('<svg') :]
   # ids are unique within one file only; colours start with # too
   inline = re.sub(r'(\bid="|href="#|url\(#)', rf'\g<1>{item.name}-', inline)
-  return markupsafe.Markup(inline)
+  # a style in it would be one of the whole page
+  inline = re.sub(r'<style.*?</style>', '', inline, flags=re.S)
+  pixels = round(96 * item.figure.get_figwidth())
+  words = markupsafe.escape(item.caption)
+  return markupsafe.Markup(
+    inline.replace(
+      '<svg',
+      f'<svg role="img" aria-label="{words}" style="width: 100%; min-width: '
+      f'{round(0.8 * pixels)}px; max-width: {round(1.25 * pixels)}px; '
+      'stroke-linejoin: round"',
+      1,
+    )
+  )

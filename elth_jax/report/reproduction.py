@@ -18,10 +18,11 @@ from elth_jax.report import (
   measures,
   summary,
 )
-from elth_jax.report.amortisation import training_times
+from elth_jax.report.amortisation import cost_name, training_times
 from elth_jax.report.evidence import Evidence
 from elth_jax.report.overview import Judged, overview, read_list
 from elth_jax.report.results import of_targets
+from elth_jax.report.styles import series_of
 from elth_jax.report.summary import Cell, Row, spread
 from elth_jax.report.verdicts import Judgement, beside, judge_all
 from elth_jax.storage.files import local_path, write_atomically
@@ -122,7 +123,7 @@ def _study(
   yield from _tables(accuracies)
   yield from _published(study, found)
   yield from _barrier_table(measures.barriers(study.barriers))
-  yield from _times(study)
+  yield from _times(study, accuracies)
   yield from _figures(study, accuracies, into)
 
 
@@ -203,6 +204,8 @@ def _verdict(judged: Judgement) -> str:
     words += f', p {min(judged.p_for, judged.p_against):.2g}'
   elif judged.test.replicates == 1:
     words += ', by one replicate'
+  elif judged.decided_alone:
+    words += ' once corrected for the other claims'
   elif judged.needed:
     words += f'; {judged.needed} replicates would decide'
   return words + (f'; {judged.mixed}' if judged.mixed else '')
@@ -224,6 +227,7 @@ def _why_not(claim: Claim, found: Sequence[Cell], fraction: float) -> str:
 
 
 def _tables(found: Sequence[Cell]) -> Iterator[str]:
+  lines = series_of(found)
   for target, heads, table in summary.tables(found):
     yield f'| {pretty(target)}, test accuracy in % (sparsity) | ' + (
       ' | '.join(heads) + ' |'
@@ -231,7 +235,7 @@ def _tables(found: Sequence[Cell]) -> Iterator[str]:
     yield '| --- |' + ' ---: |' * len(heads)
     for label, cells in table:
       texts = ' | '.join(summary.text_with_sparsity(cell) for cell in cells)
-      yield f'| {label} | {texts} |'
+      yield f'| {lines[label].name} | {texts} |'
     yield ''
 
 
@@ -272,17 +276,19 @@ def _barrier_table(drops: Sequence[Cell]) -> Iterator[str]:
   yield ''
 
 
-def _times(study: Evidence) -> Iterator[str]:
+def _times(study: Evidence, found: Sequence[Cell]) -> Iterator[str]:
   """How long the machine took, where the study's log says it."""
   level = max(study.spec.compare_levels)
   costs = training_times(study.timed, level)
   if not costs:
     return
+  lines = series_of(found)
   yield f'| time of the machine, level {level} | search | training | in all |'
   yield '| --- | ---: | ---: | ---: |'
   for cost in costs:
     spans = map(duration, (cost.search, cost.runs, cost.total))
-    yield f'| {cost.label} | {" | ".join(spans)} |'
+    name = cost_name(cost, found, lines)
+    yield f'| {name} | {" | ".join(spans)} |'
   yield ''
 
 
@@ -294,7 +300,10 @@ def _figures(
   targets = [t for t in spec.targets if any(c.target == t for c in found)]
   if not targets:
     return
-  drawn = {'accuracy against sparsity': figures.accuracy(targets, found)}
+  numbers = beside(spec.paper.published, found, spec.prune_fraction)
+  drawn = {
+    'accuracy against sparsity': figures.accuracy(targets, found, numbers)
+  }
   matrix = comparison.transfers(found)
   if len(matrix) > 1:
     drawn['elastic tickets minus IMP, in points'] = analysis_figures.transfer(

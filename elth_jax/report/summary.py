@@ -92,6 +92,12 @@ def label_of(row: Row) -> str:
   return f'{method.label} ({source}, {order})'
 
 
+def method_label(cell: Cell) -> str:
+  """How a cell's method is called, without its source."""
+  known = METHODS.get(cell.method)
+  return known.label if known else cell.method.capitalize()
+
+
 def cells(rows: Iterable[Row], diverged: Iterable[Row] = ()) -> list[Cell]:
   """One cell for each target, method and level, in the order of the rows.
 

@@ -86,6 +86,17 @@ class Judgement:
     return sparsity_note(self.pairs)
 
   @property
+  def decided_alone(self) -> bool:
+    """Whether it is undecided because of the claims beside it.
+
+    Intervals are not corrected for them, so they may exclude what the
+    corrected test does not.
+    """
+    tests = [pair.test.times(100) for pair in self.pairs]
+    alone = min(_evidence(self.claim, self.test, tests))
+    return alone < LEVEL <= min(self.p_for, self.p_against)
+
+  @property
   def verdict(self) -> Verdict:
     if min(self.p_for, self.p_against) >= LEVEL:
       return 'undecided'

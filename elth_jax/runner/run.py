@@ -100,11 +100,14 @@ class Runner:
       }
     )
 
-  def run(self) -> None:
+  def run(self, between: Callable[[], None] = lambda: None) -> None:
     """Does all that is not done; `StudyStopped` when asked to stop.
 
     A run that diverges fails alone, with what depends on it: see `failed`.
     What turns out to be damaged when it is used is made again.
+
+    Args:
+      between: called again and again, as nodes are finished.
     """
     runs = [node for node in self.nodes.values() if isinstance(node, Run)]
     left = [node for node in runs if node.name not in self.done]
@@ -113,7 +116,7 @@ class Runner:
       ProgressDisplay(len(runs), len(runs) - len(left), total) as display,
       self._executor(display) as executor,
     ):
-      while self._do_more(executor, display):
+      while self._do_more(executor, display, between):
         pass
 
   @contextlib.contextmanager
@@ -132,7 +135,12 @@ class Runner:
     with EXECUTORS.find(self.options.executor).open(setting) as executor:
       yield executor
 
-  def _do_more(self, executor: Executor, display: ProgressDisplay) -> bool:
+  def _do_more(
+    self,
+    executor: Executor,
+    display: ProgressDisplay,
+    between: Callable[[], None],
+  ) -> bool:
     """Submits what is ready and waits a while; whether anything is left."""
     try:
       held = self._look_at_others(executor, display)
@@ -148,6 +156,7 @@ class Runner:
         executor.wait()
       else:
         self._pause()
+      between()
     except DamagedError as error:
       self.recovery.repair(error)
     return True

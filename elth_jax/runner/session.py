@@ -16,7 +16,7 @@ from elth_jax.process.phases import peak_memory, phase
 from elth_jax.process.signals import StudyStopped
 from elth_jax.process.text import counted, printable, say
 from elth_jax.reading import as_json
-from elth_jax.report import results, summary, write_report
+from elth_jax.report import results, summary
 from elth_jax.runner import profile
 from elth_jax.runner.acceptance import accept
 from elth_jax.runner.executors import EXECUTORS, check_options
@@ -24,6 +24,7 @@ from elth_jax.runner.follower import Follower
 from elth_jax.runner.kernels import record_kernels
 from elth_jax.runner.layout import Layout
 from elth_jax.runner.order import Order, study_hash
+from elth_jax.runner.page import Page
 from elth_jax.runner.run import Runner
 from elth_jax.runner.study import Study
 from elth_jax.study import data
@@ -244,7 +245,9 @@ def _lead(
       )
       runner.recovery.notes[:0] = notes
       _begin(runner, is_first)
-    _run(runner, asked.spec, changes, command)
+    images = asked.data[asked.spec.dataset].test_examples
+    page = Page(runner, asked.spec, command, images)
+    _run(runner, asked.spec, changes, page)
   return runner
 
 
@@ -281,12 +284,12 @@ def _begin(runner: Runner, is_first: bool) -> None:
 
 
 def _run(
-  runner: Runner, spec: StudySpec, changes: list[str], command: str
+  runner: Runner, spec: StudySpec, changes: list[str], page: Page
 ) -> None:
   """Does what is left, and reports."""
   nodes, store, recovery = runner.nodes, runner.store, runner.recovery
   try:
-    runner.run()
+    runner.run(page.refresh)
   except BaseException:
     # what is finished is worth reading; others who share the workdir see to it
     if not store.shared:
@@ -300,18 +303,8 @@ def _run(
     rows, new = _write_results(runner, spec)
     made = recovery.digests()
     if new or not recovery.covers(made, runner.failed):
-      notes = (*changes, *recovery.notes)
       with phase('report'):
-        write_report(
-          store,
-          spec,
-          nodes,
-          rows,
-          runner.failed,
-          notes,
-          command,
-          runner.asked_to_stop,
-        )
+        page.write(rows, (*changes, *recovery.notes))
       outputs.close(store, made, runner.failed)
   lost = results.without_result(nodes, runner.failed)
   say(summary.to_text(rows, printable, results.of_targets(lost, spec)))
