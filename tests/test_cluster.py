@@ -56,7 +56,10 @@ class Started:
 
   def run(self, command, log, most_kilobytes=None):
     """Starts a command; one that may write small files alone, if told so."""
+    environment = dict(self.environment)
     if most_kilobytes:
+      # what it cuts short must not be found by other tests
+      environment['ELTH_JAX_CACHE'] = f'{log}-cache'
       limit = f'ulimit -f {most_kilobytes}; exec "$@"'
       command = ['bash', '-c', limit, 'bash', *command]
     with log.open('wb') as file:
@@ -64,7 +67,7 @@ class Started:
         command,
         stdout=file,
         stderr=file,
-        env=self.environment,
+        env=environment,
       )
     process.log = log
     return process
