@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.study.claims import better, no_worse
 from elth_jax.study.config import (
+  DIGITS_VGG,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -53,5 +54,6 @@ def get_config() -> ConfigDict:
         'targets': ('vgg16',),
       },
       'gpu': GPU_CIFAR,
+      'digits': DIGITS_VGG,
     },
   )

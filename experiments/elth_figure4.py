@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.study.claims import alike, better
 from elth_jax.study.config import (
+  DIGITS,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -84,5 +85,6 @@ def get_config() -> ConfigDict:
         'replicates': 8,
       },
       'gpu': GPU_CIFAR,
+      'digits': {**DIGITS, 'compare_levels': (1, 3)},
     },
   )

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.study.claims import alike, better
 from elth_jax.study.config import (
+  DIGITS,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -91,5 +92,6 @@ def get_config() -> ConfigDict:
         'orders': SQUEEZING,
       },
       'gpu': GPU_CIFAR,
+      'digits': {**DIGITS, 'compare_levels': (1, 3)},
     },
   )

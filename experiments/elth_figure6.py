@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.study.claims import better, no_worse
 from elth_jax.study.config import (
+  DIGITS,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -112,5 +113,6 @@ def get_config() -> ConfigDict:
         'methods': ('imp', 'ett', 'ett_matched', *OTHERS[:-1]),
       },
       'gpu': {**GPU_CIFAR, 'sources': LADDER[1:3], 'targets': LADDER[1:3]},
+      'digits': DIGITS,
     },
   )

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.study.claims import better, no_worse
 from elth_jax.study.config import (
+  DIGITS_VGG,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -52,5 +53,6 @@ def get_config() -> ConfigDict:
         'targets': LADDER[:2],
       },
       'gpu': GPU_CIFAR,
+      'digits': DIGITS_VGG,
     },
   )

@@ -16,7 +16,12 @@ networks were found to lose tens of points, so these decide.
 from ml_collections import ConfigDict
 
 from elth_jax.study.claims import alike, better
-from elth_jax.study.config import GPU_CIFAR, SMALL_FASHION, base_config
+from elth_jax.study.config import (
+  DIGITS,
+  GPU_CIFAR,
+  SMALL_FASHION,
+  base_config,
+)
 from elth_jax.study.published import published
 from elth_jax.study.spec import Analyses, Paper
 from elth_jax.training.recipe import CIFAR_RESNET
@@ -70,5 +75,6 @@ def get_config() -> ConfigDict:
         'targets': ('resnet20',),
       },
       'gpu': GPU_CIFAR,
+      'digits': DIGITS,
     },
   )

@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.study.claims import Claim, alike, better
 from elth_jax.study.config import (
+  DIGITS,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -71,6 +72,7 @@ def get_config(target: str = 'resnet32') -> ConfigDict:
         'sources': sources[:2],
       },
       'gpu': {**GPU_CIFAR, 'sources': sources[:2]},
+      'digits': DIGITS,
     },
   )
 

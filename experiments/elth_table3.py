@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.study.claims import Claim, alike, better
 from elth_jax.study.config import (
+  DIGITS,
   GPU_CIFAR,
   PAPER_CIFAR,
   SMALL_FASHION,
@@ -65,6 +66,13 @@ def get_config(target: str = 'resnet32') -> ConfigDict:
       'gpu': {**GPU_CIFAR, 'targets': ('resnet20', target)[:1]}
       if family
       else GPU_CIFAR,
+      'digits': {
+        **DIGITS,
+        'levels': 4,
+        'compare_levels': (3, 4),
+        'prune_fraction': 0.536,  # 90.0% and 95.4% sparsity
+        'sparse': {'interval': 10, 'dpf_interval': 8},
+      },
     },
   )
 

@@ -69,5 +69,14 @@ def get_config() -> ConfigDict:
         'replicates': 5,
       },
       'gpu': {},
+      'digits': {
+        'dataset': 'digits',
+        'width': 60,  # 300 in the paper
+        'levels': 5,
+        'compare_levels': (5,),
+        'prune_fraction': 0.36,
+        'replicates': 16,
+        'recipe': {'batch_size': 32, 'epochs': 20},
+      },
     },
   )

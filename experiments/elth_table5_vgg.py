@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.study.claims import no_worse
 from elth_jax.study.config import (
+  DIGITS_VGG,
   GPU_CIFAR,
   PAPER_CIFAR,
   SMALL_CIFAR,
@@ -68,5 +69,6 @@ def get_config() -> ConfigDict:
         'targets': LADDER[:2],
       },
       'gpu': {**GPU_CIFAR, 'sources': LADDER[:2], 'targets': LADDER[:2]},
+      'digits': {**DIGITS_VGG, 'prune_fraction': 0.525},
     },
   )

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.study.claims import better, no_worse
 from elth_jax.study.config import (
+  DIGITS,
   GPU_CIFAR,
   PAPER_CIFAR,
   SMALL_CIFAR,
@@ -81,5 +82,11 @@ def get_config(way: str = 'double') -> ConfigDict:
         'source_width': small[1],
       },
       'gpu': GPU_CIFAR,
+      'digits': {
+        **DIGITS,
+        'prune_fraction': 0.525,
+        'width': small[0],
+        'source_width': small[1],
+      },
     },
   )
