@@ -11,6 +11,7 @@ from elth_jax.runner import session
 from elth_jax.runner import trainers as trainers_lib
 from elth_jax.training import loop as loop_lib
 from elth_jax.training import trainer as trainer_lib
+from elth_jax.workdir.store import StoreError
 from tests import crash
 from tests.conftest import make_dataset
 from tests.test_study_run import RECIPE, config
@@ -107,7 +108,7 @@ def test_failed_at_any_file_operation(finished, tmp_path, share):
     try:
       with crash.before_each_write(workdir, fail):
         assert session.run(study(), workdir)
-    except (OSError, session.StoreError) as error:
+    except (OSError, StoreError) as error:
       assert 'No space left' in str(error)
     assert session.run(study(), workdir)
     assert crash.results(workdir) == expected, fails_at

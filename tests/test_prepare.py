@@ -579,6 +579,8 @@ from elth_jax import prepare as command
 from elth_jax.datasets import tfds
 from elth_jax.datasets.prepare import writing
 tfds.Prepared.difference = lambda *_: ''
+# a shell that starts tests in the background has it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 real = writing._png
 def stop(image):
   os.kill(os.getpid(), signal.{signal})

@@ -67,8 +67,8 @@ ffi::Error kernel_gradient(Buffer x, Buffer dy, Result gradient,
   return ffi::Error::Success();
 }
 
-ffi::Error sums(Buffer x, Buffer weights, Result out) {
-  norm_sums(x.typed_data(), weights.typed_data(), out->typed_data(),
+ffi::Error sums(Buffer x, Buffer valid, Result out) {
+  norm_sums(x.typed_data(), valid.typed_data(), out->typed_data(),
             shape_of(x));
   return ffi::Error::Success();
 }
@@ -104,19 +104,19 @@ ffi::Error gradient_sums(Buffer dz, Buffer x, Buffer z, Buffer affine,
 }
 
 ffi::Error norm_gradient(Buffer dz, Buffer x, Buffer z, Buffer affine,
-                         Buffer weights, Buffer terms, Result dx,
+                         Buffer valid, Buffer terms, Result dx,
                          Result dresidual, bool relu) {
   const NormInputGradient norm = {norm_of(dz, x, z, affine, relu),
-                                  weights.typed_data(), terms.typed_data(),
+                                  valid.typed_data(), terms.typed_data(),
                                   if_any(dresidual)};
   const Shape shape = shape_of(x);
   norm.write(0, shape.groups, 0, shape.height, dx->typed_data());
   return ffi::Error::Success();
 }
 
-ffi::Error joint_forward(Buffer x, Buffer kernel, Buffer weights, Result y,
+ffi::Error joint_forward(Buffer x, Buffer kernel, Buffer valid, Result y,
                          Result sums, int64_t stride) {
-  forward_with_sums(x.typed_data(), kernel.typed_data(), weights.typed_data(),
+  forward_with_sums(x.typed_data(), kernel.typed_data(), valid.typed_data(),
                     y->typed_data(), sums->typed_data(), shape_of(x),
                     dimension(kernel, 3), dimension(kernel, 0), stride);
   return ffi::Error::Success();
@@ -125,11 +125,11 @@ ffi::Error joint_forward(Buffer x, Buffer kernel, Buffer weights, Result y,
 // The input is x, and y what the normalisation was given. What is to be added to
 // the gradient to x is an empty array if there is nothing.
 ffi::Error joint_gradient(Buffer x, Buffer kernel, Buffer dz, Buffer y,
-                          Buffer z, Buffer affine, Buffer weights, Buffer terms,
+                          Buffer z, Buffer affine, Buffer valid, Buffer terms,
                           Buffer addend, Result dx, Result dkernel, Result dresidual,
                           int64_t stride, bool relu) {
   const NormInputGradient norm = {norm_of(dz, y, z, affine, relu),
-                                  weights.typed_data(), terms.typed_data(),
+                                  valid.typed_data(), terms.typed_data(),
                                   if_any(dresidual)};
   const bool add = addend.element_count() > 0;
   if (add && addend.typed_data() != dx->typed_data())

@@ -29,11 +29,11 @@ inline int groups_at_once(const Shape& made) {
 
 // y, and the sums over it of w y and of w y y: (2, channels).
 inline void forward_with_sums(const float* x, const float* kernel,
-                              const float* weights, float* y, float* sums,
+                              const float* valid, float* y, float* sums,
                               const Shape& shape, int out, int size,
                               int stride) {
   const Shape made = made_by(shape, out, stride);
-  ChannelSums totals(weights, made);
+  ChannelSums totals(valid, made);
   switch (tile_of(shape, shape.channels, size, stride)) {
     case 4:
       winograd_forward<4>(x, kernel, y, shape, out, false, &totals);

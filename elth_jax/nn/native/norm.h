@@ -78,10 +78,11 @@ inline Vector scaled(Vector x, float factor, float shift) {
   return x * factor + shift;
 }
 
-// The sums of w x and of w x x, for weights w of examples: (groups, examples).
-inline void norm_sums(const float* x, const float* weights, float* sums,
+// The sums of w x and of w x x; w is 1 for examples that count, 0 for padding:
+// (groups, examples).
+inline void norm_sums(const float* x, const float* valid, float* sums,
                       const Shape& shape) {
-  ChannelSums totals(weights, shape);
+  ChannelSums totals(valid, shape);
   totals.add_all(x, 0, shape.groups);
   totals.write(sums);
 }
@@ -153,12 +154,12 @@ struct NormGradient {
   }
 };
 
-// The gradient to x: a g - w (b + c x), for weights w of examples and `terms`
-// that hold a, b and c: (3, channels). Writes g too, as the gradient to the
+// The gradient to x: a g - w (b + c x); w is 1 for examples that count, `terms`
+// hold a, b and c: (3, channels). Writes g too, as the gradient to the
 // residual, unless `dresidual` is null; that may be dz's own place.
 struct NormInputGradient {
   NormGradient of;
-  const float *weights, *terms;
+  const float *valid, *terms;
   float* dresidual;
 
   // Rows [begin, end) of groups [group, group + groups), to an array that
@@ -191,7 +192,7 @@ struct NormInputGradient {
           size_t at = g * shape.group() + c * shape.plane() +
                       begin * shape.row() + b * kLanes;
           const Vector w = load(
-              weights + static_cast<size_t>(g) * shape.examples + b * kLanes,
+              valid + static_cast<size_t>(g) * shape.examples + b * kLanes,
               shape.lanes(b));
           const float slope = terms[c], constant = terms[shape.channels + c];
           const float by_x = terms[2 * shape.channels + c];

@@ -51,7 +51,7 @@ class Saved(NamedTuple):
     affine: factors and shifts, (2, channels).
     statistics: mean and 1 / deviation, (2, channels).
     scale: as given.
-    weights: as given.
+    valid: as given.
     count: how many pixels count.
   """
 
@@ -60,7 +60,7 @@ class Saved(NamedTuple):
   affine: jax.Array
   statistics: jax.Array
   scale: jax.Array
-  weights: jax.Array
+  valid: jax.Array
   count: jax.Array
 
 
@@ -70,7 +70,7 @@ def batch_norm(
   x: jax.Array,
   scale: jax.Array,
   bias: jax.Array,
-  weights: jax.Array,
+  valid: jax.Array,
   residual: jax.Array | None,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
   """Batch normalisation in training, plus a residual, perhaps through a ReLU.
@@ -80,13 +80,13 @@ def batch_norm(
     x: float32 activations (groups, channels, height, width, examples).
     scale: float32 (channels,); likewise `bias`.
     bias: what is added.
-    weights: float32 (groups, examples), 0 for examples that do not count.
+    valid: float32 (groups, examples), 0 for examples that do not count.
     residual: like `x`, or `None`.
 
   Returns:
     Activations; mean and biased variance by channel; how many pixels count.
   """
-  return _norm_forward(norm, x, scale, bias, weights, residual)[0]
+  return _norm_forward(norm, x, scale, bias, valid, residual)[0]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -97,7 +97,7 @@ def conv_batch_norm(
   kernel: jax.Array,
   scale: jax.Array,
   bias: jax.Array,
-  weights: jax.Array,
+  valid: jax.Array,
   residual: jax.Array | None,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
   """`batch_norm` of `calls.conv`; arguments are those of both.
@@ -105,14 +105,14 @@ def conv_batch_norm(
   The last result is `x`. Who uses that one instead has the gradient that comes
   this way added to the convolution's as that is made.
   """
-  y, sums = _convolved(norm, stride, x, kernel, weights)
-  results, _ = _normalised(norm, y, sums, scale, bias, weights, residual)
+  y, sums = _convolved(norm, stride, x, kernel, valid)
+  results, _ = _normalised(norm, y, sums, scale, bias, valid, residual)
   return *results, x
 
 
-def _normalised(norm, x, sums, scale, bias, weights, residual):
+def _normalised(norm, x, sums, scale, bias, valid, residual):
   """The results, and what their gradient needs."""
-  count = weights.sum() * x.shape[2] * x.shape[3]
+  count = valid.sum() * x.shape[2] * x.shape[3]
   count, (first, second) = norm.total((count, sums))
   mean = first / count
   variance = jnp.maximum(second / count - mean**2, 0)
@@ -130,7 +130,7 @@ def _normalised(norm, x, sums, scale, bias, weights, residual):
   )
   kept = None if residual is None else z
   statistics = jnp.stack([mean, inverse])
-  saved = Saved(x, kept, affine, statistics, scale, weights, count)
+  saved = Saved(x, kept, affine, statistics, scale, valid, count)
   return (z, mean, variance, count), saved
 
 
@@ -154,7 +154,7 @@ def _to_norm(norm, saved, dz):
   slope = factor * inverse * second / saved.count
   constant = factor * first / saved.count - mean * slope
   terms = jnp.stack([factor, constant, slope])
-  arrays = dz, saved.x, z, saved.affine, saved.weights, terms
+  arrays = dz, saved.x, z, saved.affine, saved.valid, terms
   return arrays, own[1], own[0]
 
 
@@ -173,10 +173,10 @@ def _or_nothing(x):
   return jnp.zeros(NOTHING, jnp.float32) if x is None else x
 
 
-def _norm_forward(norm, x, scale, bias, weights, residual):
+def _norm_forward(norm, x, scale, bias, valid, residual):
   sums_shape = (2, x.shape[1])
-  (sums,) = call_kernel(norm.library, 'norm_sums', [sums_shape], x, weights)
-  return _normalised(norm, x, sums, scale, bias, weights, residual)
+  (sums,) = call_kernel(norm.library, 'norm_sums', [sums_shape], x, valid)
+  return _normalised(norm, x, sums, scale, bias, valid, residual)
 
 
 def _norm_backward(norm, saved, given):
@@ -189,13 +189,13 @@ def _norm_backward(norm, saved, given):
     relu=norm.relu,
   )
   dresidual = _residual_gradient(norm, saved, given[0], dresidual)
-  return dx, dscale, dbias, jnp.zeros_like(saved.weights), dresidual
+  return dx, dscale, dbias, jnp.zeros_like(saved.valid), dresidual
 
 
 batch_norm.defvjp(_norm_forward, _norm_backward)
 
 
-def _convolved(norm, stride, x, kernel, weights):
+def _convolved(norm, stride, x, kernel, valid):
   """The convolution, and sums over its outputs and over their squares."""
   shape = output_shape(x, kernel, stride)
   return call_kernel(
@@ -204,7 +204,7 @@ def _convolved(norm, stride, x, kernel, weights):
     [shape, (2, shape[1])],
     x,
     kernel,
-    weights,
+    valid,
     stride=np.int64(stride),
   )
 
@@ -247,8 +247,8 @@ def _joint_backward(norm, stride, saved, given):
   )
   dresidual = _residual_gradient(norm, saved, dz, dresidual)
   dx = None if needs_dx is None else dx
-  dweights = jnp.zeros_like(saved.weights)
-  return dx, dkernel, dscale, dbias, dweights, dresidual
+  dvalid = jnp.zeros_like(saved.valid)
+  return dx, dkernel, dscale, dbias, dvalid, dresidual
 
 
 conv_batch_norm.defvjp(_joint_forward, _joint_backward, symbolic_zeros=True)

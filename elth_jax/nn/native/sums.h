@@ -10,12 +10,12 @@ namespace elth {
 // Accumulators of a plane, so that additions do not wait for one another.
 constexpr int kParallel = 4;
 
-// Sums of w v and of w v v, where w are the weights of examples: (groups,
+// Sums of w v and of w v v, where w is 1 for examples that count: (groups,
 // examples). Lanes are added in float32 for a while, and in float64 by `flush`.
 class ChannelSums {
  public:
-  ChannelSums(const float* weights, const Shape& shape)
-      : weights_(weights),
+  ChannelSums(const float* valid, const Shape& shape)
+      : valid_(valid),
         shape_(shape),
         lanes_(2 * shape.channels),
         totals_(2 * shape.channels, 0.) {}
@@ -24,7 +24,7 @@ class ChannelSums {
   void add(int channel, int group, int block, Vector sum, Vector squares) {
     const size_t at =
         static_cast<size_t>(group) * shape_.examples + block * kLanes;
-    const Vector w = load(weights_ + at, shape_.lanes(block));
+    const Vector w = load(valid_ + at, shape_.lanes(block));
     lanes_[channel].v += w * sum;
     lanes_[shape_.channels + channel].v += w * squares;
   }
@@ -76,7 +76,7 @@ class ChannelSums {
     }
   }
 
-  const float* weights_;
+  const float* valid_;
   Shape shape_;
   std::vector<Lanes> lanes_;
   std::vector<double> totals_;
