@@ -10,6 +10,8 @@ one-shot pruning and random masks, at 20% to 94.5% sparsity.
 `--config.reuse` takes. About 25 minutes a replicate on two cores otherwise;
 five replicates tell differences of 1.5 points with a power of 80% where
 replicates spread by 0.8.
+`--config.scale=digits`: the same networks, a quarter as wide, on handwritten
+digits, eight replicates; about two minutes on two cores.
 """
 
 from ml_collections import ConfigDict

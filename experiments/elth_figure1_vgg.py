@@ -8,6 +8,8 @@ pruning and random masks. `--config.scale=small`: VGG-13 to 16, an eighth as
 wide, on 25,000 images of 16 pixels; about 25 minutes a replicate on two cores,
 or none where `--config.reuse` takes figure 7's. Three replicates tell
 differences of 3 points with a power of 80% where replicates spread by 1.
+`--config.scale=digits`: the same networks, an eighth as wide, at 16 pixels, on
+handwritten digits, eight replicates; about six minutes on two cores.
 """
 
 from ml_collections import ConfigDict

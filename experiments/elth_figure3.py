@@ -8,6 +8,8 @@ under random masks, both random, and SNIP masks for the replicas alone.
 `--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels; about 20
 minutes a replicate on two cores, five replicates. SNIP masks need more than
 that to be told apart if the difference is below a point.
+`--config.scale=digits`: the same networks, a quarter as wide, on handwritten
+digits, eight replicates; about two minutes on two cores.
 """
 
 from ml_collections import ConfigDict

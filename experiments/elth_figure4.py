@@ -10,6 +10,8 @@ of 16 pixels, 62% and 94.5% sparsity, without permuted masks; about 40 minutes a
 replicate on two cores.
 Eight replicates tell differences of 1.2 points with a power of 80% where those
 of two variants of one ticket spread by 1.
+`--config.scale=digits`: the same networks and variants, a quarter as wide, on
+handwritten digits, eight replicates; about four minutes on two cores.
 """
 
 from ml_collections import ConfigDict

@@ -6,6 +6,8 @@
 `--config.scale=small`: VGG-13 and 16, an eighth as wide, on 25,000 images
 of CIFAR-10 at 16 pixels; about 35 minutes a replicate on two cores, three
 replicates, which decide differences of 3 points.
+`--config.scale=digits`: the same networks, an eighth as wide, at 16 pixels, on
+handwritten digits, eight replicates; about ten minutes on two cores.
 """
 
 from ml_collections import ConfigDict

@@ -10,6 +10,8 @@ lead there: fewer unique units, mixtures, and other units kept.
 `--config.scale=small`: two sources, a quarter as wide, on 20,000 images of 16
 pixels; about 20 minutes a replicate on two cores, three replicates;
 `--config.scale=gpu`: 40 epochs.
+`--config.scale=digits`: the same networks, a quarter as wide, on handwritten
+digits, eight replicates; about ten minutes on two cores.
 """
 
 from itertools import permutations

@@ -10,6 +10,8 @@ the FLOPs of five networks, of which ResNet-32 is the source.
 RigL is no row of the table, and stands beside for comparison.
 `--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels; about 26
 minutes a replicate on two cores, five replicates.
+`--config.scale=digits`: the same networks, a quarter as wide, on handwritten
+digits, eight replicates; about three minutes on two cores.
 """
 
 from ml_collections import ConfigDict

@@ -49,5 +49,5 @@ def get_config(network: str = 'vgg19') -> ConfigDict:
       question='Do winning tickets transfer within one distribution of images?',
       claims=CLAIMS[network],
     ),
-    scales=ONETICKET_SCALES,
+    scales={name: ONETICKET_SCALES[name] for name in ('small', 'gpu')},
   )

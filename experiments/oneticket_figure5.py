@@ -8,6 +8,8 @@ that is named (`sgd` or `adam`), beside those that IMP finds by it and random
 ones (new weights under masks permuted globally). Thirty levels of 20%, compared
 to the sixth and at every third after it, six replicates.
 `--config.scale=small`: an eighth as wide, on images of 16 pixels.
+`--config.scale=digits`: the same network, an eighth as wide, at 16 pixels, on
+handwritten digits, eight replicates; about five minutes on two cores.
 """
 
 from ml_collections import ConfigDict

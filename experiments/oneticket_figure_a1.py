@@ -8,6 +8,8 @@ under the same masks, masks permuted within layers, and masks permuted globally.
 Thirty levels of 20%, compared to the sixth and at every third after it, six
 replicates. `--config.scale=small`: an eighth as wide, on images of 16 pixels;
 about 20 minutes a replicate on two cores, four replicates.
+`--config.scale=digits`: the same network, an eighth as wide, at 16 pixels, on
+handwritten digits, eight replicates; about six minutes on two cores.
 """
 
 from ml_collections import ConfigDict

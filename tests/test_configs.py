@@ -60,6 +60,9 @@ def test_configs_build_their_graph_and_say_how_to_run_it(path, argument):
     planned = estimate.describe(nodes, spec, every=True)
     assert all(name in planned for name in nodes)
     assert re.search(r'training runs?, \d\.\d\de\+\d\d FLOPs\n', planned)
+    if scale == 'digits':  # needs no other data
+      assert {spec.dataset, *spec.source_datasets} == {'digits'}
+      assert '`--config.scale=digits`' in MODULES[path].__doc__
     if path.parent.name == 'experiments':
       speaks_of_what_is_trained(spec, nodes)
 
