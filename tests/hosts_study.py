@@ -45,7 +45,7 @@ KINDS = {
   'killed': {
     'sources': ('mlp2',),
     'targets': ('mlp2',),
-    'methods': ('imp', 'dpf', 'rigl'),
+    'methods': ('imp', 'dpf'),
     'sparse': Sparse(dpf_interval=2, interval=2),
     'replicates': 3,
     'parallel': 'tickets',
