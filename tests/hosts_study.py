@@ -46,7 +46,7 @@ KINDS = {
     'sources': ('mlp2',),
     'targets': ('mlp2',),
     'methods': ('imp', 'dpf'),
-    'sparse': Sparse(dpf_interval=2, interval=2),
+    'sparse': Sparse(dpf_interval=2),
     'replicates': 3,
     'parallel': 'tickets',
     'checkpoint_seconds': 1e-6,
