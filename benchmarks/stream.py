@@ -21,7 +21,8 @@ import numpy as np
 from PIL import Image
 
 from elth_jax.datasets import imagenet
-from elth_jax.datasets.stream import Reading, Stream
+from elth_jax.datasets.read_ahead import Reading
+from elth_jax.datasets.stream import Stream
 from tests import prepared
 
 EXAMPLES, BATCH = 512, 128

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from elth_jax.datasets.stream import Reading
+from elth_jax.datasets.read_ahead import Reading
 from elth_jax.methods import Pruning, Sparse
 from elth_jax.study.spec import Analyses, RunOptions, StudySpec
 from elth_jax.training.recipe import CIFAR_RESNET, Recipe

@@ -12,7 +12,8 @@ from PIL import Image
 from elth_jax import aot, datasets
 from elth_jax.datasets import imagenet
 from elth_jax.datasets.prepared import DatasetMissingError
-from elth_jax.datasets.stream import Reading, centre_box, random_box
+from elth_jax.datasets.read_ahead import Reading
+from elth_jax.datasets.stream import centre_box, random_box
 from elth_jax.families import architecture
 from elth_jax.methods import lottery
 from elth_jax.process.signals import StudyStopped

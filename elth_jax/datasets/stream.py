@@ -22,7 +22,7 @@ from elth_jax.datasets.dataset import (
   checked_count,
   epoch_order,
 )
-from elth_jax.limits import Limits, check_numbers
+from elth_jax.datasets.read_ahead import Reading
 from elth_jax.process.phases import usable_cores
 from elth_jax.process.signals import leave_to_parent
 from elth_jax.randomness import generator
@@ -30,37 +30,11 @@ from elth_jax.randomness import generator
 # of the image's area, and width by height, as in the published runs
 AREA, RATIO = (0.1, 1.0), (0.8, 1.25)
 TRIES = 10
-MOST_READERS = 1000  # threads, processes or batches ahead; more is a slip
 CENTRE = 224 / 256  # of the shorter side, for tests
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Records = Sequence[Mapping[str, Any]]
 Batch = dict[str, Any]  # of arrays
-
-
-@dataclasses.dataclass(frozen=True)
-class Reading:
-  """How images are read ahead; changes no image.
-
-  Attributes:
-    threads: of each process; 0 for one a core.
-    processes: that decode, beside this one; 0 to decode here.
-    ahead: how many batches are ready before they are needed.
-  """
-
-  threads: int = 0
-  processes: int = 0
-  ahead: int = 2
-
-  def __post_init__(self):
-    few = Limits(0, MOST_READERS)
-    check_numbers(
-      self,
-      'reading.',
-      threads=few,
-      processes=few,
-      ahead=Limits(1, MOST_READERS),
-    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -80,6 +80,7 @@ class DynamicEntry:
       masks with the wanted number of weights, of RigL's counts by layer.
     colour: of its lines in figures, as `#RRGGBB`; empty for one that is free.
     marker: of its points there, as matplotlib names it; likewise.
+    version: of the method that trains with it, see `methods.register`.
   """
 
   make: Make
@@ -89,6 +90,7 @@ class DynamicEntry:
   starts_dense: bool = False
   colour: str = ''
   marker: str = ''
+  version: int = 1
 
 
 DYNAMIC: Registry[DynamicEntry] = Registry('dynamic method')

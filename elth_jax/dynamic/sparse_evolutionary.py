@@ -7,7 +7,14 @@ from elth_jax.dynamic.method import register
 from elth_jax.dynamic.rigl import rigl_from, rigl_settings
 
 
-@register('set', rigl_settings, label='SET', colour='#7A7A7A', marker='<')
+@register(
+  'set',
+  rigl_settings,
+  label='SET',
+  colour='#7A7A7A',
+  marker='<',
+  version=2,
+)
 def _set(options, training):
   """SET: as RigL, growing at random."""
   return rigl_from(options, training, 'random')

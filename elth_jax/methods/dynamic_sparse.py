@@ -39,6 +39,7 @@ def register_dynamic(name: str, dynamic: str = '', **options: Any) -> None:
     'doc': entry.doc,
     'colour': entry.colour,
     'marker': entry.marker,
+    'version': entry.version,
     **options,
   }
   enter = register(name, 'rewind', 'imp', **about)

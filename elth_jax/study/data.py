@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from elth_jax import datasets
 from elth_jax.datasets import Dataset, Images, Stream
-from elth_jax.datasets.stream import Reading
+from elth_jax.datasets.read_ahead import Reading
 from elth_jax.study.spec import RunOptions, StudySpec
 
 Data = TypeVar('Data', bound=Images)

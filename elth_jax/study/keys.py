@@ -32,7 +32,9 @@ class Mended:
   version: int
 
 
-MENDED: tuple[Mended, ...] = ()  # in order; to be appended to
+MENDED: tuple[Mended, ...] = (  # in order; to be appended to
+  Mended('SET draws starting masks of its own, not those of RigL', 'set', 2),
+)
 Keyed = TypeVar('Keyed', bound=Node)
 
 

@@ -8,7 +8,6 @@ twice does not depend on it: leases, keys and exclusive publishing see to that.
 import contextlib
 import dataclasses
 import importlib.util
-import logging
 import math
 import queue
 import time
@@ -18,7 +17,7 @@ from typing import Any
 
 from elth_jax.process.connection import HostsError
 from elth_jax.process.signals import StudyStopped
-from elth_jax.runner import remote
+from elth_jax.runner import dask_cluster, remote
 from elth_jax.runner.batch import Batch
 from elth_jax.runner.crew import Crew
 from elth_jax.runner.executors.registry import (
@@ -31,7 +30,6 @@ from elth_jax.study.spec import RunOptions
 from elth_jax.training import checkpoint
 from elth_jax.workdir.leases import Leases
 
-CONNECT_SECONDS = 30.0
 WAIT_SECONDS = 0.5  # for an outcome, until progress is shown
 TEND_SECONDS = 2.0  # between looks at who works
 STOP_SECONDS = 60.0  # that workers have for their last checkpoints
@@ -263,88 +261,16 @@ def _open(setting: Setting) -> Iterator[DaskExecutor]:
   leases = setting.worker.store.leases
   assert isinstance(leases, Leases)
   if setting.options.scheduler:
-    with _joined(setting.options.scheduler) as client:
+    with dask_cluster.joined(setting.options.scheduler) as client:
       setting.say(f'dashboard: {client.dashboard_link}')
       yield DaskExecutor(setting, client, leases, None)
     return
-  with _started(setting) as (client, crew):
+  order = setting.order
+  with dask_cluster.started(
+    order.layout, setting.options, order.workdir, setting.say
+  ) as (client, crew):
     setting.say(f'dashboard: {client.dashboard_link}')
     yield DaskExecutor(setting, client, leases, crew)
-
-
-@contextlib.contextmanager
-def _joined(scheduler: str) -> Iterator[Any]:
-  """A client of a cluster that is there.
-
-  Raises:
-    HostsError: if it cannot be reached.
-  """
-  import distributed
-
-  is_file = scheduler.endswith('.json') or Path(scheduler).is_file()
-  place = {'scheduler_file' if is_file else 'address': scheduler}
-  try:
-    client = distributed.Client(**place, timeout=CONNECT_SECONDS)
-  except (OSError, ValueError) as error:
-    raise HostsError(
-      f'scheduler {scheduler} cannot be reached: {error}; start one by `dask '
-      'scheduler`, or give another --config.scheduler'
-    ) from error
-  with client:
-    yield client
-
-
-@contextlib.contextmanager
-def _started(setting: Setting) -> Iterator[tuple[Any, Crew]]:
-  """A scheduler in this process, and workers on this machine."""
-  import dask
-  import distributed
-
-  layout, options = setting.order.layout, setting.options
-  if layout.platform != 'cpu':
-    raise HostsError(
-      f'executor=dask starts workers for CPUs alone, and this process has a '
-      f'{layout.platform}; start a Dask worker for each of them and give '
-      '--config.scheduler, see docs/cluster.md'
-    )
-  changes = {
-    'distributed.scheduler.allowed-failures': 50,
-    # imports and compilation keep a worker from answering for seconds
-    'distributed.scheduler.worker-ttl': f'{max(options.lease_seconds, 60)}s',
-  }
-  with (
-    _quiet(),
-    dask.config.set(changes),
-    distributed.LocalCluster(
-      n_workers=0,
-      dashboard_address='127.0.0.1:0',
-      silence_logs=logging.CRITICAL,
-    ) as cluster,
-    distributed.Client(cluster) as client,
-  ):
-    crew = Crew(
-      cluster.scheduler_address,
-      options.workers,
-      layout.devices,
-      setting.order.workdir,
-      setting.say,
-    )
-    try:
-      yield client, crew
-    finally:
-      crew.close()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-  """Keeps Dask from logging what is said here, or is no matter."""
-  logger = logging.getLogger('distributed')
-  before = logger.level
-  logger.setLevel(logging.CRITICAL)
-  try:
-    yield
-  finally:
-    logger.setLevel(before)
 
 
 EXECUTORS.register(
