@@ -10,7 +10,8 @@ images of 16 pixels, 94.5% sparsity; 13 minutes a replicate on two cores. Eight
 replicates tell differences of 1.2 points with a power of 80% where those of two
 variants of one ticket spread by 1.
 `--config.scale=digits`: the same networks and variants, a quarter as wide, on
-handwritten digits, eight replicates; about five minutes on two cores.
+handwritten digits, eight replicates; six replicates took ten minutes on two
+cores, beside other work.
 """
 
 from ml_collections import ConfigDict

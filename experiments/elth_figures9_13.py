@@ -11,7 +11,7 @@ lead there: fewer unique units, mixtures, and other units kept.
 pixels; about 20 minutes a replicate on two cores, three replicates;
 `--config.scale=gpu`: 40 epochs.
 `--config.scale=digits`: the same networks, a quarter as wide, on handwritten
-digits, eight replicates; about ten minutes on two cores.
+digits, eight replicates; not run yet.
 """
 
 from itertools import permutations

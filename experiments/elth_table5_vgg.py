@@ -9,7 +9,7 @@ matched sparsity beside. `--config.scale=small`: an eighth as wide, on images of
 16 pixels, 89.26% sparsity; about 35 minutes a replicate on two cores, three
 replicates, which decide differences of about 2 points.
 `--config.scale=digits`: the same networks, an eighth as wide, at 16 pixels, on
-handwritten digits, eight replicates; about 15 minutes on two cores.
+handwritten digits, eight replicates; not run yet.
 """
 
 from ml_collections import ConfigDict

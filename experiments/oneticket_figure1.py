@@ -10,7 +10,8 @@ initialisation, and pruning in one shot stand beside, and how sparse the first
 and the last layer become. `--config.scale=small`: an eighth as wide, on 25,000
 images of 16 pixels, 94.5% sparsity; about 35 minutes a replicate on two cores.
 `--config.scale=digits`: the same network, an eighth as wide, at 16 pixels, on
-handwritten digits, eight replicates; about six minutes on two cores.
+handwritten digits, eight replicates; six replicates took five minutes on two
+cores, beside other work.
 """
 
 from ml_collections import ConfigDict
