@@ -8,7 +8,7 @@ import pytest
 from elth_jax.report import budget, measures, summary
 from elth_jax.report.comparison import compare, sparsity_note
 from elth_jax.report.evidence import Evidence, pooled
-from elth_jax.report.overview import overview, read_list
+from elth_jax.report.overview import Stated, overview, read_list
 from elth_jax.report.verdicts import judge, judge_all
 from elth_jax.study.claims import Claim, better
 from elth_jax.study.spec import Paper, StudySpec
@@ -176,9 +176,12 @@ def test_the_overview_has_a_line_for_each_claim(tmp_path):
     )
   )
   judged = judge_all(paper, summary.cells(ROWS))
-  text = '\n'.join(overview(judged, read_list(path)))
+  stated = [Stated('P, figure 1', 'small', *one) for one in judged]
+  text = '\n'.join(overview(stated, read_list(path), ['P, figure 1']))
+  assert 'not converged in P, figure 1, so' in text
   assert '2 lines of claims' in text and '1 were tested' in text
-  assert '| 7 | P, figure 1 | tickets win | **' in text
+  row = next(r for r in text.splitlines() if r.startswith('| 7 |'))
+  assert 'tickets win | **' in row and row.endswith('** (small) |')
   assert 'not tested: 2e+19 FLOPs, `b.py` |' in text and '| 9 |' not in text
   path.write_text('id,paper\n')
   with pytest.raises(ValueError, match='lacks experiments, flops'):

@@ -1,6 +1,7 @@
 """The first part of the page of what was reproduced: all claims, counted."""
 
 import csv
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,23 @@ from elth_jax.study.claims import Claim, claim_ids
 
 COLUMNS = ('id', 'paper', 'where', 'kind', 'says', 'experiments', 'flops')
 Judged = tuple[Claim, Judgement | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stated:
+  """A claim as one study states it, and what the study found.
+
+  Attributes:
+    study: its title.
+    scale: at which it was run.
+    claim: what is claimed.
+    found: what was found; `None` if it was not tested.
+  """
+
+  study: str
+  scale: str
+  claim: Claim
+  found: Judgement | None
 
 
 def read_list(path: Path) -> list[dict[str, str]]:
@@ -29,15 +47,18 @@ def read_list(path: Path) -> list[dict[str, str]]:
 
 
 def overview(
-  judged: Sequence[Judged], listed: Sequence[dict[str, str]]
+  stated: Sequence[Stated],
+  listed: Sequence[dict[str, str]],
+  unconverged: Sequence[str] = (),
 ) -> Iterator[str]:
   """Markdown: how many claims were decided, and a line for each listed one.
 
   Args:
-    judged: every claim of every study.
+    stated: every claim of every study.
     listed: of `read_list`; empty for no table.
+    unconverged: studies whose dense networks gain from longer training.
   """
-  verdicts = Counter(_verdict(one) for _, one in judged)
+  verdicts = Counter(_verdict(one.found) for one in stated)
   found = verdicts.total() - verdicts['not tested']
   decided = verdicts['supported'] + verdicts['contradicted']
   yield '## In short\n'
@@ -48,37 +69,45 @@ def overview(
     f'against it, and {verdicts["undecided"]} are undecided. '
     f'{verdicts["not tested"]} speak of what was not trained here.\n'
   )
-  yield from _undecided(judged)
+  if unconverged:
+    yield (
+      f'Dense networks have not converged in {"; ".join(unconverged)}, so '
+      'verdicts there are of short training. The others have converged, or '
+      'were not trained twice as long to find out.\n'
+    )
+  yield from _undecided(stated)
   if listed:
-    yield from _table(judged, listed)
+    yield from _table(stated, listed)
 
 
 def _verdict(judged: Judgement | None) -> str:
   return judged.verdict if judged else 'not tested'
 
 
-def _undecided(judged: Sequence[Judged]) -> Iterator[str]:
+def _undecided(stated: Sequence[Stated]) -> Iterator[str]:
   """What would decide the rest."""
-  some = [(c, one) for c, one in judged if one and one.verdict == 'undecided']
-  if not some:
+  if all(_verdict(one.found) != 'undecided' for one in stated):
     return
-  yield '| undecided | difference | replicates | would decide it |'
-  yield '| --- | ---: | ---: | ---: |'
-  for claim, one in some:
-    needed = str(one.needed) if one.needed else 'unknown'
+  yield '| study, scale | undecided | difference | replicates | would decide |'
+  yield '| --- | --- | ---: | ---: | ---: |'
+  for one in stated:
+    found = one.found
+    if found is None or found.verdict != 'undecided':
+      continue
     yield (
-      f'| `{claim.short}` | {one.difference:+.2f}{spread(one.margin)} | '
-      f'{one.test.replicates} | {needed} |'
+      f'| {one.study}, {one.scale} | `{one.claim.short}` | '
+      f'{found.difference:+.2f}{spread(found.margin)} | '
+      f'{found.test.replicates} | {found.needed or "unknown"} |'
     )
   yield ''
 
 
 def _table(
-  judged: Sequence[Judged], listed: Sequence[dict[str, str]]
+  stated: Sequence[Stated], listed: Sequence[dict[str, str]]
 ) -> Iterator[str]:
-  by_row: dict[int, list[Judgement | None]] = {}
-  for claim, one in judged:
-    for number in claim_ids(claim.where):
+  by_row: dict[int, list[Stated]] = {}
+  for one in stated:
+    for number in claim_ids(one.claim.where):
       by_row.setdefault(number, []).append(one)
   rows = [row for row in listed if row['kind'] == 'claim']
   found = [_in_words(by_row.get(int(row['id']), [])) for row in rows]
@@ -98,12 +127,15 @@ def _table(
   yield ''
 
 
-def _in_words(found: Iterable[Judgement | None]) -> str:
-  """Verdicts counted; empty if none was tested."""
-  counts = Counter(one.verdict for one in found if one)
-  if len(counts) == 1 and counts.total() == 1:
-    return f'**{next(iter(counts))}**'
-  return ', '.join(f'{count} **{name}**' for name, count in counts.items())
+def _in_words(stated: Iterable[Stated]) -> str:
+  """Verdicts counted for each scale; empty if none was tested."""
+  counts = Counter(
+    (one.found.verdict, one.scale) for one in stated if one.found
+  )
+  return ', '.join(
+    f'{f"{count} " if counts.total() > 1 else ""}**{verdict}** ({scale})'
+    for (verdict, scale), count in counts.items()
+  )
 
 
 def _files(row: dict[str, str]) -> str:

@@ -20,7 +20,7 @@ from elth_jax.report import (
 )
 from elth_jax.report.amortisation import cost_name, training_times
 from elth_jax.report.evidence import Evidence
-from elth_jax.report.overview import Judged, overview, read_list
+from elth_jax.report.overview import Judged, Stated, overview, read_list
 from elth_jax.report.results import of_targets
 from elth_jax.report.styles import series_of
 from elth_jax.report.summary import Cell, Row, spread
@@ -79,16 +79,21 @@ def write(
   devices.require()  # networks are traced to know what took which time
   parts = [evidence.read(folder) for folder in folders]
   studies = evidence.pooled(parts)
-  judged: list[Judged] = []
+  stated: list[Stated] = []
   texts: list[str] = []
+  unconverged: list[str] = []
   for study in studies:
     found = _cells(study)
     some = judge_all(study.spec.paper, found, study.spec.prune_fraction)
-    judged += some
-    texts += _study(study, found, some, studies, into)
+    paper = study.spec.paper
+    stated += [Stated(paper.title, paper.scale, *one) for one in some]
+    gate = _gate(study, studies)
+    if gate and not gate.passed:
+      unconverged.append(f'{paper.title} ({paper.scale})')
+    texts += _study(study, found, some, gate, into)
   for part in parts:
     evidence.save(part, into / KEPT)
-  page = [HEAD, *overview(judged, listed), *texts]
+  page = [HEAD, *overview(stated, listed, unconverged), *texts]
   write_atomically(into / PAGE, '\n'.join(page))
   return into / PAGE
 
@@ -109,7 +114,7 @@ def _study(
   study: Evidence,
   found: Sequence[Cell],
   judged: Sequence[Judged],
-  studies: Sequence[Evidence],
+  gate: budget.Gate | None,
   into: Path,
 ) -> Iterator[str]:
   """One study as Markdown."""
@@ -117,7 +122,7 @@ def _study(
   accuracies = summary.cells(rows, study.diverged)
   yield f'## {paper.title}, scale: {paper.scale}\n'
   yield _about(study)
-  if gate := budget.gate([*rows, *_doubled(rows, studies)]):
+  if gate:
     yield f'{gate}\n'
   yield from _claims(judged, found, study.spec.prune_fraction)
   yield from _tables(accuracies)
@@ -142,6 +147,11 @@ def _about(study: Evidence) -> str:
     f'{counted(len(rows), "trained network")}, '
     f'{sum(row["train_flops"] for row in rows):.1e} FLOPs. {study.ran}\n'
   )
+
+
+def _gate(study: Evidence, studies: Sequence[Evidence]) -> budget.Gate | None:
+  rows = of_targets(study.rows, study.spec)
+  return budget.gate([*rows, *_doubled(rows, studies)])
 
 
 def _doubled(rows: Sequence[Row], studies: Sequence[Evidence]) -> list[Row]:
