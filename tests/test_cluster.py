@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -19,7 +20,10 @@ from elth_jax.process.hosts import Hosts
 from elth_jax.runner import session
 from elth_jax.runner.executors import EXECUTORS
 from elth_jax.runner.layout import Layout
+from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.spec import RunOptions
+from elth_jax.training import checkpoint
+from elth_jax.workdir.leases import Leases
 from elth_jax.workdir.store import Store, StoreError
 from tests import crash, hosts_study
 from tests.test_hosts import alone
@@ -165,6 +169,33 @@ def test_plain_processes_share_a_study(started, tmp_path, monkeypatch):
   hung.send_signal(signal.SIGCONT)  # late: it finds that all is done
   assert started.ends(hung) == 0, started.said()
   check_same(started, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize('error', [OSError, DamagedError])
+def test_what_fails_once_a_run_is_taken_over_does_not_count(
+  error, tmp_path, monkeypatch
+):
+  """The other process removes the checkpoint that this one writes."""
+  expected = alone('tickets', tmp_path / 'local', monkeypatch)
+  workdir, save, now, others = tmp_path / 'shared', checkpoint.save, [0.0], []
+
+  def save_late(folder, *arguments):
+    if others:
+      return save(folder, *arguments)
+    other = Leases(workdir, seconds=60, clock=lambda: now[0])
+    other.join()
+    others.append(other)
+    assert not other.claim(folder.name)
+    now[0] += 61  # without a sign of life of this process
+    assert other.claim(folder.name)
+    threading.Timer(0.5, other.leave).start()
+    raise error(folder, 'is not there')
+
+  monkeypatch.setattr(checkpoint, 'save', save_late)
+  config = hosts_study.study('tickets')
+  options = {'executor': 'shared', 'checkpoint_seconds': 1e-6}
+  assert session.run({**config, **options}, workdir)
+  assert others and crash.results(workdir) == expected
 
 
 @needs_dask

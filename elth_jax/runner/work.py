@@ -15,6 +15,7 @@ from elth_jax.runner.batch import Batch, Outcome
 from elth_jax.runner.callbacks import BatchCallback
 from elth_jax.runner.derive import derived, pruned, sign, trained
 from elth_jax.runner.trainers import Trainers
+from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import (
   Connect,
   Derive,
@@ -93,15 +94,13 @@ class Worker:
       for node in mine:
         if node not in runs:
           self._leave_if_asked()
-          with phase('tickets' if isinstance(node, TicketNode) else 'analysis'):
+          named = 'tickets' if isinstance(node, TicketNode) else 'analysis'
+          with self._unless_taken_over([node], note), phase(named):
             self._derive(node, batch)
-          note(Outcome(node.name, 'done'))
+            note(Outcome(node.name, 'done'))
       for alike in self._at_one_step(runs):
-        try:
+        with self._unless_taken_over(alike, note):
           self._train(alike, batch, note, advance)
-        except LeaseLostError:
-          for node in alike:
-            note(Outcome(node.name, 'busy'))
 
   @contextlib.contextmanager
   def _claimed(
@@ -120,6 +119,22 @@ class Worker:
     finally:
       for node in mine:
         leases.release(node.name)
+
+  @contextlib.contextmanager
+  def _unless_taken_over(
+    self, nodes: Sequence[Node], note: Note
+  ) -> Iterator[None]:
+    """Leaves nodes that another process took over while this one was silent.
+
+    What fails here then may fail because the other one has removed files.
+    """
+    try:
+      yield
+    except (LeaseLostError, OSError, DamagedError):
+      if all(self.store.leases.holds(node.name) for node in nodes):
+        raise
+      for node in nodes:
+        note(Outcome(node.name, 'busy'))
 
   def _is_found(self, node: Node, note: Note) -> bool:
     """Whether another process has finished a node by now."""
