@@ -122,6 +122,8 @@ CASES = [
   (1, 21, 6, 6, 17, 18, 3, 1),  # F(2x2), a block of lanes that is part full
   (1, 3, 1, 1, 4, 4, 3, 1),
   (1, 16, 4, 4, 512, 3, 3, 1),
+  (2, 17, 4, 4, 130, 97, 3, 1),  # kernels some channels at a time
+  (1, 5, 2, 2, 203, 187, 3, 1),  # likewise, F(2x2)
   (2, 17, 9, 8, 3, 5, 3, 1),  # too few channels for Winograd
   (2, 16, 9, 7, 6, 7, 3, 2),
   (1, 5, 6, 5, 3, 9, 1, 2),
@@ -314,6 +316,8 @@ JOINT_CASES = [
   ((2, 17, 9, 8, 3, 5, 3, 1), True, False),
   ((2, 16, 9, 7, 6, 7, 3, 2), True, True),
   ((1, 5, 6, 5, 3, 9, 1, 2), False, False),
+  # kernels some channels at a time
+  ((2, 17, 4, 4, 130, 97, 3, 1), True, True),
 ]
 
 

@@ -171,13 +171,15 @@ inline void inverse_tile(const float* in, size_t gap, const Outputs& outputs,
     outputs.sums->add(channel, p.group, p.block, total, squares);
 }
 
-// The inverse transform of some columns.
+// The inverse transform of some columns, for channels [begin, end) of the
+// outputs, which are the first of `channels` in memory.
 template <int M, Then THEN>
 void inverse_columns(const float* in, size_t gap, const Outputs& outputs,
-                     const Tiles& tiles, int first, int count, int channels) {
-  for (int c = 0; c < outputs.shape.channels; ++c)
+                     const Tiles& tiles, int first, int count, int begin,
+                     int end, int channels) {
+  for (int c = begin; c < end; ++c)
     for (int t = 0; t < count; ++t)
-      inverse_tile<M, THEN>(in + place_of(channels, c, t), gap, outputs,
+      inverse_tile<M, THEN>(in + place_of(channels, c - begin, t), gap, outputs,
                             tiles.at(first + t), c);
 }
 

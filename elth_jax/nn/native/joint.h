@@ -99,14 +99,19 @@ struct JointGradient {
   template <int M>
   void winograd() const {
     const Shape& made = norm.of.shape;
-    const int some = groups_at_once(made), out = made.channels;
+    const int in = shape.channels, out = made.channels;
+    // what is smaller than the kernel goes through it at once
+    const bool is_small =
+        made.groups * made.group() <= static_cast<size_t>(9) * in * out;
+    const int some = is_small ? made.groups : groups_at_once(made);
+    const int all = Tiles(made, M).count;
+    const int most = Tiles(made.with_groups(some), M).count;
     float* dy = part(some);
-    WinogradKernelGradient<M> sums(shape.channels, out,
-                                   Tiles(made.with_groups(some), M).count);
-    WinogradForward<M> inputs(kernel, out, shape.channels, true);
+    WinogradKernelGradient<M> sums(in, out, most, all, dkernel);
+    WinogradForward<M> inputs(kernel, out, in, true, most);
     for (int g = 0; g < made.groups; g += some)
       winograd_part(g, std::min(some, made.groups - g), dy, inputs, sums);
-    sums.write(dkernel);
+    sums.finish();
   }
 
   template <int M>
@@ -119,7 +124,8 @@ struct JointGradient {
     const size_t before = group * shape.group();
     const Then then = add ? Then::kAdd : Then::kStore;
     // a large image goes a few rows at a time
-    const int step = count == 1 ? sums.columns() : tiles.count;
+    const int step =
+        count == 1 ? std::min(sums.columns(), tiles.count) : tiles.count;
     int rows = 0;  // of dy that are there
     for (int first = 0; first < tiles.count; first += step) {
       const int end = std::min(first + step, tiles.count);

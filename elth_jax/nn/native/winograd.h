@@ -11,6 +11,9 @@ namespace elth {
 
 // Columns that are worked on at once, by the cache that they take.
 constexpr size_t kForwardBytes = 640 << 10, kGradientBytes = 640 << 10;
+// Transformed kernels, or gradients to them, that are worked on at once where
+// they are larger than the columns.
+constexpr size_t kKernelBytes = 1200 << 10;
 
 // Where windows and products lie: one place for all, so that it stays in cache
 // when convolutions take turns.
@@ -24,16 +27,28 @@ inline size_t kernel_gap(int in, int out) {
   return static_cast<size_t>(round_up(out, kLanes)) * in + 16;
 }
 
-// Transforms an HWIO kernel from `in` to `out` channels. Flipped, it is the
-// kernel that takes gradients back: of shape (3, 3, out, in), turned around.
+// The channels, of a multiple of `unit`, for which transformed kernels of
+// `bytes` each are worked on at once: all of them, or a few where all are more
+// than fit a cache and more than the columns, as in wide layers of small images.
+inline int channels_at_once(int channels, int unit, size_t bytes,
+                            size_t columns_bytes) {
+  const size_t all = channels * bytes;
+  if (all <= kKernelBytes || all <= columns_bytes) return channels;
+  const int some = static_cast<int>(kKernelBytes / bytes) / unit * unit;
+  return std::min(channels, std::max(unit, some));
+}
+
+// Transforms outputs [first, end) of an HWIO kernel from `in` to `out`
+// channels; first is a multiple of kLanes. Flipped, it is the kernel that takes
+// gradients back: of shape (3, 3, out, in), turned around.
 template <int M>
 void transform_kernel(const float* kernel, int in, int out, bool flipped,
-                      float* to) {
+                      int first, int end, float* to) {
   constexpr int side = Winograd<M>::kSide;
-  const size_t gap = kernel_gap(in, out);
-  for (int o = 0; o < out; o += kLanes)
+  const size_t gap = kernel_gap(in, end - first);
+  for (int o = first; o < end; o += kLanes)
     for (int c = 0; c < in; ++c) {
-      const int count = std::min(kLanes, out - o);
+      const int count = std::min(kLanes, end - o);
       Vector half[side][3], column[3], row[side];
       for (int j = 0; j < 3; ++j) {
         for (int i = 0; i < 3; ++i) {
@@ -49,7 +64,7 @@ void transform_kernel(const float* kernel, int in, int out, bool flipped,
         Winograd<M>::kernel(column, row);
         for (int i = 0; i < side; ++i) half[i][j] = row[i];
       }
-      float* at = to + static_cast<size_t>(o) * in + c * kLanes;
+      float* at = to + static_cast<size_t>(o - first) * in + c * kLanes;
       for (int i = 0; i < side; ++i) {
         Winograd<M>::kernel(half[i], row);
         for (int j = 0; j < side; ++j) store(at + (i * side + j) * gap, row[j]);
@@ -92,24 +107,30 @@ inline __attribute__((noinline)) void multiply(const float* u, const float* v,
 template <int M>
 class WinogradForward {
  public:
-  WinogradForward(const float* kernel, int in, int out, bool flipped)
-      : in_(in), out_(out) {
+  // `most`: columns that `run` is given at once.
+  WinogradForward(const float* kernel, int in, int out, bool flipped, int most)
+      : kernel_(kernel), in_(in), out_(out), flipped_(flipped) {
     static thread_local Scratch kernels;
-    kernel_step_ = kernel_gap(in, out);
-    u_ = kernels.get(kPositions * kernel_step_);
-    transform_kernel<M>(kernel, in, out, flipped, u_);
+    const size_t columns_bytes = static_cast<size_t>(kPositions) * in *
+                                 round_up(most, kColumns) * kLanes * 4;
+    at_once_ = channels_at_once(round_up(out, kLanes), kLanes,
+                                static_cast<size_t>(kPositions) * in * 4,
+                                columns_bytes);
+    u_ = kernels.get(kPositions * kernel_gap(in, at_once_));
+    if (!in_turn()) transform_kernel<M>(kernel, in, out, flipped, 0, out, u_);
   }
 
   // Makes columns [first, end) of the outputs; x is of this shape.
   void run(const float* x, const Shape& shape, const Outputs& outputs,
            const Tiles& tiles, int first, int end) {
-    const int rows = round_up(out_, kRows);
+    const int rows = round_up(std::min(out_, at_once_), kRows);
     const size_t each =
         static_cast<size_t>(kPositions) * (in_ + rows) * kLanes * 4;
     // wide layers read their kernels once for every few columns
     const int least = static_cast<size_t>(in_) * out_ >= 4096 ? 8 : 4;
     const int columns =
-        columns_at_once(end - first, each, kForwardBytes, least);
+        in_turn() ? round_up(end - first, kColumns)
+                  : columns_at_once(end - first, each, kForwardBytes, least);
     const size_t in_step = gap_of(in_, columns);
     const size_t out_step = gap_of(rows, columns);
     float* v = workspace().get(kPositions * (in_step + out_step));
@@ -122,28 +143,39 @@ class WinogradForward {
       const int count = std::min(columns, end - first);
       transform_columns<M, Of::kInput>(x, shape, tiles, first, count, columns,
                                        in_, in_step, v);
-      for (int p = 0; p < kPositions; ++p)
-        multiply(u_ + p * kernel_step_, v + p * in_step, m + p * out_step, in_,
-                 rows, columns);
-      inverse(m, out_step, outputs, tiles, first, count, rows);
+      for (int o = 0; o < out_; o += at_once_) {
+        const int last = std::min(out_, o + at_once_);
+        const int some = round_up(last - o, kRows);
+        if (in_turn())
+          transform_kernel<M>(kernel_, in_, out_, flipped_, o, last, u_);
+        const size_t kernel_step = kernel_gap(in_, last - o);
+        for (int p = 0; p < kPositions; ++p)
+          multiply(u_ + p * kernel_step, v + p * in_step, m + p * out_step, in_,
+                   some, columns);
+        inverse(m, out_step, outputs, tiles, first, count, o, last, some);
+      }
     }
   }
 
  private:
   static constexpr int kPositions = Winograd<M>::kSide * Winograd<M>::kSide;
 
+  // Whether kernels are transformed just before they are used.
+  bool in_turn() const { return at_once_ < out_; }
+
+  const float* kernel_;
   int in_, out_;
-  size_t kernel_step_;
+  bool flipped_;
+  int at_once_;
   float* u_;
 };
 
-// sums[in / 4][out / kColumns][4][kColumns] += products of v and m, summed over
-// columns and lanes.
-inline __attribute__((noinline)) void multiply_and_sum(const float* v,
-                                                       const float* m,
-                                                       float* sums, int in,
-                                                       int out, int columns) {
-  for (int i = 0; i < in; i += kRows)
+// sums[in / 4][out / kColumns][4][kColumns] += products of v, from channel
+// `begin` to `end` of `in`, and m, summed over columns and lanes.
+inline __attribute__((noinline)) void multiply_and_sum(
+    const float* v, const float* m, float* sums, int in, int begin, int end,
+    int out, int columns) {
+  for (int i = begin; i < end; i += kRows)
     for (int o = 0; o < out; o += kColumns) {
       Vector found[kRows * kColumns] = {};
       for (int first = 0; first < columns; first += kColumns) {
@@ -152,19 +184,20 @@ inline __attribute__((noinline)) void multiply_and_sum(const float* v,
         for (int t = 0; t < kColumns; ++t, a += kLanes, b += kLanes)
           add_products(a, kColumns * kLanes, b, kColumns * kLanes, found);
       }
-      add_sums(found, sums + static_cast<size_t>(i) * out + o * kRows);
+      add_sums(found, sums + static_cast<size_t>(i - begin) * out + o * kRows);
     }
 }
 
-// From sums at every position to the gradient of an HWIO kernel.
+// From sums at every position, of inputs from `begin` to `end`, to the gradient
+// of an HWIO kernel.
 template <int M>
-void write_kernel_gradient(const float* sums, size_t gap, int in, int out,
-                           int columns, float* gradient) {
+void write_kernel_gradient(const float* sums, size_t gap, int in, int begin,
+                           int end, int out, int columns, float* gradient) {
   constexpr int side = Winograd<M>::kSide;
-  for (int i = 0; i < in; i += kRows)
+  for (int i = begin; i < end; i += kRows)
     for (int o = 0; o < out; o += kColumns)
       for (int part = 0; part < kRows * kColumns; part += kLanes) {
-        const float* from = sums + static_cast<size_t>(i) * columns +
+        const float* from = sums + static_cast<size_t>(i - begin) * columns +
                             o * kRows + part;
         Vector half[3][side], column[side], made[3];
         for (int j = 0; j < side; ++j) {
@@ -193,21 +226,31 @@ void write_kernel_gradient(const float* sums, size_t gap, int in, int out,
 template <int M>
 class WinogradKernelGradient {
  public:
-  // `most`: columns that `add` is given at once.
-  WinogradKernelGradient(int in, int out, int most)
+  // `most`: columns that `add` is given at once; `all` columns that there are.
+  WinogradKernelGradient(int in, int out, int most, int all, float* gradient)
       : in_(in),
         out_(out),
         rows_(round_up(in, kRows)),
-        places_(round_up(out, kColumns)) {
+        places_(round_up(out, kColumns)),
+        at_once_(rows_),
+        gradient_(gradient) {
     static thread_local Scratch products;
-    step_ = static_cast<size_t>(rows_) * places_;
     const size_t each =
         static_cast<size_t>(kPositions) * (rows_ + places_) * kLanes * 4;
+    const size_t inputs_bytes = static_cast<size_t>(kPositions) * rows_ *
+                                round_up(all, kColumns) * kLanes * 4;
+    if (most == all)
+      at_once_ = channels_at_once(
+          rows_, kRows, static_cast<size_t>(kPositions) * places_ * 4,
+          inputs_bytes);
+    step_ = static_cast<size_t>(at_once_) * places_;
     // wide layers read their sums once for every few columns
     const int least = step_ >= 128 * 128 ? 16 : 8;
-    columns_ = columns_at_once(most, each, kGradientBytes, least);
+    columns_ = in_turn() ? round_up(all, kColumns)
+                         : columns_at_once(most, each, kGradientBytes, least);
     in_step_ = gap_of(rows_, columns_), out_step_ = gap_of(places_, columns_);
-    sums_ = products.get_zeros(kPositions * step_);
+    sums_ = products.get(kPositions * step_);
+    if (!in_turn()) clear();
   }
 
   // How many columns are worked on at once.
@@ -228,21 +271,39 @@ class WinogradKernelGradient {
                                        rows_, in_step_, v);
       transform_columns<M, Of::kGradient>(dy, made, tiles, first, count,
                                           columns_, places_, out_step_, m);
-      for (int p = 0; p < kPositions; ++p)
-        multiply_and_sum(v + p * in_step_, m + p * out_step_,
-                         sums_ + p * step_, rows_, places_,
-                         round_up(count, kColumns));
+      for (int i = 0; i < rows_; i += at_once_) {
+        const int last = std::min(rows_, i + at_once_);
+        if (in_turn()) clear();
+        for (int p = 0; p < kPositions; ++p)
+          multiply_and_sum(v + p * in_step_, m + p * out_step_,
+                           sums_ + p * step_, rows_, i, last, places_,
+                           round_up(count, kColumns));
+        if (in_turn()) write(i, last);
+      }
     }
   }
 
-  void write(float* gradient) const {
-    write_kernel_gradient<M>(sums_, step_, in_, out_, places_, gradient);
+  // Writes the gradient, once all columns are added.
+  void finish() const {
+    if (!in_turn()) write(0, rows_);
   }
 
  private:
   static constexpr int kPositions = Winograd<M>::kSide * Winograd<M>::kSide;
 
-  int in_, out_, rows_, places_, columns_;
+  // Whether some inputs' gradients are finished before the next are begun.
+  bool in_turn() const { return at_once_ < rows_; }
+
+  void clear() const { memset(sums_, 0, kPositions * step_ * 4); }
+
+  void write(int begin, int end) const {
+    write_kernel_gradient<M>(sums_, step_, in_, begin, end, out_, places_,
+                             gradient_);
+  }
+
+  int in_, out_, rows_, places_, at_once_;
+  float* gradient_;
+  int columns_;
   size_t step_, in_step_, out_step_;
   float* sums_;
 };
@@ -255,7 +316,7 @@ void winograd_forward(const float* x, const float* kernel, float* y,
   const Tiles tiles(shape, M);
   const Shape made = shape.with_channels(out);
   const Then then = sums == nullptr ? Then::kStore : Then::kSum;
-  WinogradForward<M>(kernel, shape.channels, out, flipped)
+  WinogradForward<M>(kernel, shape.channels, out, flipped, tiles.count)
       .run(x, shape, {y, made, then, sums}, tiles, 0, tiles.count);
 }
 
@@ -263,9 +324,10 @@ template <int M>
 void winograd_kernel_gradient(const float* x, const float* dy, float* gradient,
                               const Shape& shape, int out) {
   const Tiles tiles(shape, M);
-  WinogradKernelGradient<M> sum(shape.channels, out, tiles.count);
+  WinogradKernelGradient<M> sum(shape.channels, out, tiles.count, tiles.count,
+                                gradient);
   sum.add(x, shape, dy, shape.with_channels(out), tiles, 0, tiles.count);
-  sum.write(gradient);
+  sum.finish();
 }
 
 }  // namespace elth
