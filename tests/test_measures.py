@@ -4,8 +4,9 @@ import dataclasses
 import math
 
 import pytest
+import scipy.stats
 
-from elth_jax.report import budget, measures, summary
+from elth_jax.report import budget, hypothesis, measures, summary
 from elth_jax.report.comparison import compare, sparsity_note
 from elth_jax.report.evidence import Evidence, pooled
 from elth_jax.report.overview import Stated, overview, read_list
@@ -186,3 +187,33 @@ def test_the_overview_has_a_line_for_each_claim(tmp_path):
   path.write_text('id,paper\n')
   with pytest.raises(ValueError, match='lacks experiments, flops'):
     read_list(path)
+
+
+def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
+  """By scipy's Welch test; the second order and other widths are left out."""
+  imp = [0.900, 0.905, 0.895, 0.901]
+  near, far = [0.899, 0.902, 0.897, 0.900], [0.850, 0.855, 0.846, 0.851]
+  rows = [
+    row(method, number, value, target, **more)
+    for method, values, target, more in [
+      ('imp', imp, 'resnet32', {}),
+      ('imp', imp, 'resnet44', {}),
+      ('ett', near, 'resnet32', {}),
+      ('ett', far, 'resnet32', {'order': 'interpolate'}),
+      ('ett', far, 'resnet44', {'sparsity': 0.30}),
+      ('ett', near, 'resnet44', {'source': 'resnet44'}),
+    ]
+    for number, value in enumerate(values)
+  ]
+  one, other = hypothesis.tested('figure', summary.cells(rows), False)
+  assert (one.verdict, one.converged) == ('comparable', 'no')
+  assert other.verdict == 'more than a point behind'
+  found = scipy.stats.ttest_ind(near, imp, equal_var=False)
+  low, high = (100 * end for end in found.confidence_interval(0.9))
+  text = '\n'.join(hypothesis.section([one, other]))
+  assert f'{(low + high) / 2:+.2f} ± {(high - low) / 2:.2f} | 4 | no' in text
+  assert '36.0%, matched' in text and '30.0% and 36.0%' in text
+  few = [one for one in rows if one['replicate'] == 0]
+  alone = hypothesis.tested('figure', summary.cells(few), None)
+  assert {(one.verdict, one.converged) for one in alone} == {('undecided', '')}
+  assert not list(hypothesis.section([]))

@@ -15,11 +15,13 @@ from elth_jax.report import (
   comparison,
   evidence,
   figures,
+  hypothesis,
   measures,
   summary,
 )
 from elth_jax.report.amortisation import cost_name, training_times
 from elth_jax.report.evidence import Evidence
+from elth_jax.report.headline import ELASTIC, headline
 from elth_jax.report.overview import Judged, Stated, overview, read_list
 from elth_jax.report.results import of_targets
 from elth_jax.report.styles import series_of
@@ -82,18 +84,26 @@ def write(
   stated: list[Stated] = []
   texts: list[str] = []
   unconverged: list[str] = []
+  elastic: list[hypothesis.Tested] = []
   for study in studies:
     found = _cells(study)
     some = judge_all(study.spec.paper, found, study.spec.prune_fraction)
     paper = study.spec.paper
     stated += [Stated(paper.title, paper.scale, *one) for one in some]
     gate = _gate(study, studies)
+    name = f'{paper.title} ({paper.scale})'
     if gate and not gate.passed:
-      unconverged.append(f'{paper.title} ({paper.scale})')
+      unconverged.append(name)
+    elastic += hypothesis.tested(name, found, gate and gate.passed)
     texts += _study(study, found, some, gate, into)
   for part in parts:
     evidence.save(part, into / KEPT)
-  page = [HEAD, *overview(stated, listed, unconverged), *texts]
+  page = [
+    HEAD,
+    *overview(stated, listed, unconverged),
+    *hypothesis.section(elastic),
+    *texts,
+  ]
   write_atomically(into / PAGE, '\n'.join(page))
   return into / PAGE
 
@@ -314,6 +324,11 @@ def _figures(
   drawn = {
     'accuracy against sparsity': figures.accuracy(targets, found, numbers)
   }
+  first = headline(found, series_of(found))
+  if any(pair.better.method in ELASTIC for _, pair in first.pairs):
+    drawn['elastic tickets against IMP'] = analysis_figures.difference(
+      first, series_of(found)
+    )
   matrix = comparison.transfers(found)
   if len(matrix) > 1:
     drawn['elastic tickets minus IMP, in points'] = analysis_figures.transfer(

@@ -1,0 +1,116 @@
+"""E-LTH itself on the page: elastic tickets against the target's own IMP."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from elth_jax.families import pretty
+from elth_jax.report.comparison import (
+  LEVEL,
+  SAME_SPARSITY,
+  Comparison,
+  compare,
+)
+from elth_jax.report.headline import ELASTIC
+from elth_jax.report.summary import Cell, method_label, spread
+from elth_jax.statistics import holm
+
+MOST_BEHIND = 1.0  # points, at which a ticket is still comparable with IMP
+BEHIND, NOT_BEHIND = 'more than a point behind', 'comparable'
+
+
+@dataclasses.dataclass(frozen=True)
+class Tested:
+  """One elastic ticket against IMP, in one study.
+
+  Attributes:
+    study: its title and scale.
+    converged: `yes` or `no`; empty if nobody looked.
+    pair: the ticket and IMP, at the highest level that both have.
+    verdict: `comparable` if it is no more than a point behind, by a one-sided
+      test at 5% that holds for all pairs of the study together (Holm).
+  """
+
+  study: str
+  converged: str
+  pair: Comparison
+  verdict: str
+
+
+def tested(
+  study: str, found: Sequence[Cell], passed: bool | None
+) -> list[Tested]:
+  """All pairs of a study whose ticket comes from another network.
+
+  Of several orders of one ticket, the first, which is the usual one.
+
+  Args:
+    study: its title and scale.
+    found: the cells of it.
+    passed: whether its dense networks have converged; `None` if unknown.
+  """
+  own = {(c.target, c.level): c for c in found if c.method == 'imp'}
+  last: dict[tuple[str, str, str], Cell] = {}
+  for cell in found:
+    if cell.method in ELASTIC and cell.source != cell.target:
+      place = cell.source, cell.target, cell.method
+      best = last.get(place)
+      is_known = (cell.target, cell.level) in own and cell.outcomes
+      if is_known and (best is None or cell.level > best.level):
+        last[place] = cell
+  pairs = [compare(c, own[c.target, c.level]) for c in last.values()]
+  converged = {None: '', True: 'yes', False: 'no'}[passed]
+  return [
+    Tested(study, converged, pair, verdict)
+    for pair, verdict in zip(pairs, _verdicts(pairs), strict=True)
+  ]
+
+
+def _verdicts(pairs: Sequence[Comparison]) -> list[str]:
+  tests = [pair.test.times(100) for pair in pairs]
+  above = [test.p_above(-MOST_BEHIND) for test in tests]
+  below = [test.p_below(-MOST_BEHIND) for test in tests]
+  corrected = holm([min(one) for one in zip(above, below, strict=True)])
+  return [
+    'undecided' if p >= LEVEL else NOT_BEHIND if up < down else BEHIND
+    for p, up, down in zip(corrected, above, below, strict=True)
+  ]
+
+
+def section(found: Sequence[Tested]) -> Iterator[str]:
+  """Markdown: a row for each pair; nothing if there is none."""
+  if not found:
+    return
+  yield '## The hypothesis itself\n'
+  yield (
+    "An elastic ticket against the target's own IMP ticket, at the highest "
+    'sparsity that a study has. Differences are points of test accuracy, with '
+    'intervals of 90%. `comparable`: no more than a point behind, by a one-sided '
+    'test at 5%, corrected for the pairs of its study. `converged`: whether '
+    'twice the epochs gain the dense network less than a point; empty where '
+    'nobody looked.\n'
+  )
+  yield (
+    '| study | ticket | on | sparsity, its and of IMP | elastic - IMP | '
+    'replicates | converged | verdict |'
+  )
+  yield '| --- | --- | --- | --- | ---: | ---: | --- | --- |'
+  for one in found:
+    cell, imp = one.pair.better, one.pair.worse
+    test = one.pair.test.times(100)
+    yield (
+      f'| {one.study} | {method_label(cell)} from {cell.origin} | '
+      f'{pretty(cell.target)} | {_sparsities(cell, imp)} | {test.mean:+.2f}'
+      f'{spread(test.margin(1 - 2 * LEVEL))} | {test.replicates} | '
+      f'{one.converged} | {_bold(one.verdict)} |'
+    )
+  yield ''
+
+
+def _sparsities(cell: Cell, imp: Cell) -> str:
+  if abs(cell.sparsity - imp.sparsity) <= SAME_SPARSITY:
+    return f'{100 * cell.sparsity:.1f}%, matched'
+  return f'{100 * cell.sparsity:.1f}% and {100 * imp.sparsity:.1f}%'
+
+
+def _bold(verdict: str) -> str:
+  return verdict if verdict == 'undecided' else f'**{verdict}**'
