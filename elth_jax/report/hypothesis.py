@@ -84,10 +84,10 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
   yield (
     "An elastic ticket against the target's own IMP ticket, at the highest "
     'sparsity that a study has. Differences are points of test accuracy, with '
-    'intervals of 90%. `comparable`: no more than a point behind, by a one-sided '
-    'test at 5%, corrected for the pairs of its study. `converged`: whether '
-    'twice the epochs gain the dense network less than a point; empty where '
-    'nobody looked.\n'
+    'intervals of 90%. `comparable`: no more than a point behind, by a '
+    'one-sided test at 5%, corrected for the pairs of its study. `converged`: '
+    'whether twice the epochs gain the dense network less than a point; empty '
+    'where nobody looked.\n'
   )
   yield (
     '| study | ticket | on | sparsity, its and of IMP | elastic - IMP | '
