@@ -3,12 +3,17 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+
+from elth_jax.process.hosts import Hosts
+from elth_jax.process.text import counted, say
 from elth_jax.runner.layout import Layout
 from elth_jax.study.nodes import Node
+from elth_jax.versions import code, versions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,3 +52,25 @@ def study_hash(nodes: Mapping[str, Node]) -> str:
   """A hash of all nodes' names and keys."""
   keys = json.dumps({name: node.key for name, node in nodes.items()})
   return hashlib.sha256(keys.encode()).hexdigest()
+
+
+def agree(
+  hosts: Hosts,
+  nodes: Mapping[str, Node],
+  kernels: str,
+  asked_to_stop: Callable[[], bool],
+) -> None:
+  """Compares what must be the same in all processes, if there are several."""
+  if hosts.count == 1:
+    return
+  facts = {
+    **versions(),
+    'code': code(),
+    'platform': jax.default_backend(),
+    'kernels': kernels or "XLA's",
+    'study': study_hash(nodes),
+  }
+  hosts.agree(facts, asked_to_stop)
+  if hosts.leads:
+    each = len(hosts.devices) // hosts.count
+    say(f'{hosts.count} processes of {counted(each, "device")} each')

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 from ml_collections import ConfigDict
 
 from elth_jax.datasets import Dataset, Stream
@@ -23,7 +22,7 @@ from elth_jax.runner.executors import EXECUTORS, check_options
 from elth_jax.runner.follower import Follower
 from elth_jax.runner.kernels import record_kernels
 from elth_jax.runner.layout import Layout
-from elth_jax.runner.order import Order, study_hash
+from elth_jax.runner.order import Order, agree, study_hash
 from elth_jax.runner.page import Page
 from elth_jax.runner.run import Runner
 from elth_jax.runner.study import Study
@@ -33,8 +32,7 @@ from elth_jax.study.graph import build, check_score_batches
 from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import RunOptions, StudySpec, read_config
-from elth_jax.versions import code, versions
-from elth_jax.workdir import history, outputs, reuse
+from elth_jax.workdir import history, mirror, outputs, reuse
 from elth_jax.workdir.lock import owned, shared
 from elth_jax.workdir.store import Store
 
@@ -81,7 +79,8 @@ def run(
 
   Args:
     config: the fields of `StudySpec` and `RunOptions`, e.g. a ConfigDict.
-    workdir: the study's folder; it is made, or continued.
+    workdir: the study's folder, or `s3://bucket/path`; it is made, or
+      continued.
     asked_to_stop: looked at between dispatches.
     command: how a person would start it again, for the report.
     given: what a person set beside the config's file; see `read_config`.
@@ -102,19 +101,24 @@ def run(
     datasets.DatasetError: if the data is not there, or not the published data.
     StudyStopped: if asked to stop; all that was done is safe.
   """
-  store = Store(workdir, writable=False)
+  store = Store(mirror.local_root(workdir), writable=False)
   with _as_config_errors():
     spec, options = read_config(config, given)
     check_options(options)
+    _check_workdir(workdir, options)
   if options.dry_run or options.dry_run_nodes:
     _require_devices(command)
     _list(spec, options, asked_to_stop)
     return Study(store.root, {})
   hosts = connect(options.distributed)
-  with hosts.together(asked_to_stop):
+  with hosts.together(asked_to_stop), contextlib.ExitStack() as stack:
     _require_devices(command, hosts.leads)
+    if hosts.leads:
+      seconds = options.lease_seconds
+      alike = mirror.kept_alike(workdir, store, seconds, asked_to_stop)
+      stack.enter_context(alike)
     asked = _load(spec, options, hosts.leads)
-    _agree(hosts, asked, asked_to_stop)
+    agree(hosts, asked.nodes, asked.kernels, asked_to_stop)
     if not hosts.leads:
       follower = Follower(hosts, asked.nodes, asked.data, options)
       return Study(store.root, follower.follow(asked_to_stop))
@@ -137,6 +141,16 @@ def _as_config_errors() -> Iterator[None]:
     yield
   except ValueError as error:
     raise ConfigError(str(error)) from error
+
+
+def _check_workdir(workdir: Path | str, options: RunOptions) -> None:
+  shares = EXECUTORS[options.executor].shares_workdir
+  if shares and mirror.is_remote(workdir):
+    raise ValueError(
+      f'executor is {options.executor} and workdir is {workdir}: processes '
+      'cannot share one on an object store; give a folder that all of them '
+      'see, or --config.executor=local'
+    )
 
 
 def _require_devices(command: str, leads: bool = True) -> None:
@@ -180,25 +194,6 @@ def _load(spec: StudySpec, options: RunOptions, leads: bool) -> _Asked:
   return _Asked(spec, options, nodes, found, kernels, others)
 
 
-def _agree(
-  hosts: Hosts, asked: _Asked, asked_to_stop: Callable[[], bool]
-) -> None:
-  """Compares what must be the same in all processes, if there are several."""
-  if hosts.count == 1:
-    return
-  facts = {
-    **versions(),
-    'code': code(),
-    'platform': jax.default_backend(),
-    'kernels': asked.kernels or "XLA's",
-    'study': study_hash(asked.nodes),
-  }
-  hosts.agree(facts, asked_to_stop)
-  if hosts.leads:
-    each = len(hosts.devices) // hosts.count
-    say(f'{hosts.count} processes of {counted(each, "device")} each')
-
-
 def _lead(
   store: Store,
   asked: _Asked,
@@ -223,7 +218,7 @@ def _lead(
       if is_first:
         store.sweep()
         outputs.join_metrics(store)
-      notes = accept(store, asked.spec, asked.nodes)
+      notes = [*store.notes, *accept(store, asked.spec, asked.nodes)]
       layout = Layout.of(asked.options, hosts, asked.kernels)
       if store.shared:
         layout.fix(store)

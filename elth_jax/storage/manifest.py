@@ -71,14 +71,19 @@ def publish(
 
 def seal(folder: Path, about: Mapping[str, Any], files: Iterable[Path]) -> None:
   """Writes the manifest of files in a folder."""
-  found = {
+  found = entries(folder, files)
+  write_sealed(folder / NAME, {'about': about, 'files': found})
+
+
+def entries(folder: Path, files: Iterable[Path]) -> dict[str, dict[str, Any]]:
+  """Files in a folder -> `sha256` and `bytes`, as manifests have them."""
+  return {
     path.relative_to(folder).as_posix(): {
       'sha256': sha256(path),
       'bytes': path.stat().st_size,
     }
     for path in files
   }
-  write_sealed(folder / NAME, {'about': about, 'files': found})
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -92,7 +97,12 @@ def read(folder: Path) -> dict[str, Any]:
 
 def write_sealed(path: Path, values: Mapping[str, Any]) -> None:
   """Writes JSON values with a hash of themselves."""
-  write_atomically(path, to_json(with_hash(values)))
+  write_atomically(path, sealed(values))
+
+
+def sealed(values: Mapping[str, Any]) -> str:
+  """What `write_sealed` writes."""
+  return to_json(with_hash(values))
 
 
 def read_sealed(path: Path) -> dict[str, Any]:
@@ -103,15 +113,25 @@ def read_sealed(path: Path) -> dict[str, Any]:
   """
   if not path.is_file():
     raise DamagedError(path, 'is missing')
-  content = path.read_bytes()
   try:
-    values = json.loads(content)
-    whole = to_json(values).encode() == content
-    values = without_hash(values)
+    return unsealed(path.read_bytes())
+  except ValueError as error:
+    raise DamagedError(path, str(error)) from None
+
+
+def unsealed(content: bytes) -> dict[str, Any]:
+  """The values that `sealed` was given.
+
+  Raises:
+    ValueError: if any byte differs; says how, as a `DamagedError` does.
+  """
+  try:
+    found = json.loads(content)
+    values = without_hash(found)
   except (ValueError, RecursionError):
-    raise DamagedError(path, 'is damaged') from None
-  if not whole:
-    raise DamagedError(path, 'is not as it was written')
+    raise ValueError('is damaged') from None
+  if to_json(found).encode() != content:
+    raise ValueError('is not as it was written')
   return values
 
 

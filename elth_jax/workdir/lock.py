@@ -40,10 +40,10 @@ def owned(root: Path, seconds: float = 60.0) -> Iterator[None]:
   try:
     lock.acquire()
   except filelock.Timeout:
-    raise BusyError(_busy(root, _owner(root))) from None
+    raise BusyError(busy(root, _owner(root))) from None
   try:
     if alive := leases.Leases(root, seconds).find_alive():
-      raise BusyError(_busy(root, str(alive)))
+      raise BusyError(busy(root, str(alive)))
     shutil.rmtree(root / leases.FOLDER, ignore_errors=True)
     owner = {'pid': os.getpid(), 'host': platform.node()}
     write_atomically(root / OWNER, json.dumps(owner) + '\n')
@@ -69,7 +69,7 @@ def shared(root: Path, seconds: float) -> Iterator[leases.Leases]:
   mine.join()  # before the look at the lock: who holds that looks for this
   try:
     if is_busy(root, patience=1.0):
-      raise BusyError(_busy(root, _owner(root)))
+      raise BusyError(busy(root, _owner(root)))
     yield mine
   finally:
     mine.leave()
@@ -91,7 +91,8 @@ def is_busy(root: Path, patience: float = 0.0) -> bool:
     return True
 
 
-def _busy(root: Path, owner: str) -> str:
+def busy(root: Path | str, owner: str) -> str:
+  """Says that a workdir is another process's."""
   return (
     f'{root} is in use by {owner}; wait for it, stop it, or give another '
     '--workdir'

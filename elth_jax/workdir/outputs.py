@@ -29,7 +29,13 @@ def write_config(store: Store, config: Mapping[str, Any]) -> None:
 
 def reopen(store: Store) -> None:
   """Says that there is work to do: files other than the config may change."""
-  manifest.seal(store.root, {}, [store.root / CONFIG])
+  store.write(manifest.NAME, open_seal(store))
+
+
+def open_seal(store: Store) -> str:
+  """The manifest that `reopen` writes."""
+  files = manifest.entries(store.root, [store.root / CONFIG])
+  return manifest.sealed({'about': {}, 'files': files})
 
 
 def join_metrics(store: Store) -> None:

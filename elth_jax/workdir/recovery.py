@@ -9,7 +9,7 @@ from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import Node
 from elth_jax.workdir import outputs
 from elth_jax.workdir.checkpoints import Checkpoints
-from elth_jax.workdir.store import OutdatedError, Store, StoreError
+from elth_jax.workdir.store import OUTDATED, OutdatedError, Store, StoreError
 
 MOST_REPAIRS = 3  # of one node in one start; then the disk is at fault
 
@@ -112,7 +112,7 @@ class Recovery:
       finished = self.store.finished(node)
     except DamagedError as error:
       product = self.store.product(node)
-      folder = 'outdated' if isinstance(error, OutdatedError) else 'damaged'
+      folder = OUTDATED if isinstance(error, OutdatedError) else 'damaged'
       self._set_aside(product, error, f'{node.name} is made again', folder)
       self._damaged.add(node.name)
       return False

@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ from elth_jax.workdir.no_leases import NoLeases
 from elth_jax.workdir.trained import TRAINED, read_trained, ticket_path
 
 RESULT = 'result.json'
+OUTDATED = 'outdated'
 
 
 class StoreError(Exception):
@@ -69,6 +70,9 @@ class Store:
     kernels: what to record of the C++ kernels that compute; '' for none.
     leases: of this process, where others work in the same workdir.
     metrics: what training runs log.
+    notes: what was found damaged before the study began.
+    on_published: told where a product has appeared.
+    on_outdated: told where one was set aside, to be made again.
 
   Raises:
     StoreError: if the folder is not on this machine, or cannot be made or
@@ -83,6 +87,9 @@ class Store:
     self.kernels = ''
     self.leases: Leases | NoLeases = NoLeases()
     self.metrics = Metrics(self.root)
+    self.notes: list[str] = []
+    self.on_published: Callable[[Path], None] = lambda path: None
+    self.on_outdated: Callable[[Path], None] = lambda path: None
     if writable:
       self.make()
 
@@ -154,6 +161,7 @@ class Store:
       if not write_once(self.ticket_path(node), content):
         self._come_late(node, hashlib.sha256(content).hexdigest())
         return
+    self.on_published(self.ticket_path(node))
     self.forget_partial(node)
 
   def publish_run(
@@ -198,6 +206,7 @@ class Store:
         raise
       self._come_late(node, made[TRAINED if TRAINED in made else RESULT])
       return
+    self.on_published(self._folder(node))
     self.forget_partial(node)
 
   @property
@@ -270,6 +279,10 @@ class Store:
     with contextlib.suppress(*[OSError] * self.shared):
       remove_folder(self.partial(node))
 
+  def forget_partials(self) -> None:
+    """Removes the checkpoints of all runs."""
+    remove_folder(self.root / 'partial')
+
   def set_aside(self, path: Path, folder: str = 'damaged') -> Path:
     """Moves what cannot be used below a folder; returns where it is now."""
     below = path.relative_to(self.root)
@@ -281,6 +294,8 @@ class Store:
     os.replace(path, aside)
     sync(aside.parent)
     sync(path.parent)
+    if folder == OUTDATED:
+      self.on_outdated(path)
     return aside
 
   def begin_metrics(self, node: Node, step: int) -> None:
