@@ -102,12 +102,17 @@ class ObjectStore:
 
     Of several that do so at once, one alone succeeds (`If-None-Match: *`).
     """
-    try:
-      with self._explained(FileExistsError):
-        self._files.pipe_file(self._place(name), data, mode='create')
-    except FileExistsError:
-      return False
-    return True
+    with self._explained():
+      while True:
+        try:
+          self._files.pipe_file(self._place(name), data, mode='create')
+          return True
+        except OSError as error:
+          code = _code(error)
+          if code == 'PreconditionFailed':
+            return False
+          if code != 'ConditionalRequestConflict':  # another one is at it
+            raise
 
   def delete(self, names: Iterable[str]) -> None:
     """Deletes objects, also such as are not there."""
@@ -158,6 +163,12 @@ def normalized(url: str) -> str:
     raise ValueError(f'{url!r} names no bucket; give s3://BUCKET/PATH')
   bucket, path = found[1], (found[2] or '').strip('/')
   return f's3://{bucket}/{path}'.rstrip('/')
+
+
+def _code(error: OSError) -> str:
+  """What the server calls an error; empty if it did not answer."""
+  response = getattr(error.__cause__, 'response', {})
+  return response.get('Error', {}).get('Code', '')
 
 
 def _botocore_errors() -> list[type[Exception]]:

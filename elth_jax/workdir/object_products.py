@@ -246,7 +246,7 @@ def _check(folder: Path, files: Files) -> None:
   except DamagedError as error:
     raise ValueError(f'{error.path.name} {error.why}') from error
   except (LookupError, TypeError) as error:
-    raise ValueError(f'{ticket} cannot be read: {error}') from error
+    raise ValueError(f'no ticket can be read: {error}') from error
 
 
 @contextlib.contextmanager
