@@ -172,7 +172,7 @@ class Mirror:
     """Copies all that changes, until the study ends."""
     ended = threading.Event()
     thread = threading.Thread(target=self._push_often, args=(ended,))
-    self.store.on_published = self.products.published
+    self.store.on_published = self._published
     self.store.on_outdated = self.products.outdated
     thread.daemon = True
     thread.start()
@@ -188,6 +188,13 @@ class Mirror:
       self._push_all()
     finally:
       thread.join()
+
+  def _published(self, path: Path) -> None:
+    with phase('object store'):
+      if not self._pushed:  # what was asked for, before what came of it
+        with _noted():
+          self.push_files()
+      self.products.published(path)
 
   def _push_all(self) -> None:
     with phase('object store'):
