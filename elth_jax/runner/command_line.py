@@ -105,7 +105,11 @@ def _prepare_devices() -> None:
 
 def _define_flags() -> None:
   config_flags.DEFINE_config_file('config', help_string='A study to run.')
-  flags.DEFINE_string('workdir', None, 'Folder for everything that is written.')
+  flags.DEFINE_string(
+    'workdir',
+    None,
+    'Folder for everything that is written, or s3://bucket/path.',
+  )
   flags.DEFINE_string(
     'compilation_cache',
     None,
