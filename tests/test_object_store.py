@@ -22,7 +22,8 @@ from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
 from elth_jax.storage import manifest
 from elth_jax.storage.object_store import ObjectStore, ObjectStoreError
-from elth_jax.workdir import mirror, object_owner
+from elth_jax.training import checkpoint
+from elth_jax.workdir import mirror, object_owner, outputs
 from elth_jax.workdir.lock import BusyError
 from elth_jax.workdir.object_owner import ObjectOwner
 from elth_jax.workdir.object_products import ObjectProducts
@@ -466,6 +467,57 @@ def test_a_workdir_that_is_begun_anew_takes_nothing_from_the_folder(
   assert 'was of another workdir; it is now' in said.err
   assert '0 of 12 nodes' in said.out
   assert (local() / 'sessions.jsonl').read_text().count('\n') == 1
+
+
+@needs_server
+@pytest.mark.slow
+@pytest.mark.parametrize('elsewhere', [False, True])
+def test_half_done_runs_go_on_unless_others_worked_since(
+  elsewhere, place, tmp_path, monkeypatch
+):
+  expected = study(tmp_path, monkeypatch)
+  config = {**hosts_study.study('tickets'), 'checkpoint_seconds': 1e-6}
+
+  def is_half_done():
+    return any(local().glob('partial/*/step-*'))
+
+  with pytest.raises(StudyStopped):
+    session.run(config, URL, asked_to_stop=is_half_done)
+  assert is_half_done()
+  # stopped, and the log is there
+  assert place.read('metrics.jsonl') == (local() / 'metrics.jsonl').read_bytes()
+  if elsewhere:
+    other = ObjectOwner(place, seconds=60)
+    other.find_free(lambda: False)
+    with other.owned():
+      pass
+  restored = []
+  restore = checkpoint.restore
+  monkeypatch.setattr(
+    checkpoint, 'restore', lambda *a: restored.append(a) or restore(*a)
+  )
+  assert run()
+  assert bool(restored) != elsewhere
+  assert crash.results(local()) == expected
+
+
+@needs_server
+@pytest.mark.slow
+def test_the_log_is_copied_as_the_study_goes_on(place, tmp_path, monkeypatch):
+  monkeypatch.setattr(mirror, 'PUSH_SECONDS', 0.05)
+  store = Store(tmp_path / 'here')
+  with mirror.kept_alike(URL, store, 60):
+    outputs.write_config(store, {'a': 1})
+    store.write('metrics.jsonl', 'line')
+    outputs.close(store, {'node': 'hash'}, {})
+    deadline = time.monotonic() + LIMIT
+    while 'metrics.jsonl' not in place.sizes():
+      assert time.monotonic() < deadline
+    # nobody must think that the study is done
+    assert not json.loads(place.read('manifest.json'))['about']
+  assert (
+    place.read('manifest.json') == (store.root / manifest.NAME).read_bytes()
+  )
 
 
 # the writes of a study, before which it is killed, and how many come before

@@ -40,7 +40,9 @@ def parser(prog: str = 'elth-jax run') -> argparse.ArgumentParser:
   )
   made.add_argument('--config', metavar='CONFIG', help='the study to run')
   made.add_argument(
-    '--workdir', metavar='DIR', help='folder for everything that is written, or s3://bucket/path'
+    '--workdir',
+    metavar='DIR',
+    help='folder for everything that is written, or s3://bucket/path',
   )
   made.add_argument(
     '--compilation_cache',

@@ -50,7 +50,7 @@ OWN_FILES = (*outputs.FILES, history.NAME, manifest.NAME)
 def is_remote(workdir: Path | str) -> bool:
   """Whether a workdir is on an object store."""
   return isinstance(workdir, str | os.PathLike) and bool(
-    SCHEME.match(os.fspath(workdir))
+    SCHEME.match(os.fsdecode(workdir))
   )
 
 
@@ -170,24 +170,16 @@ class Mirror:
   @contextlib.contextmanager
   def listening(self) -> Iterator[None]:
     """Copies all that changes, until the study ends."""
-    ended = threading.Event()
-    thread = threading.Thread(target=self._push_often, args=(ended,))
     self.store.on_published = self._published
     self.store.on_outdated = self.products.outdated
-    thread.daemon = True
-    thread.start()
     try:
-      yield
+      with self._pushing_often():
+        yield
     except BaseException:
-      ended.set()
       with contextlib.suppress(BusyError), _noted():
         self._push_all()
       raise
-    else:
-      ended.set()
-      self._push_all()
-    finally:
-      thread.join()
+    self._push_all()
 
   def _published(self, path: Path) -> None:
     with phase('object store'):
@@ -230,10 +222,22 @@ class Mirror:
       self.objects.write(name, data)
       self._pushed[name] = _hash(data)
 
-  def _push_often(self, ended: threading.Event) -> None:
-    while not ended.wait(PUSH_SECONDS):
-      with contextlib.suppress(BusyError), _noted():
-        self.push_files()
+  @contextlib.contextmanager
+  def _pushing_often(self) -> Iterator[None]:
+    ended = threading.Event()
+
+    def push_often() -> None:
+      while not ended.wait(PUSH_SECONDS):
+        with contextlib.suppress(BusyError), _noted():
+          self.push_files()
+
+    thread = threading.Thread(target=push_often, daemon=True)
+    thread.start()
+    try:
+      yield
+    finally:
+      ended.set()
+      thread.join()
 
   def _own_files(self) -> dict[str, bytes]:
     root = self.store.root
@@ -292,7 +296,7 @@ def _noted() -> Iterator[None]:
   """What could not be copied now is copied later; says so."""
   try:
     yield
-  except (ObjectStoreError, OSError) as error:
+  except OSError as error:
     say(f'NOTE {error}; it is tried again', sys.stderr)
 
 
