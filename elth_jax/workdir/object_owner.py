@@ -43,6 +43,7 @@ class ObjectOwner:
   def __init__(self, objects: ObjectStore, seconds: float):
     self.objects = objects
     self.seconds = seconds
+    self.owner = this_process()
     self.token = uuid.uuid4().hex[:12]
     self.before = ''
     self._number = 0
@@ -101,7 +102,7 @@ class ObjectOwner:
     owner, url = Owner.parse(content), self.objects.url
     if _has_ended(content) or (owner and is_gone(owner)):
       return
-    if owner and owner.machine == this_process().machine != '':
+    if owner and owner.machine == self.owner.machine != '':
       raise BusyError(busy(url, str(owner)))
     who = _owner(content)
     say(f'{url} was left by {who}; waiting {self.seconds:g} s for signs of it')
@@ -133,7 +134,7 @@ class ObjectOwner:
 
   def _content(self) -> bytes:
     values = {
-      **dataclasses.asdict(this_process()),
+      **dataclasses.asdict(self.owner),
       'token': self.token,
       'beats': self._beats,
       'ended': self._ended.is_set(),
