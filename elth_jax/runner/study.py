@@ -15,6 +15,13 @@ from elth_jax.tickets.ticket import Ticket
 from elth_jax.workdir import outputs
 from elth_jax.workdir.trained import read_trained, ticket_path, trained_ticket
 
+# columns that `read_rows` leaves as text; the report prints them as they are
+_MORE_NUMBERS = {'steps': int, 'test_loss': float, 'seed': int}
+
+
+def _same(value: Any) -> Any:
+  return value
+
 
 class Study:
   """One study in its workdir; of one that goes on, what is there so far.
@@ -52,7 +59,14 @@ class Study:
       FileNotFoundError: if no training has finished yet.
       ValueError: naming the file, if it is damaged.
     """
-    return read_rows(self.root / 'results.csv')
+    rows = read_rows(self.root / 'results.csv')
+    return [
+      {
+        name: _MORE_NUMBERS.get(name, _same)(value)
+        for name, value in row.items()
+      }
+      for row in rows
+    ]
 
   def to_pandas(self) -> Any:
     """`results` as a `pandas.DataFrame`.
