@@ -19,8 +19,10 @@ from elth_jax.workdir.trained import read_trained, ticket_path, trained_ticket
 _MORE_NUMBERS = {'steps': int, 'test_loss': float, 'seed': int}
 
 
-def _same(value: Any) -> Any:
-  return value
+def _number(name: str, value: Any) -> Any:
+  """A cell's value; one that an earlier version left empty stays empty."""
+  kind = _MORE_NUMBERS.get(name)
+  return value if kind is None or value == '' else kind(value)
 
 
 class Study:
@@ -61,10 +63,7 @@ class Study:
     """
     rows = read_rows(self.root / 'results.csv')
     return [
-      {
-        name: _MORE_NUMBERS.get(name, _same)(value)
-        for name, value in row.items()
-      }
+      {name: _number(name, value) for name, value in row.items()}
       for row in rows
     ]
 
