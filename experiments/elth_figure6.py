@@ -116,6 +116,6 @@ def get_config() -> ConfigDict:
         'methods': ('imp', 'ett', 'ett_matched', *OTHERS[:-1]),
       },
       'gpu': {**GPU_CIFAR, 'sources': LADDER[1:3], 'targets': LADDER[1:3]},
-      'digits': DIGITS,
+      'digits': {**DIGITS, 'analyses': {'doubled': True}},
     },
   )

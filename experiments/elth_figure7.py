@@ -56,6 +56,6 @@ def get_config() -> ConfigDict:
         'targets': LADDER[:2],
       },
       'gpu': GPU_CIFAR,
-      'digits': DIGITS_VGG,
+      'digits': {**DIGITS_VGG, 'analyses': {'doubled': True}},
     },
   )

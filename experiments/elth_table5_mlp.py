@@ -78,7 +78,8 @@ def get_config() -> ConfigDict:
         'compare_levels': (5,),
         'prune_fraction': 0.36,
         'replicates': 16,
-        'recipe': {'batch_size': 32, 'epochs': 20},
+        'recipe': {'batch_size': 32, 'epochs': 40},
+        'analyses': {'doubled': True},
       },
     },
   )

@@ -1,9 +1,11 @@
 """E-LTH itself on the page: elastic tickets against the target's own IMP."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from elth_jax.families import pretty
+from elth_jax.process.text import counted
 from elth_jax.report.comparison import (
   LEVEL,
   SAME_SPARSITY,
@@ -88,6 +90,12 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
     'one-sided test at 5%, corrected for the pairs of its study. `converged`: '
     'whether twice the epochs gain the dense network less than a point; empty '
     'where nobody looked.\n'
+  )
+  counts = Counter(one.verdict for one in found)
+  yield (
+    f'Of {counted(len(found), "pair")}, {counts[NOT_BEHIND]} are comparable, '
+    f'{counts[BEHIND]} are more than a point behind, and '
+    f'{counts["undecided"]} are undecided.\n'
   )
   yield (
     '| study | ticket | on | sparsity, its and of IMP | elastic - IMP | '
