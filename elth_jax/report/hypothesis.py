@@ -96,8 +96,8 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
     'sparsity that a study has. Differences are points of test accuracy, with '
     'intervals of 90%. `comparable`: no more than a point behind, by a '
     'one-sided test at 5%, corrected for the pairs of its study. `converged`: '
-    'whether twice the epochs gain the dense network less than a point, and how '
-    'much; empty where nobody looked.\n'
+    'whether twice the epochs gain the dense network less than a point, and '
+    'how much; empty where nobody looked.\n'
   )
   counts = Counter(one.verdict for one in found)
   yield (
