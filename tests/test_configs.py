@@ -11,6 +11,7 @@ import pytest
 from elth_jax import datasets, reproduction
 from elth_jax.runner import session
 from elth_jax.study import data, estimate
+from elth_jax.study.analysis_nodes import DOUBLED
 from elth_jax.study.claims import Claim, claim_ids
 from elth_jax.study.graph import build
 from elth_jax.study.nodes import Train
@@ -56,7 +57,8 @@ def test_configs_build_their_graph_and_say_how_to_run_it(path, argument):
     spec, _ = read_config(config, {'replicates': 1})  # all are alike
     nodes = build(spec, data.outline(spec))
     methods = {node.subject.method for node in nodes.values()}
-    assert methods - {'imp'} == {'dense', *spec.methods} - {'imp'}
+    doubled = {DOUBLED} if spec.analyses.doubled else set()
+    assert methods - {'imp'} == {'dense', *spec.methods, *doubled} - {'imp'}
     planned = estimate.describe(nodes, spec, every=True)
     assert all(name in planned for name in nodes)
     assert re.search(r'training runs?, \d\.\d\de\+\d\d FLOPs\n', planned)

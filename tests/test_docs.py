@@ -120,6 +120,7 @@ def test_guides(path, tmp_path, monkeypatch):
       exec(example, names)
   finally:
     FAMILIES.pop('plain_cnn', None)
+    FAMILIES.pop('nnx_cnn', None)
     DATASETS.pop('noise', None)
 
 

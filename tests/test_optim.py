@@ -263,6 +263,26 @@ def test_what_does_not_fit_is_named(make, message):
     make().init(PARAMS)
 
 
+@pytest.mark.parametrize(
+  'make',
+  [
+    lambda: optim.keep_masked(MASKS, ADAMW),
+    lambda: optim.rigl(MASKS, ADAMW, stop=9),
+    lambda: optim.set(MASKS, ADAMW, stop=9),
+    lambda: optim.dpf(DENSE, ADAMW, 0.5, stop=9),
+  ],
+)
+def test_masks_before_the_optimiser_are_named(make):
+  with pytest.raises(TypeError, match=r'is a dict.*the optimiser first'):
+    make()
+
+
+@pytest.mark.parametrize('function', [optim.prune, optim.rewind])
+def test_masks_before_weights_are_named(function):
+  with pytest.raises(ValueError, match=r'first/kernel.*weights first'):
+    function(MASKS, PARAMS)
+
+
 def test_parameters_are_needed():
   tx = optim.keep_masked(optax.sgd(0.1), MASKS)
   with pytest.raises(ValueError, match=r'tx\.update\(grads, opt_state, params'):

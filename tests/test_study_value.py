@@ -2,12 +2,13 @@
 
 import re
 
+import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import elth_jax
-from elth_jax import datasets
+from elth_jax import datasets, families
 from elth_jax.families import architecture
 from elth_jax.masks import counts
 from elth_jax.methods.lottery import dense_ticket, next_level
@@ -46,6 +47,10 @@ def test_a_study_holds_what_it_found(study):
   opened = elth_jax.Study.open(study.root)
   assert opened.results == study.results and opened
   assert {row['node'] for row in study.results} == set(study.runs)
+  kinds = {name: type(value) for name, value in study.results[0].items()}
+  whole = ('level', 'replicate', 'steps', 'width', 'seed')
+  assert {kinds[name] for name in whole} == {int}
+  assert kinds['test_loss'] is float
 
 
 def test_every_run_has_its_ticket_and_its_trained_network(study):
@@ -171,3 +176,33 @@ def test_training_one_ticket():
   wild = Recipe(**{**SHORT.__dict__, 'learning_rate': 1e30})
   with pytest.raises(FloatingPointError, match='diverged at step'):
     elth_jax.train(ticket, data, wild)
+
+
+class WithoutValid(nn.Module):
+  """Called as (images, train), so that `valid` is taken for `train`."""
+
+  @nn.compact
+  def __call__(self, images, train=False):
+    x = images.reshape(images.shape[0], -1)
+    x = nn.Dense(4, name='block_0')(x)
+    return nn.Dense(3, name='head')(x)
+
+
+def test_a_module_that_cannot_be_trained_is_refused(monkeypatch):
+  family = families.Family(
+    name='without_valid',
+    width=4,
+    depths=lambda number: {'block': number},
+    module=lambda net, backend: WithoutValid(),
+    layout=elth_jax.Layout(units=r'block_(\d+)', fixed=0),
+  )
+  monkeypatch.setitem(families.FAMILIES, family.name, family)
+  net = architecture('without_valid1', (4, 4, 1), 3)
+  ticket = dense_ticket(net, **net.init(0))
+  with pytest.raises(ValueError, match=r"family 'without_valid'.*valid, train"):
+    elth_jax.train(ticket, make_dataset(), SHORT)
+
+
+def test_a_config_is_no_name(tmp_path):
+  with pytest.raises(ValueError, match=r"config is 'digits'.*load_shipped"):
+    elth_jax.run('digits', tmp_path / 'study')

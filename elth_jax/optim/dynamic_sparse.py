@@ -14,7 +14,12 @@ from elth_jax.dynamic import Dynamic
 from elth_jax.dynamic import dpf as dpf_method
 from elth_jax.dynamic import rigl as rigl_method
 from elth_jax.masks import check_masks, counts, masked_leaves
-from elth_jax.optim.keep_masked import masked_updates, needed, on_device
+from elth_jax.optim.keep_masked import (
+  masked_updates,
+  needed,
+  on_device,
+  wrapped,
+)
 from elth_jax.optim.state import SparseState
 from elth_jax.trees import PyTree
 
@@ -48,6 +53,7 @@ def rigl(
     weights, as `jax.grad` gives them.
 
   Raises:
+    TypeError: if the first argument is no transformation.
     ValueError: if a setting is out of range; from `init`, naming the leaf, if
       a mask does not fit.
 
@@ -115,12 +121,14 @@ def dpf(
     A transformation that needs `params`.
 
   Raises:
+    TypeError: if the first argument is no transformation.
     ValueError: if a setting is out of range; from `init`, naming the leaf, if
       a mask does not fit.
 
   References:
     Lin et al., Dynamic Model Pruning with Feedback, 2020.
   """
+  inner = wrapped(tx)
   if not 0 <= sparsity <= 1:
     raise ValueError(f'sparsity is {sparsity}; give a share between 0 and 1')
   kept, total = counts(masks)
@@ -133,7 +141,6 @@ def dpf(
   method = dpf_method(sizes, 0, stop, interval)
   choose = method.masks
   assert choose is not None
-  inner = optax.with_extra_args_support(tx)
   keep = total - round(sparsity * total)
 
   def init(params: PyTree) -> SparseState:
@@ -156,7 +163,7 @@ def _changing(
   tx: optax.GradientTransformation, masks: PyTree, method: Dynamic, seed: int
 ) -> optax.GradientTransformationExtraArgs:
   """The transformation for a method that takes the place of some updates."""
-  inner = optax.with_extra_args_support(tx)
+  inner = wrapped(tx)
   due, change_masks = method.due, method.update
   assert due is not None and change_masks is not None
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from elth_jax.masks import apply_masks, prune_magnitude
-from elth_jax.trees import PyTree
+from elth_jax.trees import PyTree, named_leaves
 
 
 def prune(
@@ -24,10 +26,14 @@ def prune(
   Returns:
     Masks of exactly as many weights; of equal ones the first in order stay.
 
+  Raises:
+    ValueError: if weights and masks are the wrong way round, or do not fit.
+
   References:
     Frankle et al., Linear Mode Connectivity and the Lottery Ticket
     Hypothesis, 2020, algorithm 2.
   """
+  _check_order('prune(trained, masks)', trained)
   return prune_magnitude(trained, masks, fraction, never_pruned)
 
 
@@ -37,5 +43,19 @@ def rewind(early: PyTree, masks: PyTree) -> PyTree:
   Args:
     early: parameters as they were at the rewind step.
     masks: from `prune`.
+
+  Raises:
+    ValueError: if weights and masks are the wrong way round, or do not fit.
   """
+  _check_order('rewind(early, masks)', early)
   return apply_masks(early, masks)
+
+
+def _check_order(call: str, weights: PyTree) -> None:
+  """Checks that weights were not given as masks: that they are not bool."""
+  for name, leaf in named_leaves(weights):
+    if getattr(leaf, 'dtype', None) == np.dtype(bool):
+      raise ValueError(
+        f'{call}: {name} of the first argument is a mask of bool; give weights '
+        'first and masks second'
+      )

@@ -30,9 +30,10 @@ def keep_masked(
     Its state is a `SparseState`; further arguments go to `tx`.
 
   Raises:
+    TypeError: if the first argument is no transformation.
     ValueError: from `init`, naming the leaf, if a mask does not fit.
   """
-  inner = optax.with_extra_args_support(tx)
+  inner = wrapped(tx)
 
   def init(params: PyTree) -> SparseState:
     check_masks(masks, params)
@@ -45,6 +46,23 @@ def keep_masked(
     return updates, SparseState(state.masks, new, state.step + 1)
 
   return optax.GradientTransformationExtraArgs(init, update)
+
+
+def wrapped(
+  tx: optax.GradientTransformation,
+) -> optax.GradientTransformationExtraArgs:
+  """The transformation that a sparse optimiser wraps.
+
+  Raises:
+    TypeError: if it is none, as when masks were given first.
+  """
+  if not (hasattr(tx, 'init') and hasattr(tx, 'update')):
+    raise TypeError(
+      f'the first argument is a {type(tx).__name__}, not an optax '
+      'transformation; give the optimiser first and the masks second, as in '
+      'keep_masked(optax.sgd(0.1), masks)'
+    )
+  return optax.with_extra_args_support(tx)
 
 
 def masked_updates(masks: PyTree, updates: PyTree, params: PyTree) -> PyTree:

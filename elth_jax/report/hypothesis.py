@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from elth_jax.families import pretty
 from elth_jax.process.text import counted
+from elth_jax.report.budget import MOST, Gate
 from elth_jax.report.comparison import (
   LEVEL,
   SAME_SPARSITY,
@@ -26,7 +27,8 @@ class Tested:
 
   Attributes:
     study: its title and scale.
-    converged: `yes` or `no`; empty if nobody looked.
+    converged: whether twice the epochs gain the dense target less than a point,
+      `yes` or `no`, and how much; empty if nobody looked.
     pair: the ticket and IMP, at the highest level that both have.
     verdict: `comparable` if it is no more than a point behind, by a one-sided
       test at 5% that holds for all pairs of the study together (Holm).
@@ -39,7 +41,7 @@ class Tested:
 
 
 def tested(
-  study: str, found: Sequence[Cell], passed: bool | None
+  study: str, found: Sequence[Cell], gate: Gate | None
 ) -> list[Tested]:
   """All pairs of a study whose ticket comes from another network.
 
@@ -48,7 +50,7 @@ def tested(
   Args:
     study: its title and scale.
     found: the cells of it.
-    passed: whether its dense networks have converged; `None` if unknown.
+    gate: what twice the epochs gain its dense networks; `None` if unknown.
   """
   own = {(c.target, c.level): c for c in found if c.method == 'imp'}
   last: dict[tuple[str, str, str], Cell] = {}
@@ -60,11 +62,17 @@ def tested(
       if is_known and (best is None or cell.level > best.level):
         last[place] = cell
   pairs = [compare(c, own[c.target, c.level]) for c in last.values()]
-  converged = {None: '', True: 'yes', False: 'no'}[passed]
   return [
-    Tested(study, converged, pair, verdict)
+    Tested(study, _converged(pair.better.target, gate), pair, verdict)
     for pair, verdict in zip(pairs, _verdicts(pairs), strict=True)
   ]
+
+
+def _converged(target: str, gate: Gate | None) -> str:
+  if gate is None or target not in gate.gains:
+    return ''
+  gain = gate.gains[target].mean
+  return f'{"yes" if gain < MOST else "no"} ({gain:+.2f})'
 
 
 def _verdicts(pairs: Sequence[Comparison]) -> list[str]:
@@ -88,8 +96,8 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
     'sparsity that a study has. Differences are points of test accuracy, with '
     'intervals of 90%. `comparable`: no more than a point behind, by a '
     'one-sided test at 5%, corrected for the pairs of its study. `converged`: '
-    'whether twice the epochs gain the dense network less than a point; empty '
-    'where nobody looked.\n'
+    'whether twice the epochs gain the dense network less than a point, and '
+    'how much; empty where nobody looked.\n'
   )
   counts = Counter(one.verdict for one in found)
   yield (

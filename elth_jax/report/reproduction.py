@@ -94,7 +94,7 @@ def write(
     name = f'{paper.title} ({paper.scale})'
     if gate and not gate.passed:
       unconverged.append(name)
-    elastic += hypothesis.tested(name, found, gate and gate.passed)
+    elastic += hypothesis.tested(name, found, gate)
     texts += _study(study, found, some, gate, into)
   for part in parts:
     evidence.save(part, into / KEPT)

@@ -15,6 +15,15 @@ from elth_jax.tickets.ticket import Ticket
 from elth_jax.workdir import outputs
 from elth_jax.workdir.trained import read_trained, ticket_path, trained_ticket
 
+# columns that `read_rows` leaves as text; the report prints them as they are
+_MORE_NUMBERS = {'steps': int, 'test_loss': float, 'seed': int}
+
+
+def _number(name: str, value: Any) -> Any:
+  """A cell's value; one that an earlier version left empty stays empty."""
+  kind = _MORE_NUMBERS.get(name)
+  return value if kind is None or value == '' else kind(value)
+
 
 class Study:
   """One study in its workdir; of one that goes on, what is there so far.
@@ -52,7 +61,11 @@ class Study:
       FileNotFoundError: if no training has finished yet.
       ValueError: naming the file, if it is damaged.
     """
-    return read_rows(self.root / 'results.csv')
+    rows = read_rows(self.root / 'results.csv')
+    return [
+      {name: _number(name, value) for name, value in row.items()}
+      for row in rows
+    ]
 
   def to_pandas(self) -> Any:
     """`results` as a `pandas.DataFrame`.

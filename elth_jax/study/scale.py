@@ -23,10 +23,15 @@ def scaled(
     given: dotted name -> value: what a person set, which no scale changes.
 
   Raises:
-    ValueError: if there is no such scale, or if one changes, or a person set,
-      fields of a value that has none.
+    ValueError: if the config is no mapping, if there is no such scale, or if
+      one changes, or a person set, fields of a value that has none.
   """
   values = plain(config)
+  if not isinstance(values, dict):
+    raise ValueError(
+      f'the config is {values!r:.80}; give the fields of a study: what '
+      'base_config(...) or study.shipped.load_shipped(NAME) returns'
+    )
   scale, scales = values.pop('scale', None), values.pop('scales', {})
   if scale is None:
     return values

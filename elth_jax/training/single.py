@@ -34,8 +34,9 @@ def train(
     test accuracy, 0 to 1, and what it was trained on.
 
   Raises:
-    ValueError: if images or classes are not those of the network, or the data
-      set is unknown.
+    ValueError: if images or classes are not those of the network, its module
+      cannot be trained (see `Architecture.check_trainable`), or the data set
+      is unknown.
     datasets.DatasetError: if the data is not here; says what to do.
     FloatingPointError: if the loss was not finite.
   """
@@ -47,6 +48,7 @@ def train(
       f'classes, but {network.name} is for {network.input_shape} and '
       f'{network.classes}'
     )
+  network.check_trainable()
   start = recipe.rewind_point(data.examples)
   trainer = Trainer(network, recipe, data)
   begun = trainer.start(ticket, start, seed=seed)
