@@ -80,8 +80,8 @@ DIGITS = {
     'crop_padding': 1,
   },
 }
-# a third of the training, where there are many variants or large networks; twice
-# the epochs gain dense ResNets 2 to 6 points then
+# a third of the training, where there are many variants or large networks;
+# twice the epochs gain dense ResNets 2 to 6 points then
 DIGITS_SHORT = {
   **DIGITS,
   'recipe': {**DIGITS['recipe'], 'epochs': 12, 'drop_epochs': (8, 10)},
