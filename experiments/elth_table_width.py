@@ -10,7 +10,7 @@ each two channels kept. At 89.26% sparsity, as the table's caption says.
 minutes a replicate on two cores (15 to halve), three replicates, which decide
 differences of 3 points.
 `--config.scale=digits`: widths 4 and 8, on handwritten digits, eight
-replicates; six replicates took a minute on two cores.
+replicates; nine minutes on two cores, beside other work.
 """
 
 from ml_collections import ConfigDict
