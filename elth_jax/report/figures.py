@@ -58,6 +58,7 @@ def accuracy(
     mine = [cell for cell in found if cell.target == target]
     handles |= _accuracy_panel(axes, target, mine, series)
     _rings(axes, target, series, published, mine)
+    axes.tick_params(labelbottom=True)  # there may be no panel below
   _sparsity_axis(grid[0], shown)
   for axes in grid[len(targets) :]:
     axes.set_visible(False)
