@@ -9,7 +9,8 @@ under random masks, both random, and SNIP masks for the replicas alone.
 minutes a replicate on two cores, five replicates. SNIP masks need more than
 that to be told apart if the difference is below a point.
 `--config.scale=digits`: the same networks, a quarter as wide, on handwritten
-digits, eight replicates; six replicates took 70 seconds on two cores.
+digits, eight replicates; six minutes on two cores, beside other work, where a
+part was taken from figures 1 and 6.
 """
 
 from ml_collections import ConfigDict
