@@ -4,8 +4,8 @@ r"""Kills a study at random moments, again and again, and counts what is lost.
 
 The study runs once undisturbed. Then it is started, killed by SIGKILL and
 started again until it ends; what it ends in is compared byte by byte. Whatever
-was finished before a kill must still be there, unchanged, after it. When a
-study has ended, the next one begins, until all kills are done. Arguments after
+was finished before a kill must still be there after it, the very same file: one
+that was done again and replaced counts as lost. When a study has ended, the next one begins, until all kills are done. Arguments after
 `--` change the study, e.g. to one of a minute:
 
   python benchmarks/soak.py -- --config.levels=3 --config.replicates=2 \
@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from elth_jax.workdir.inspection import inspect
 
@@ -54,12 +55,12 @@ def main() -> None:
   with tempfile.TemporaryDirectory() as folder:
     whole = Path(folder) / 'whole'
     start(study, whole).wait()
-    expected = products(whole)
+    expected = contents(products(whole))
     kills, studies, losses, partial = 0, 0, 0, 0
     while kills < arguments.kills:
       studies += 1
       workdir = Path(folder) / f'study{studies}'
-      before: dict[str, str] = {}
+      before: dict[str, File] = {}
       group = [start(shared, workdir) for _ in range(arguments.processes)]
       while True:
         patience = moments.uniform(arguments.earliest, arguments.latest)
@@ -76,9 +77,10 @@ def main() -> None:
             group[number] = start(shared, workdir)
         if None not in codes:
           break
+      found = contents(before)
       differing = sum(
-        before.get(name) != expected.get(name)
-        for name in before.keys() | expected.keys()
+        found.get(name) != expected.get(name)
+        for name in found.keys() | expected.keys()
       )
       damaged = inspect(workdir).damaged
       failed = sum(code != 0 for code in codes)
@@ -135,18 +137,31 @@ def children(pid: int) -> list[int]:
   return sorted(found)
 
 
-def products(workdir: Path) -> dict[str, str]:
-  """Every finished file that must not change any more -> its hash."""
+class File(NamedTuple):
+  """A finished file: its hash, and what changes if it is written again."""
+
+  sha256: str
+  inode: int
+  written: int
+
+
+def products(workdir: Path) -> dict[str, File]:
+  """Every finished file that must not change any more."""
   found = [*workdir.glob('tickets/[!.]*'), *workdir.glob('runs/[!.]*/*')]
   if (workdir / 'report.html').is_file():  # results.csv grows until then
     found.append(workdir / 'results.csv')
-  return {
-    str(path.relative_to(workdir)): hashlib.sha256(
-      path.read_bytes()
-    ).hexdigest()
-    for path in found
-    if path.is_file()
-  }
+  files = {}
+  for path in found:
+    if path.is_file():
+      sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+      stat = path.stat()
+      name = str(path.relative_to(workdir))
+      files[name] = File(sha256, stat.st_ino, stat.st_mtime_ns)
+  return files
+
+
+def contents(files: dict[str, File]) -> dict[str, str]:
+  return {name: file.sha256 for name, file in files.items()}
 
 
 if __name__ == '__main__':

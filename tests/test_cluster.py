@@ -197,6 +197,34 @@ def test_what_fails_once_a_run_is_taken_over_does_not_count(
   assert not errors and crash.results(workdir) == expected
 
 
+def test_a_run_that_hangs_in_a_live_process_is_taken_over(
+  tmp_path, monkeypatch
+):
+  """Its thread that works is stuck for longer than `hung_seconds`."""
+  expected = alone('tickets', tmp_path / 'local', monkeypatch)
+  workdir, save, stuck = tmp_path / 'shared', checkpoint.save, [True]
+
+  def hang(folder, *arguments):
+    if not stuck:
+      return save(folder, *arguments)
+    stuck.clear()
+    other = Leases(workdir, seconds=0.5)
+    other.join()
+    deadline = time.monotonic() + LIMIT
+    while not other.claim(folder.name):
+      assert time.monotonic() < deadline
+      time.sleep(0.05)
+    threading.Timer(0.5, other.leave).start()
+    raise OSError(folder, 'is not there')
+
+  monkeypatch.setattr(checkpoint, 'save', hang)
+  config = hosts_study.study('tickets')
+  options = {'executor': 'shared', 'checkpoint_seconds': 1e-6}
+  seconds = {'lease_seconds': 0.6, 'hung_seconds': 0.5}
+  assert session.run({**config, **options, **seconds}, workdir)
+  assert not stuck and crash.results(workdir) == expected
+
+
 @needs_dask
 @pytest.mark.slow
 @pytest.mark.parametrize('started', ['killed', 'shared'], indirect=True)

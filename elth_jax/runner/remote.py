@@ -173,10 +173,13 @@ class _Study:
   def __init__(self, order: Order):
     self._driver = order.driver
     self._drivers = {order.driver}
-    self._leases = Leases(order.workdir, order.options['lease_seconds'])
+    options = build_from(RunOptions, order.options)
+    self._leases = Leases(
+      order.workdir, options.lease_seconds, options.hung_seconds
+    )
     self._looked = time.monotonic()
     self._stops = False
-    self._worker = self._make_worker(order)
+    self._worker = self._make_worker(order, options)
     self._leases.join()
     threading.Thread(target=self._watch, daemon=True).start()
 
@@ -197,9 +200,8 @@ class _Study:
     while not close_if_unused(self):
       time.sleep(LOOK_SECONDS)
 
-  def _make_worker(self, order: Order) -> Worker:
+  def _make_worker(self, order: Order, options: RunOptions) -> Worker:
     spec = StudySpec.from_config(order.spec)
-    options = build_from(RunOptions, order.options)
     found = data.load(spec, options)
     nodes = build(spec, found)
     if study_hash(nodes) != order.study:

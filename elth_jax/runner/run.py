@@ -236,6 +236,8 @@ class Runner:
 
   def _track_end(self, node: Run) -> None:
     """Gives the result of a run that is done to the tracker, if it has one."""
+    if isinstance(self.tracker, NoTracker):
+      return
     values: dict[str, float] = {}
     if node.name in self.done and not isinstance(node, Rewind):
       result = self.store.result(node)

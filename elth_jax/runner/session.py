@@ -263,7 +263,8 @@ def _entered(store: Store, options: RunOptions) -> Iterator[None]:
     with owned(store.root, options.lease_seconds):
       yield
     return
-  with shared(store.root, options.lease_seconds) as leases:
+  seconds, hung = options.lease_seconds, options.hung_seconds
+  with shared(store.root, seconds, hung) as leases:
     store.leases = leases
     yield
 

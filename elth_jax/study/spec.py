@@ -224,6 +224,8 @@ class RunOptions:
     scheduler: of a Dask cluster to join, by its address or its file.
     lease_seconds: of silence after which other processes take over what one
       worked on.
+    hung_seconds: without a dispatch, after which a live process is taken to
+      hang: it goes silent. Compiling and reading data must take less.
     checkpoint_seconds: how often the state of a training run is saved.
     dry_run: say what would run, with its cost and time here, and stop; a few
       steps are trained to know the time.
@@ -248,6 +250,7 @@ class RunOptions:
   workers: int = 2
   scheduler: str = ''
   lease_seconds: float = 60.0
+  hung_seconds: float = 1800.0
   checkpoint_seconds: float = 300.0
   dry_run: bool = False
   dry_run_nodes: bool = False
@@ -266,6 +269,7 @@ class RunOptions:
       checkpoint_seconds=ABOVE_0,
       workers=Limits(1, MOST),
       lease_seconds=ABOVE_0,
+      hung_seconds=ABOVE_0,
       read_threads=Limits(0, MOST),
       read_processes=Limits(0, MOST),
     )

@@ -54,18 +54,22 @@ def owned(root: Path, seconds: float = 60.0) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def shared(root: Path, seconds: float) -> Iterator[leases.Leases]:
+def shared(
+  root: Path, seconds: float, hung_seconds: float = leases.HUNG_SECONDS
+) -> Iterator[leases.Leases]:
   """Works in the workdir beside other processes, by leases.
 
   Args:
     root: the workdir.
     seconds: of silence after which a process is taken for dead.
+    hung_seconds: without a sign of the thread that works, after which this
+      process goes silent.
 
   Raises:
     BusyError: if a process holds the workdir alone.
     OSError: if it cannot be written to, or has no hard links.
   """
-  mine = leases.Leases(root, seconds)
+  mine = leases.Leases(root, seconds, hung_seconds)
   mine.join()  # before the look at the lock: who holds that looks for this
   try:
     if is_busy(root, patience=1.0):
