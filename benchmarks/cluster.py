@@ -4,10 +4,11 @@ r"""What it costs to have a study done by several processes.
   python benchmarks/cluster.py restart
   python benchmarks/cluster.py study --config=configs/digits.py
 
-`overhead`: a graph of 2,000 nodes of no work, in this process and by two Dask
-workers. `restart`: from the SIGKILL of a worker until its node is begun again.
-`study`: seconds of a whole study, and of all processors together, locally and
-by one and two workers; twice each, the second time with compiled programs.
+`overhead`: a graph of 2,000 nodes of no work (20 for each of `--replicates`),
+in this process and by two Dask workers. `restart`: from the SIGKILL of a worker
+until its node is begun again. `study`: seconds of a whole study, and of all
+processors together, locally and by one and two workers; once to compile, then
+in turns, and the median of each against the local one's.
 """
 
 import argparse
@@ -158,9 +159,9 @@ def time_first(one: Runner) -> list[float]:
   return found
 
 
-def overhead() -> None:
+def overhead(replicates: int) -> None:
   for executor in ('local', 'shared', 'dask'):
-    asked = plan(100, executor)
+    asked = plan(replicates, executor)
     with runner(asked, open_no_work) as one:
       if executor != 'dask':
         one.worker = NoWorkHere()  # pyrefly: ignore
@@ -211,20 +212,24 @@ def restart(times: int) -> None:
   )
 
 
-def study(config: str, changes: list[str]) -> None:
+WAYS = {
+  'local': [],
+  'dask, 1 worker': ['--config.executor=dask', '--config.workers=1'],
+  'dask, 2 workers': ['--config.executor=dask', '--config.workers=2'],
+}
+
+
+def study(config: str, rounds: int, changes: list[str]) -> None:
+  seconds: dict[str, list[float]] = {name: [] for name in WAYS}
   with tempfile.TemporaryDirectory() as folder:
-    for time_of in ('first', 'second'):
-      for name, flags in {
-        'local': [],
-        'dask, 1 worker': ['--config.executor=dask', '--config.workers=1'],
-        'dask, 2 workers': ['--config.executor=dask', '--config.workers=2'],
-      }.items():
+    for number in range(1 + rounds):
+      for name, flags in WAYS.items():
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         began = time.perf_counter()
         subprocess.run(
           [
             *(sys.executable, '-m', 'elth_jax.main', f'--config={config}'),
-            f'--workdir={folder}/{time_of} {name}',
+            f'--workdir={folder}/{number} {name}',
             *flags,
             *changes,
           ],
@@ -237,27 +242,34 @@ def study(config: str, changes: list[str]) -> None:
         cpu = after.ru_utime + after.ru_stime
         cpu -= before.ru_utime + before.ru_stime
         took = time.perf_counter() - began
+        when = f'round {number}' if number else 'to compile'
         print(
-          f'{time_of} time, {name}: {took:.1f} s, processors {cpu:.1f} s',
-          flush=True,
+          f'{when}, {name}: {took:.1f} s, processors {cpu:.1f} s', flush=True
         )
+        if number:
+          seconds[name].append(took)
+  alone = statistics.median(seconds['local'])
+  for name, found in seconds.items():
+    median = statistics.median(found)
+    print(f'{name}: {median:.1f} s, {median / alone:.2f} times local')
 
 
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('what', choices=('overhead', 'restart', 'study'))
   parser.add_argument('--config', default='configs/digits.py')
-  parser.add_argument('--times', type=int, default=3)
+  parser.add_argument('--rounds', type=int, default=3)
+  parser.add_argument('--replicates', type=int, default=100)
   parser.add_argument('changes', nargs='*')
   given = parser.parse_args()
   if given.what == 'study':
-    study(given.config, given.changes)
+    study(given.config, given.rounds, given.changes)
     return
   devices.split_cpu()
   if given.what == 'overhead':
-    overhead()
+    overhead(given.replicates)
   else:
-    restart(given.times)
+    restart(given.rounds)
 
 
 if __name__ == '__main__':

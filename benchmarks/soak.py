@@ -5,8 +5,9 @@ r"""Kills a study at random moments, again and again, and counts what is lost.
 The study runs once undisturbed. Then it is started, killed by SIGKILL and
 started again until it ends; what it ends in is compared byte by byte. Whatever
 was finished before a kill must still be there after it, the very same file: one
-that was done again and replaced counts as lost. When a study has ended, the next one begins, until all kills are done. Arguments after
-`--` change the study, e.g. to one of a minute:
+that was done again and replaced counts as lost. When a study has ended, the
+next one begins, until all kills are done. Arguments after `--` change the
+study, e.g. to one of a minute:
 
   python benchmarks/soak.py -- --config.levels=3 --config.replicates=2 \
     '--config.compare_levels=(3,)'

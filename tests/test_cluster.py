@@ -322,6 +322,26 @@ def test_a_study_that_is_asked_to_stop_saves_what_workers_did(
   check_same(started, tmp_path, monkeypatch)
 
 
+@needs_dask
+@pytest.mark.slow
+def test_the_benchmark_of_empty_nodes_does_them_all():
+  root = Path(__file__).parent.parent
+  command = [sys.executable, root / 'benchmarks' / 'cluster.py', 'overhead']
+  found = subprocess.run(
+    [*command, '--replicates=1'],
+    env={**os.environ, 'PYTHONPATH': os.pathsep.join([str(root), *sys.path])},
+    capture_output=True,
+    text=True,
+    timeout=LIMIT,
+    check=True,
+  )
+  assert re.findall(r'^(\w+): (\d+) nodes', found.stdout, re.M) == [
+    ('local', '20'),
+    ('shared', '20'),
+    ('dask', '20'),
+  ]
+
+
 def test_all_processes_of_a_study_must_round_alike(tmp_path):
   offered = Layout.of(RunOptions(), Hosts(), 'kernels')
   store = Store(tmp_path)
