@@ -10,6 +10,7 @@ sparsity, 160 epochs each, so for a cluster or a long time on one accelerator.
 14 pixels, 94.5% sparsity; 37 minutes a replicate on two cores. Five replicates
 tell differences of 1.5 points with a power of 80% where replicates spread by
 0.8.
+`--config.scale=cifar`: the same on CIFAR-10 at 16 pixels, four replicates.
 `--config.scale=gpu`: ResNet-20 and 32, 40 epochs.
 `--config.scale=digits`: the whole ladder, a quarter as wide, on handwritten
 digits, eight replicates; 760 trainings, 17 minutes on two cores.
@@ -23,6 +24,7 @@ from elth_jax.study.config import (
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
+  SMALL_CIFAR,
   SMALL_FASHION,
   base_config,
 )
@@ -52,6 +54,12 @@ NEARER = (
   ),
   ('resnet20', 'resnet14', 'resnet32', 'claim 41'),
 )
+# two depths, without GraSP
+NEIGHBOURS = {
+  'sources': LADDER[:2],
+  'targets': LADDER[:2],
+  'methods': ('imp', 'ett', 'ett_matched', *OTHERS[:-1]),
+}
 
 
 def get_config() -> ConfigDict:
@@ -108,11 +116,12 @@ def get_config() -> ConfigDict:
       ),
     ),
     scales={
-      'small': {
-        **SMALL_FASHION,
-        'sources': LADDER[:2],
-        'targets': LADDER[:2],
-        'methods': ('imp', 'ett', 'ett_matched', *OTHERS[:-1]),
+      'small': {**SMALL_FASHION, **NEIGHBOURS},
+      'cifar': {
+        **SMALL_CIFAR,
+        **NEIGHBOURS,
+        'replicates': 4,
+        'analyses': {'doubled': True},
       },
       'gpu': {**GPU_CIFAR, 'sources': LADDER[1:3], 'targets': LADDER[1:3]},
       'digits': {**DIGITS, 'analyses': {'doubled': True}},

@@ -6,10 +6,10 @@ import math
 import pytest
 import scipy.stats
 
-from elth_jax.report import budget, hypothesis, measures, summary
+from elth_jax.report import budget, hypothesis, measures, overview, summary
 from elth_jax.report.comparison import compare, sparsity_note
 from elth_jax.report.evidence import Evidence, pooled
-from elth_jax.report.overview import Stated, overview, read_list
+from elth_jax.report.overview import Stated, read_list
 from elth_jax.report.verdicts import judge, judge_all
 from elth_jax.study.claims import Claim, better
 from elth_jax.study.spec import Paper, StudySpec
@@ -178,7 +178,13 @@ def test_the_overview_has_a_line_for_each_claim(tmp_path):
   )
   judged = judge_all(paper, summary.cells(ROWS))
   stated = [Stated('P, figure 1', 'small', *one) for one in judged]
-  text = '\n'.join(overview(stated, read_list(path), ['P, figure 1']))
+  text = '\n'.join(
+    [
+      *overview.in_short(stated, ['P, figure 1']),
+      *overview.table(stated, read_list(path)),
+      *overview.undecided(stated),
+    ]
+  )
   assert 'not converged in P, figure 1, so' in text
   assert '2 lines of claims' in text and '1 were tested' in text
   row = next(r for r in text.splitlines() if r.startswith('| 7 |'))
@@ -219,7 +225,7 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
   assert other.converged == 'no (+2.00)'
   found = scipy.stats.ttest_ind(near, imp, equal_var=False)
   low, high = (100 * end for end in found.confidence_interval(0.9))
-  text = '\n'.join(hypothesis.section([one, other]))
+  text = '\n'.join(hypothesis.all_pairs([one, other]))
   assert (
     f'{(low + high) / 2:+.2f} ± {(high - low) / 2:.2f} | 4 | yes (+0.50) |'
     in text
@@ -228,4 +234,8 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
   few = [one for one in rows if one['replicate'] == 0]
   alone = hypothesis.tested('figure', summary.cells(few), None)
   assert {(one.verdict, one.converged) for one in alone} == {('undecided', '')}
-  assert not list(hypothesis.section([]))
+  text = '\n'.join(hypothesis.section([one, other]))
+  mean = 50 * (sum(near) + sum(far) - 2 * sum(imp)) / 4
+  assert f'| figure | ETT | 2 | {mean:+.2f} | ' in text
+  assert text.rstrip().endswith('ResNet-32 | 1 | 1 | 0 |')
+  assert not [*hypothesis.section([]), *hypothesis.all_pairs([])]

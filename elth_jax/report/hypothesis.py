@@ -87,23 +87,52 @@ def _verdicts(pairs: Sequence[Comparison]) -> list[str]:
 
 
 def section(found: Sequence[Tested]) -> Iterator[str]:
-  """Markdown: a row for each pair; nothing if there is none."""
+  """Markdown: a row for each study and way; nothing if there is no pair."""
   if not found:
     return
+  counts = Counter(one.verdict for one in found)
   yield '## The hypothesis itself\n'
   yield (
     "An elastic ticket against the target's own IMP ticket, at the highest "
-    'sparsity that a study has. Differences are points of test accuracy, with '
-    'intervals of 90%. `comparable`: no more than a point behind, by a '
-    'one-sided test at 5%, corrected for the pairs of its study. `converged`: '
+    'sparsity that a study has. Differences are points of test accuracy. '
+    '`comparable`: no more than a point behind, by a one-sided test at 5%, '
+    'corrected for the pairs of its study. `matched`: with exactly as many '
+    f'weights as IMP keeps. Of {counted(len(found), "pair")}, '
+    f'{counts[NOT_BEHIND]} are comparable, {counts[BEHIND]} are more than a '
+    f'point behind, and {counts["undecided"]} are undecided. All pairs stand '
+    'at the end of this page.\n'
+  )
+  yield (
+    '| study | ticket | pairs | elastic - IMP, mean | worst | best | '
+    'comparable | behind | undecided |'
+  )
+  yield '| --- | --- | ---: | ---: | --- | --- | ---: | ---: | ---: |'
+  groups: dict[tuple[str, str], list[Tested]] = {}
+  for one in found:
+    groups.setdefault((one.study, method_label(one.pair.better)), []).append(
+      one
+    )
+  for (study, label), some in groups.items():
+    counts = Counter(one.verdict for one in some)
+    ordered = sorted(some, key=_difference)
+    mean = sum(map(_difference, some)) / len(some)
+    yield (
+      f'| {study} | {label} | {len(some)} | {mean:+.2f} | '
+      f'{_shortly(ordered[0])} | {_shortly(ordered[-1])} | '
+      f'{counts[NOT_BEHIND]} | {counts[BEHIND]} | {counts["undecided"]} |'
+    )
+  yield ''
+
+
+def all_pairs(found: Sequence[Tested]) -> Iterator[str]:
+  """Markdown: a row for each pair; nothing if there is none."""
+  if not found:
+    return
+  yield '## Every pair of an elastic ticket and IMP\n'
+  yield (
+    'As in the table of the hypothesis; intervals are of 90%. `converged`: '
     'whether twice the epochs gain the dense network less than a point, and '
     'how much; empty where nobody looked.\n'
-  )
-  counts = Counter(one.verdict for one in found)
-  yield (
-    f'Of {counted(len(found), "pair")}, {counts[NOT_BEHIND]} are comparable, '
-    f'{counts[BEHIND]} are more than a point behind, and '
-    f'{counts["undecided"]} are undecided.\n'
   )
   yield (
     '| study | ticket | on | sparsity, its and of IMP | elastic - IMP | '
@@ -120,6 +149,15 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
       f'{one.converged} | {_bold(one.verdict)} |'
     )
   yield ''
+
+
+def _difference(one: Tested) -> float:
+  return 100 * one.pair.difference
+
+
+def _shortly(one: Tested) -> str:
+  cell = one.pair.better
+  return f'{_difference(one):+.2f}, {cell.origin} to {pretty(cell.target)}'
 
 
 def _sparsities(cell: Cell, imp: Cell) -> str:

@@ -1,4 +1,4 @@
-"""The first part of the page of what was reproduced: all claims, counted."""
+"""All claims on the page of what was reproduced: counted, listed, undecided."""
 
 import csv
 import dataclasses
@@ -46,16 +46,13 @@ def read_list(path: Path) -> list[dict[str, str]]:
     return list(reader)
 
 
-def overview(
-  stated: Sequence[Stated],
-  listed: Sequence[dict[str, str]],
-  unconverged: Sequence[str] = (),
+def in_short(
+  stated: Sequence[Stated], unconverged: Sequence[str] = ()
 ) -> Iterator[str]:
-  """Markdown: how many claims were decided, and a line for each listed one.
+  """Markdown: how many claims were decided.
 
   Args:
     stated: every claim of every study.
-    listed: of `read_list`; empty for no table.
     unconverged: studies whose dense networks gain from longer training.
   """
   verdicts = Counter(_verdict(one.found) for one in stated)
@@ -75,19 +72,21 @@ def overview(
       'verdicts there are of short training. The others have converged, or '
       'were not trained twice as long to find out.\n'
     )
-  yield from _undecided(stated)
-  if listed:
-    yield from _table(stated, listed)
 
 
 def _verdict(judged: Judgement | None) -> str:
   return judged.verdict if judged else 'not tested'
 
 
-def _undecided(stated: Sequence[Stated]) -> Iterator[str]:
-  """What would decide the rest."""
+def undecided(stated: Sequence[Stated]) -> Iterator[str]:
+  """Markdown: how many replicates would decide what is not; or nothing."""
   if all(_verdict(one.found) != 'undecided' for one in stated):
     return
+  yield '## What would decide the rest\n'
+  yield (
+    'With a power of 80%, if means and spreads stay as they are; unknown where '
+    'no number would.\n'
+  )
   yield '| study, scale | undecided | difference | replicates | would decide |'
   yield '| --- | --- | ---: | ---: | ---: |'
   for one in stated:
@@ -102,9 +101,17 @@ def _undecided(stated: Sequence[Stated]) -> Iterator[str]:
   yield ''
 
 
-def _table(
+def table(
   stated: Sequence[Stated], listed: Sequence[dict[str, str]]
 ) -> Iterator[str]:
+  """Markdown: a line for each claim of the papers; nothing without a list.
+
+  Args:
+    stated: every claim of every study.
+    listed: of `read_list`.
+  """
+  if not listed:
+    return
   by_row: dict[int, list[Stated]] = {}
   for one in stated:
     for number in claim_ids(one.claim.where):
@@ -112,6 +119,7 @@ def _table(
   rows = [row for row in listed if row['kind'] == 'claim']
   found = [_in_words(by_row.get(int(row['id']), [])) for row in rows]
   some = sum(words != '' for words in found)
+  yield "## The papers' claims\n"
   yield (
     f'The papers make {len(rows)} claims; something of {some} was tested. '
     'Operations are those of training at the scale of the paper.\n'

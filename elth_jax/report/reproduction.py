@@ -17,12 +17,13 @@ from elth_jax.report import (
   figures,
   hypothesis,
   measures,
+  overview,
   summary,
 )
 from elth_jax.report.amortisation import cost_name, training_times
 from elth_jax.report.evidence import Evidence
 from elth_jax.report.headline import ELASTIC, headline
-from elth_jax.report.overview import Judged, Stated, overview, read_list
+from elth_jax.report.overview import Judged, Stated, read_list
 from elth_jax.report.results import of_targets
 from elth_jax.report.styles import series_of
 from elth_jax.report.summary import Cell, Row, spread
@@ -100,9 +101,12 @@ def write(
     evidence.save(part, into / KEPT)
   page = [
     HEAD,
-    *overview(stated, listed, unconverged),
+    *overview.in_short(stated, unconverged),
     *hypothesis.section(elastic),
+    *overview.table(stated, listed),
+    *overview.undecided(stated),
     *texts,
+    *hypothesis.all_pairs(elastic),
   ]
   write_atomically(into / PAGE, '\n'.join(page))
   return into / PAGE
