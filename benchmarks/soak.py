@@ -86,6 +86,8 @@ def main() -> None:
       damaged = inspect(workdir).damaged
       failed = sum(code != 0 for code in codes)
       losses += differing + len(damaged) + failed
+      if failed:
+        print(*log_of(workdir).read_text().splitlines()[-20:], sep='\n')
       print(
         f'{time.strftime("%H:%M:%S")} study {studies}: exit codes '
         f'{codes}, {differing} of {len(expected)} files differ, '
@@ -98,11 +100,17 @@ def main() -> None:
 
 
 def start(study: list[str], workdir: Path) -> subprocess.Popen:
-  return subprocess.Popen(
-    [sys.executable, '-m', 'elth_jax.main', *study, f'--workdir={workdir}'],
-    stdout=subprocess.DEVNULL,
-    stderr=subprocess.DEVNULL,
-  )
+  with log_of(workdir).open('ab') as log:
+    return subprocess.Popen(
+      [sys.executable, '-m', 'elth_jax.main', *study, f'--workdir={workdir}'],
+      stdout=log,
+      stderr=log,
+    )
+
+
+def log_of(workdir: Path) -> Path:
+  """What all processes of a study print."""
+  return workdir.with_name(f'{workdir.name}.log')
 
 
 def wait(

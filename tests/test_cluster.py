@@ -17,7 +17,8 @@ import yaml
 
 from elth_jax.process.connection import HostsError
 from elth_jax.process.hosts import Hosts
-from elth_jax.runner import session
+from elth_jax.runner import crew, session
+from elth_jax.runner.crew import Crew
 from elth_jax.runner.executors import EXECUTORS
 from elth_jax.runner.layout import Layout
 from elth_jax.storage.manifest import DamagedError
@@ -320,6 +321,40 @@ def test_a_study_that_is_asked_to_stop_saves_what_workers_did(
   assert not children(driver)
   assert started.ends(started.start()) == 0  # by this process alone
   check_same(started, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+  ('does', 'joins', 'is_error'),
+  [
+    ('exit 3', False, True),
+    ('exit 3', True, False),  # what it did then is at fault, and is counted
+    ('kill -KILL $$', False, False),  # by others
+  ],
+)
+def test_workers_that_cannot_start_end_the_study(
+  does, joins, is_error, tmp_path, monkeypatch
+):
+  python = tmp_path / 'python'
+  python.write_text(f'#!/bin/sh\necho no such thing\n{does}\n')
+  python.chmod(0o700)
+  monkeypatch.setattr(sys, 'executable', str(python))
+  said = []
+  started = Crew('tcp://127.0.0.1:1', 1, 1, tmp_path, said.append)
+
+  def tend(times):
+    while len(said) < times:
+      started.tend(['worker-0'] if joins else [])
+      time.sleep(0.01)
+
+  try:
+    if is_error:
+      with pytest.raises(HostsError, match=r'exit code 3 .* no such thing'):
+        tend(crew.MOST_FAILED_STARTS)
+      assert len(said) == crew.MOST_FAILED_STARTS - 1
+    else:
+      tend(crew.MOST_FAILED_STARTS + 2)
+  finally:
+    started.close()
 
 
 @needs_dask

@@ -1,17 +1,16 @@
 """Dask workers on this machine, which are started again when they end."""
 
 import os
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO
 
 from elth_jax.process.connection import HostsError
 
-MOST_QUICK_ENDS = 5  # of one worker in a row; then starting it is no use
-QUICK_SECONDS = 20.0
+MOST_FAILED_STARTS = 5  # of one worker in a row; then starting it is no use
 LOGS = 'logs'
 LINES = 5  # of a log that are shown
 
@@ -40,27 +39,31 @@ class Crew:
     self._logs = workdir / LOGS
     self._say = say
     self._running: dict[int, subprocess.Popen] = {}
-    self._began: dict[int, float] = {}
-    self._quick_ends: dict[int, int] = {}
+    self._failed_starts: dict[int, int] = {}
     self._logs.mkdir(exist_ok=True)
     for number in range(count):
       self._start(number)
 
-  def tend(self) -> None:
+  def tend(self, joined: Collection[str]) -> None:
     """Starts workers again that have ended.
 
+    Args:
+      joined: names of the workers that the scheduler has heard of.
+
     Raises:
-      HostsError: if one ends again and again as soon as it is started.
+      HostsError: if one ends again and again before it has joined, and nobody
+        killed it.
     """
     for number, process in list(self._running.items()):
+      if _name(number) in joined:
+        self._failed_starts[number] = 0
       code = process.poll()
       if code is None:
         continue
-      quick = time.monotonic() - self._began[number] < QUICK_SECONDS
-      ends = self._quick_ends.get(number, 0) + 1 if quick else 0
-      self._quick_ends[number] = ends
+      if code != -signal.SIGKILL:
+        self._failed_starts[number] = self._failed_starts.get(number, 0) + 1
       log = self._log(number)
-      if ends >= MOST_QUICK_ENDS:
+      if self._failed_starts.get(number, 0) >= MOST_FAILED_STARTS:
         lines = log.read_text('utf-8', 'replace').splitlines()[-LINES:]
         raise HostsError(
           f'worker {number} (process {process.pid}) ends with exit code {code} '
@@ -106,7 +109,6 @@ class Crew:
         env=environment,
         start_new_session=True,  # Ctrl-C is for the driver
       )
-    self._began[number] = time.monotonic()
 
   def _log(self, number: int) -> Path:
     return self._logs / f'{_name(number)}.log'

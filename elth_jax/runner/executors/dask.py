@@ -162,9 +162,9 @@ class DaskExecutor:
     if now - self._tended < TEND_SECONDS:
       return
     self._tended = now
-    if self._crew:
-      self._crew.tend()
     self._listen(now)
+    if self._crew:
+      self._crew.tend({heard.name for heard in self._heard.values()})
     silent = self._silent()
     for address, keys in self._client.processing().items():
       if address in silent:
