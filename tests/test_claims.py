@@ -432,8 +432,22 @@ def test_a_mixed_model_stands_beside_from_eight_replicates_on(monkeypatch):
   assert judged.mixed == 'mixed model: +1.50 ± 0.25'
   assert len(seen) == 16 and sum(one.better for one in seen) == 8
   assert {one.ticket for one in seen if one.better} == {many[0].ticket}
+  number = judge(better('ett', 50), many)  # is no network
+  assert number and number.mixed == '' and len(seen) == 16
   few = cells(ett__append=[0.6] * 7, imp=[0.5] * 7)
   assert judge(better('ett', 'imp'), few).mixed == ''
+
+
+def test_two_replicates_that_agree_by_chance_decide_nothing():
+  """One of 360 test images, twice; the others show how fine they are."""
+  found = cells(
+    ett__append=[300 / 360, 303 / 360],
+    ett__interpolate=[299 / 360, 302 / 360],
+    imp=[310 / 360, 305 / 360],
+  )
+  judged = judge(better('ett[append]', 'ett[interpolate]'), found)
+  assert judged.difference == pytest.approx(100 / 360)
+  assert judged.verdict == 'undecided' and judged.margin > judged.difference
 
 
 def test_a_side_may_be_a_number():

@@ -17,13 +17,15 @@ import yaml
 
 from elth_jax.process.connection import HostsError
 from elth_jax.process.hosts import Hosts
+from elth_jax.reading import as_json
 from elth_jax.runner import crew, session
 from elth_jax.runner.crew import Crew
 from elth_jax.runner.executors import EXECUTORS
 from elth_jax.runner.layout import Layout
 from elth_jax.storage.manifest import DamagedError
-from elth_jax.study.spec import RunOptions
+from elth_jax.study.spec import RunOptions, read_config
 from elth_jax.training import checkpoint
+from elth_jax.workdir import outputs
 from elth_jax.workdir.leases import Leases
 from elth_jax.workdir.store import Store, StoreError
 from tests import crash, hosts_study
@@ -224,6 +226,28 @@ def test_a_run_that_hangs_in_a_live_process_is_taken_over(
   seconds = {'lease_seconds': 0.6, 'hung_seconds': 0.5}
   assert session.run({**config, **options, **seconds}, workdir)
   assert not stuck and crash.results(workdir) == expected
+
+
+def test_a_study_that_another_process_extends_is_left_to_it(
+  tmp_path, monkeypatch, capsys
+):
+  config = {**hosts_study.study('tickets'), 'executor': 'shared'}
+  larger = {**config, 'replicates': config['replicates'] + 1}
+  run = session.Runner.run
+
+  def extended(runner, *arguments):
+    run(runner, *arguments)
+    outputs.write_config(runner.store, as_json(read_config(larger)[0]))
+
+  with monkeypatch.context() as patch:
+    alone('tickets', tmp_path / 'local', patch)  # registers the data
+    patch.setattr(session.Runner, 'run', extended)
+    session.run(config, tmp_path / 'both')
+    assert 'another process has added to this study' in capsys.readouterr().out
+    assert not (tmp_path / 'both' / 'results.csv').exists()
+    patch.setattr(session.Runner, 'run', run)
+    rows = session.run(larger, tmp_path / 'both').results
+  assert max(row['replicate'] for row in rows) == config['replicates']
 
 
 @needs_dask

@@ -14,7 +14,7 @@ from elth_jax import datasets, doctor, reproduction
 from elth_jax.methods import METHODS
 from elth_jax.runner import session
 from elth_jax.storage import manifest
-from elth_jax.workdir import history
+from elth_jax.workdir import history, inspection
 from elth_jax.workdir.inspection import inspect
 from elth_jax.workdir.lock import BusyError, is_busy, owned
 from elth_jax.workdir.store import StoreError
@@ -278,6 +278,18 @@ def test_the_doctor(workdir, capsys, tmp_path):
   assert crash.content(workdir).keys() == before.keys() - {'results.csv'}
   assert doctor.main([str(tmp_path / 'none')]) == 1
   assert 'is no workdir' in capsys.readouterr().err
+
+
+def test_the_doctor_reads_what_is_of_somebody_else(
+  workdir, capsys, monkeypatch
+):
+  def is_busy(root):
+    raise PermissionError(13, 'Permission denied', str(root / '.lock'))
+
+  monkeypatch.setattr(inspection, 'is_busy', is_busy)
+  assert doctor.main([str(workdir)]) == 0
+  said = capsys.readouterr().out
+  assert 'a process works here is unknown' in said and 'no damage' in said
 
 
 def test_names_registered_elsewhere_are_no_damage(workdir, capsys, monkeypatch):

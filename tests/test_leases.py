@@ -11,6 +11,7 @@ import pytest
 from elth_jax.storage.files import write_once
 from elth_jax.workdir import lock
 from elth_jax.workdir.leases import Leases
+from elth_jax.workdir.metrics import Metrics
 from elth_jax.workdir.owners import is_gone, this_process
 from tests.leasing import NODES
 
@@ -141,6 +142,17 @@ def test_processes_do_every_node_once_also_those_of_the_killed(tmp_path):
   done = (tmp_path / 'done.txt').read_text().split()
   assert sorted(done) == sorted(NODES)
   assert not [path for path in tmp_path.iterdir() if path.name[0] == '.']
+
+
+def test_the_log_of_a_run_survives_owners_that_come_and_go(tmp_path):
+  """One is killed, one gives up, and so the numbers of leases begin again."""
+  for number, first in ((0, 1), (1, 2), (0, 3), (0, 4)):
+    metrics = Metrics(tmp_path)
+    metrics.begin_own('node', number, first - 1)
+    metrics.log(node='node', step=first, time=float(first))
+  Metrics(tmp_path).join()
+  lines = (tmp_path / 'metrics.jsonl').read_text().splitlines()
+  assert [json.loads(line)['step'] for line in lines] == [1, 2, 3, 4]
 
 
 def test_a_product_is_written_by_one_process_alone(tmp_path):

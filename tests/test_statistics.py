@@ -45,6 +45,15 @@ def test_what_has_no_spread():
   assert sum_of_means([], 0.7).p_above(0.6) == 0
 
 
+def test_few_replicates_may_agree_by_chance():
+  """Values in steps of 1: two that are equal do not say that all would be."""
+  rounded = sum_of_means([[3.0, 3.0]], least=[1 / 12])
+  assert rounded.error == pytest.approx(math.sqrt(1 / 24))
+  assert rounded.freedom == 1 and 0.02 < rounded.p_above(0) < 0.05
+  spread = [[1.0, 3.0, 8.0]]
+  assert sum_of_means(spread, least=[1 / 12]) == sum_of_means(spread)
+
+
 @pytest.mark.parametrize('replicates', [3, 5, 10])
 @pytest.mark.parametrize('spread', [1.0, 4.0])
 def test_intervals_cover_what_they_say(replicates, spread):

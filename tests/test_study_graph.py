@@ -264,3 +264,31 @@ def test_other_kinds_of_pruning_what_was_trained(dataset):
   early = nodes['resnet20-start-r0-imp-from-start-level03']
   assert (early.start, early.stop) == (0, 9)
   assert nodes['resnet20-start-r0-dense'].subject.method == 'imp_from_start'
+
+
+def test_rules_that_differ_in_punctuation_alone_are_two_tickets(dataset):
+  orders = ('0:0;1:1,2;2:3', '0:0;1:1;2:2,3')
+  spec = dataclasses.replace(
+    SPEC, sources=('resnet20',), targets=('resnet26',), orders=orders
+  )
+  nodes = planned(dataclasses.replace(spec, methods=('ett',)), dataset)
+  runs = [
+    node
+    for node in nodes.values()
+    if isinstance(node, Train) and node.subject.method == 'ett'
+  ]
+  found = {(node.subject.order, node.subject.level) for node in runs}
+  assert found == {(order, level) for order in orders for level in (2, 3)}
+  alone = dataclasses.replace(spec, methods=('ett',), orders=orders[:1])
+  name = 'resnet26-r0-ett-0-0-1-1-2-2-3-from-resnet20-level02'
+  assert name in planned(alone, dataset) and name not in nodes
+
+
+def test_one_shot_pruning_alone_needs_no_imp(dataset):
+  spec = dataclasses.replace(SPEC, methods=('imp_oneshot',))
+  runs = {
+    node.subject.method
+    for node in planned(spec, dataset).values()
+    if isinstance(node, Train) and node.subject.level
+  }
+  assert runs == {'imp_oneshot'}

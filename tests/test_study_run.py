@@ -253,6 +253,21 @@ def test_a_stopped_study_continues_to_the_same_bytes(
     assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
 
 
+def test_a_stopped_study_whose_results_cannot_be_written_is_stopped(
+  tmp_path, monkeypatch, capsys
+):
+  def full(*arguments):
+    raise OSError('no space left')
+
+  monkeypatch.setattr(session, '_write_results', full)
+  with pytest.raises(StudyStopped):
+    session.run(config(), tmp_path, lambda: True)
+  looks = iter([False] * 30)
+  with pytest.raises(StudyStopped):
+    session.run(config(), tmp_path, lambda: next(looks, True))
+  assert 'results.csv was not written: no space left' in capsys.readouterr().err
+
+
 def test_results_do_not_depend_on_how_many_run_at_once(finished, tmp_path):
   session.run(config(parallel='1'), tmp_path)
   one, two = rows_of(tmp_path), rows_of(finished)

@@ -127,6 +127,17 @@ def test_a_program_whose_pace_is_known_starts_with_a_long_segment(
   assert steps == [6]  # an epoch in one
 
 
+def test_slow_steps_are_dispatched_one_by_one_from_the_start(
+  trainer, tickets, monkeypatch
+):
+  start = trainer.start(tickets[1], 3)
+  fit(trainer, [start], [0], 6)  # its pace is known from then on
+  monkeypatch.setattr(loop_lib, 'SEGMENT_SECONDS', 0.0)  # less than any step
+  steps = []
+  fit(trainer, [start], [0], 9, lambda segment: steps.append(segment.step))
+  assert steps == [4, 5, 6, 7, 8, 9]
+
+
 def test_two_tickets_on_one_device_give_the_same_to_rounding(
   net, recipe, dataset, trainer, tickets
 ):

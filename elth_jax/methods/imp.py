@@ -1,6 +1,7 @@
-"""The tickets that IMP with rewinding finds on the target itself.
+"""The tickets that magnitude pruning finds on the target itself.
 
-`lottery` has the steps that find them.
+A study finds them by training, with the steps of `lottery` (`pruned_by`). The
+functions here are not called; they stand for what the methods are.
 """
 
 from elth_jax.methods.registry import register
@@ -11,8 +12,7 @@ from elth_jax.methods.registry import register
 )
 def imp(tickets, setting):
   """The ticket that IMP with rewinding found on the target itself."""
-  del setting
-  return tickets['imp']
+  raise NotImplementedError
 
 
 @register(
@@ -24,13 +24,11 @@ def imp(tickets, setting):
 )
 def imp_layerwise(tickets, setting):
   """IMP that prunes the same share of every layer (OneTicket's figure 1)."""
-  del setting
-  return tickets['imp']
+  raise NotImplementedError
 
 
 @register(
   'imp_oneshot',
-  'imp',
   label='One-shot pruning, rewound',
   pruned_by='global',
   once=True,
@@ -39,13 +37,11 @@ def imp_layerwise(tickets, setting):
 )
 def imp_oneshot(tickets, setting):
   """The trained dense network pruned once to a level's sparsity, rewound."""
-  del setting
-  return tickets['imp']
+  raise NotImplementedError
 
 
 @register(
   'imp_from_start',
-  'imp',
   label='IMP, no late resetting',
   pruned_by='global',
   rewound_to='start',
@@ -54,5 +50,4 @@ def imp_oneshot(tickets, setting):
 )
 def imp_from_start(tickets, setting):
   """IMP whose tickets go back to initialisation, not to the rewind step."""
-  del setting
-  return tickets['imp']
+  raise NotImplementedError

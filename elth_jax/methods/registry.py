@@ -135,6 +135,12 @@ class Method:
     """Whether its ticket comes from another network's."""
     return 'source' in self.needs
 
+  @property
+  def drifts(self) -> bool:
+    """Whether its sparsity may be another than IMP's at the same level."""
+    alike = 'imp' in self.needs or self.pruned_by != ''
+    return self.from_source or not alike
+
   def times_at(self, level: int) -> int:
     """How many times longer it is trained at a level of IMP."""
     # IMP has trained levels 0 to level - 1, and trains this one

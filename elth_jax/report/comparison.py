@@ -75,6 +75,7 @@ def contrast(weights: Weights) -> Difference:
   Cells of one ticket (`Cell.ticket`) are paired over the replicates that all
   of them have; others are independent samples of perhaps unequal variance.
   Diverged replicates count as 0. A mean of NaN if there are no replicates.
+  The variance is at least that of rounding accuracies to whole test images.
 
   Args:
     weights: weight and cell.
@@ -86,7 +87,7 @@ def contrast(weights: Weights) -> Difference:
       known += weight * cell.mean
     else:
       clusters.setdefault(cell.ticket, []).append((weight, cell))
-  samples = []
+  samples, least = [], []
   for cluster in clusters.values():
     shared = set.intersection(*(set(cell.outcomes) for _, cell in cluster))
     if not shared:
@@ -94,7 +95,8 @@ def contrast(weights: Weights) -> Difference:
     samples.append(
       [sum(w * c.outcomes[r] for w, c in cluster) for r in sorted(shared)]
     )
-  return sum_of_means(samples, known)
+    least.append(sum((w * c.resolution) ** 2 / 12 for w, c in cluster))
+  return sum_of_means(samples, known, least)
 
 
 def claims(found: Sequence[Cell]) -> list[Comparison]:

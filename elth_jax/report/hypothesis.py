@@ -109,9 +109,8 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
   yield '| --- | --- | ---: | ---: | --- | --- | ---: | ---: | ---: |'
   groups: dict[tuple[str, str], list[Tested]] = {}
   for one in found:
-    groups.setdefault((one.study, method_label(one.pair.better)), []).append(
-      one
-    )
+    label = method_label(one.pair.better)
+    groups.setdefault((one.study, label), []).append(one)
   for (study, label), some in groups.items():
     counts = Counter(one.verdict for one in some)
     ordered = sorted(some, key=_difference)
@@ -130,9 +129,10 @@ def all_pairs(found: Sequence[Tested]) -> Iterator[str]:
     return
   yield '## Every pair of an elastic ticket and IMP\n'
   yield (
-    'As in the table of the hypothesis; intervals are of 90%. `converged`: '
-    'whether twice the epochs gain the dense network less than a point, and '
-    'how much; empty where nobody looked.\n'
+    'As in the table of the hypothesis'
+    + ('; intervals are of 90%' if any(map(_has_interval, found)) else '')
+    + '. `converged`: whether twice the epochs gain the dense network less '
+    'than a point, and how much; empty where nobody looked.\n'
   )
   yield (
     '| study | ticket | on | sparsity, its and of IMP | elastic - IMP | '
@@ -149,6 +149,10 @@ def all_pairs(found: Sequence[Tested]) -> Iterator[str]:
       f'{one.converged} | {_bold(one.verdict)} |'
     )
   yield ''
+
+
+def _has_interval(one: Tested) -> bool:
+  return one.pair.test.replicates > 1
 
 
 def _difference(one: Tested) -> float:

@@ -131,7 +131,11 @@ def dense_hours(timed: Sequence[Row]) -> list[Cell]:
 
 def _measured(measure: str, cell: Cell) -> Cell:
   return dataclasses.replace(
-    cell, method=f'{measure}_{cell.method}', sparsity=math.nan, diverged=()
+    cell,
+    method=f'{measure}_{cell.method}',
+    sparsity=math.nan,
+    diverged=(),
+    resolution=0.0,
   )
 
 

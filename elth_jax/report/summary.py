@@ -14,6 +14,7 @@ from elth_jax.study.analysis_nodes import DOUBLED
 from elth_jax.transfers import in_words
 
 Row = Mapping[str, Any]
+MOST_IMAGES = 10_000  # of a test set; a step of more is too small to matter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Cell:
     ticket: what it has in common with others, beside the replicate: the
       ticket that it goes back to.
     exact: whether the values were computed, and do not vary.
+    resolution: the step in which accuracies differ, that of one test image; 0
+      if it is not known, and for other measures.
   """
 
   target: str
@@ -51,6 +54,7 @@ class Cell:
   diverged: tuple[int, ...] = ()
   ticket: str = ''
   exact: bool = False
+  resolution: float = 0.0
 
   @property
   def outcomes(self) -> dict[int, float]:
@@ -107,6 +111,8 @@ def cells(rows: Iterable[Row], diverged: Iterable[Row] = ()) -> list[Cell]:
     rows: of results.csv.
     diverged: columns of results.csv of runs without a result.
   """
+  rows = list(rows)
+  resolution = _resolution(rows)
   groups: dict[tuple, tuple[list[Row], list[Row]]] = {}
   for number, some in enumerate((rows, diverged)):
     for row in some:
@@ -114,11 +120,29 @@ def cells(rows: Iterable[Row], diverged: Iterable[Row] = ()) -> list[Cell]:
         identity = row['target'], label_of(row), row['method'], row['level']
         groups.setdefault(identity, ([], []))[number].append(row)
   return [
-    _cell(identity, done, failed) for identity, (done, failed) in groups.items()
+    _cell(identity, done, failed, resolution)
+    for identity, (done, failed) in groups.items()
   ]
 
 
-def _cell(identity: tuple, done: list[Row], failed: list[Row]) -> Cell:
+def _resolution(rows: Iterable[Row]) -> float:
+  """The largest 1/n of which all accuracies are multiples; 0 if there is none.
+
+  They are shares of n test images, or of a divisor, as float32 has them.
+  """
+  counts = np.arange(1, MOST_IMAGES + 1)
+  values = {row['test_accuracy'] for row in rows} - {0.0, 1.0}
+  if not values:
+    return 0.0
+  for value in values:
+    apart = np.abs(value * counts - np.round(value * counts))
+    counts = counts[apart <= 2**-25 * counts]
+  return 1 / float(counts[0]) if counts.size else 0.0
+
+
+def _cell(
+  identity: tuple, done: list[Row], failed: list[Row], resolution: float
+) -> Cell:
   first = [*done, *failed][0]
   sparsities = [row['sparsity'] for row in done]
   return Cell(
@@ -131,6 +155,7 @@ def _cell(identity: tuple, done: list[Row], failed: list[Row]) -> Cell:
     home=first.get('dataset', ''),
     diverged=tuple(row['replicate'] for row in failed),
     ticket=_ticket_of(first),
+    resolution=resolution,
   )
 
 
@@ -219,7 +244,7 @@ def tables(
 def _drifts(cell: Cell) -> bool:
   """Whether its sparsity may be another than the level's."""
   method = METHODS.get(cell.method)
-  return method is None or method.from_source or 'imp' not in method.needs
+  return method is None or method.drifts
 
 
 def text(cell: Cell | None) -> str:

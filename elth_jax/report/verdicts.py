@@ -217,7 +217,8 @@ def _needed(
 def _mixed(claim: Claim, pairs: Sequence[Comparison]) -> str:
   """A mixed model's difference in words, where there are replicates enough."""
   fewest = min(pair.test.replicates for pair in pairs)
-  if fewest < FEWEST or claim.growing or claim.against:
+  numbers = any(pair.worse.exact for pair in pairs)  # no networks
+  if fewest < FEWEST or numbers or claim.growing or claim.against:
     return ''
   found = {
     (id(cell), replicate): Observation(

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from elth_jax.runner.order import Order, agree, study_hash
 from elth_jax.runner.page import Page
 from elth_jax.runner.run import Runner
 from elth_jax.runner.study import Study
+from elth_jax.storage.manifest import DamagedError
 from elth_jax.study import data
 from elth_jax.study.estimate import describe
 from elth_jax.study.graph import build, check_score_batches
@@ -299,19 +301,22 @@ def _run(
   except BaseException:
     # what is finished is worth reading; others who share the workdir see to it
     if not store.shared:
-      _write_results(runner, spec)
+      try:
+        _write_results(runner, spec)
+      except (OSError, DamagedError) as error:  # not why the study ends
+        say(f'NOTE results.csv was not written: {error}', sys.stderr)
     raise
   with _alone(store, runner.asked_to_stop) as is_alone:
     _leave_if(lambda: not is_alone)
-    outputs.join_metrics(store)
-    if store.shared:
-      recovery.look_again()  # another process may have reported it all
-    rows, new = _write_results(runner, spec)
-    made = recovery.digests()
-    if new or not recovery.covers(made, runner.failed):
-      with phase('report'):
-        page.write(rows, (*changes, *recovery.notes))
-      outputs.close(store, made, runner.failed)
+    if outputs.holds_config(store, as_json(spec)):
+      rows = _report(runner, spec, changes, page)
+    else:
+      found = results.collect(nodes, store, runner.done)
+      rows = results.of_targets(found, spec)
+      say(
+        'another process has added to this study; it writes results.csv and '
+        'the report'
+      )
   lost = results.without_result(nodes, runner.failed)
   say(summary.to_text(rows, printable, results.of_targets(lost, spec)))
   say(f'report: {store.root / "report.html"}')
@@ -324,6 +329,23 @@ def _run(
     say(f'NOTE {note}')
   for name, why in runner.failed.items():
     say(f'FAILED {name}: {why}')
+
+
+def _report(
+  runner: Runner, spec: StudySpec, changes: list[str], page: Page
+) -> list[Mapping[str, Any]]:
+  """Writes what is read of a finished study, unless that is there; its rows."""
+  store, recovery = runner.store, runner.recovery
+  outputs.join_metrics(store)
+  if store.shared:
+    recovery.look_again()  # another process may have reported it all
+  rows, new = _write_results(runner, spec)
+  made = recovery.digests()
+  if new or not recovery.covers(made, runner.failed):
+    with phase('report'):
+      page.write(rows, (*changes, *recovery.notes))
+    outputs.close(store, made, runner.failed)
+  return rows
 
 
 def _write_results(

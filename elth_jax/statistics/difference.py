@@ -64,7 +64,9 @@ class Difference:
 
 
 def sum_of_means(
-  samples: Sequence[Sequence[float]], known: float = 0.0
+  samples: Sequence[Sequence[float]],
+  known: float = 0.0,
+  least: Sequence[float] = (),
 ) -> Difference:
   """The sum of the means of independent samples, and of a known number.
 
@@ -75,6 +77,9 @@ def sum_of_means(
   Args:
     samples: each of the values of one sample, by replicate.
     known: added to the mean without error.
+    least: for each sample, the least variance that its values are taken to
+      have, as of their rounding: few replicates may agree by chance. None by
+      default.
 
   References:
     Welch 1947, The generalization of "Student's" problem when several
@@ -86,10 +91,11 @@ def sum_of_means(
     return Difference(mean, math.inf, 0.0, 1)
   # what rounding leaves of equal values is no variance
   variances = [
-    float(np.var(values, ddof=1)) / len(values)
-    if np.ptp(values) > 1e-12
-    else 0.0
-    for values in samples
+    max(np.ptp(values) > 1e-12 and float(np.var(values, ddof=1)), floor)
+    / len(values)
+    for values, floor in zip(
+      samples, least or [0.0] * len(samples), strict=True
+    )
   ]
   total = sum(variances)
   if total == 0:

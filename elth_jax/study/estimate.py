@@ -102,9 +102,7 @@ def _every(nodes: Mapping[str, Node], spec: StudySpec) -> Iterator[str]:
     kept = kept_by_level(node.architecture, level, spec.prune_fraction)
     expected = 1 - kept[-1] / kept[0]
     method = METHODS.get(node.subject.method)
-    drifts = method is not None and (
-      method.from_source or 'imp' not in method.needs
-    )
+    drifts = method is not None and method.drifts
     sparsity = 'measured' if drifts else f'{expected:.2%}'
     flops = dense_flops(node)
     cost = f'{flops:.2e}' if flops else '-'

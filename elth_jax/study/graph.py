@@ -5,6 +5,8 @@ parents come first.
 """
 
 import dataclasses
+import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -80,6 +82,7 @@ class _Builder:
     self.transfers = planned_transfers(
       spec, self.home, self.source_settings * transforms
     )
+    self.alike = Counter((one.target, _origin(one)) for one in self.transfers)
 
   def build(self) -> dict[str, Node]:
     spec = self.spec
@@ -134,7 +137,7 @@ class _Builder:
         previous, trained = ticket, name
         name = f'{stem}-{slug(method)}-level{level:02}'
         subject = _of_network(network, method, level, replicate)
-        ticket = self._prune(name, subject, rewind, previous, trained)
+        ticket = self._prune(name, subject, rewind, previous, trained, fraction)
       shown = compared and (not level or method in self.spec.methods)
       if level < levels or shown:
         run = self._train(name, ticket, setting)
@@ -168,9 +171,10 @@ class _Builder:
     for level in spec.compare_levels:
       name = f'{stem}-{slug(method)}-level{level:02}'
       subject = _of_network(network, method, level, replicate)
-      ticket = self._prune(name, subject, rewind, rewind, f'{stem}-dense')
       fraction = 1 - kept[level] / kept[0]
-      ticket = self._add(dataclasses.replace(ticket, fraction=fraction))
+      ticket = self._prune(
+        name, subject, rewind, rewind, f'{stem}-dense', fraction
+      )
       self.runs.append(self._train(name, ticket, self.home))
 
   def _rewind(
@@ -197,6 +201,7 @@ class _Builder:
     rewind: Rewind,
     previous: TicketNode,
     trained: str,
+    fraction: float,
   ) -> Prune:
     parents = {'previous': previous.name, 'trained': trained}
     return self._add(
@@ -205,7 +210,7 @@ class _Builder:
         architecture=rewind.architecture,
         parents={'rewind': rewind.name, **parents},
         subject=subject,
-        fraction=self.spec.prune_fraction,
+        fraction=fraction,
         reference_count=self.spec.reference_count,
         scope=METHODS[subject.method].pruned_by or 'global',
       )
@@ -230,7 +235,11 @@ class _Builder:
     spec, method = self.spec, METHODS[name]
     source, target = planned.source, planned.target
     label, elsewhere = planned.transfer.label, planned.setting.suffix
-    origin = f'-{slug(label)}-from-{source}{elsewhere}' if label else ''
+    origin = _origin(planned)
+    if (
+      self.alike[target, origin] > 1
+    ):  # of rules that differ in punctuation alone
+      origin += f'-{hashlib.sha256(label.encode()).hexdigest()[:6]}'
     run = f'{target}-r{replicate}-{name}{origin}-level{level:02}'
     places = {
       'rewind': f'{target}-r{replicate}-rewind',
@@ -302,9 +311,20 @@ class _Builder:
     }
 
   def _add(self, node: Added) -> Added:
+    """Adds a node with its key; the same one may be added again."""
     parents = {role: self.nodes[name] for role, name in node.parents.items()}
-    self.nodes[node.name] = keyed = with_keys(node, parents)
+    keyed = with_keys(node, parents)
+    if self.nodes.setdefault(node.name, keyed).key != keyed.key:
+      raise ValueError(f'two nodes are called {node.name}, and they differ')
     return keyed
+
+
+def _origin(planned: PlannedTransfer) -> str:
+  """The part of names that says where a ticket comes from."""
+  label = planned.transfer.label
+  if not label:
+    return ''
+  return f'-{slug(label)}-from-{planned.source}{planned.setting.suffix}'
 
 
 def _of_network(

@@ -94,7 +94,8 @@ def fit(
     seconds = time.perf_counter() - began
     done, step = until - step, until
     alive &= metrics['diverged'] < 0
-    if limit > 1 or done > 1:
+    # the first dispatch compiles, so that its time says nothing
+    if limit > 1 or programs.seconds_per_step is not None:
       programs.seconds_per_step = seconds / done
       limit = _steps_at_once(programs.seconds_per_step)
     else:

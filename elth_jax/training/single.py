@@ -19,14 +19,16 @@ def train(
   *,
   seed: int = 0,
 ) -> Ticket:
-  """Trains a ticket from its rewind step to the end of a recipe.
+  """Trains a ticket from a recipe's rewind step to its end.
 
   Args:
     ticket: of a family of this library's or a registered one. Pruned weights
       stay exactly 0.
     dataset: what it is trained on, or its name.
     recipe: how; training starts at the recipe's rewind step, where the
-      learning rate goes on, with fresh momentum.
+      learning rate goes on, with fresh momentum. Give it the step that the
+      ticket's weights are of, `ticket.provenance['rewind_step']`; a ticket of
+      state `trained` is trained on in the same way.
     seed: of data order and augmentation.
 
   Returns:

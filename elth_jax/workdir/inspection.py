@@ -52,8 +52,11 @@ def inspect(root: Path) -> Health:
   if not (root / outputs.CONFIG).is_file() and not (root / 'runs').is_dir():
     raise FileNotFoundError(f'{root} is no workdir: it has no config.json')
   health = Health()
-  if is_busy(root) or any((root / FOLDER).glob('owners/[!.]*')):
-    health.remarks.append('a process works here now, so this may soon differ')
+  try:
+    if is_busy(root) or any((root / FOLDER).glob('owners/[!.]*')):
+      health.remarks.append('a process works here now, so this may soon differ')
+  except OSError as error:  # of somebody else, perhaps
+    health.remarks.append(f'whether a process works here is unknown: {error}')
   sound: set[Path] = set()
   for path, error, files in checks(root):
     health.checked += files

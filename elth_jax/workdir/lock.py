@@ -18,6 +18,7 @@ from elth_jax.storage.files import write_atomically
 from elth_jax.workdir import leases
 
 LOCK, OWNER = '.lock', '.owner.json'
+LOOKS_SECONDS = 1.0  # for which others may hold the lock, just to look
 
 
 class BusyError(Exception):
@@ -36,7 +37,7 @@ def owned(root: Path, seconds: float = 60.0) -> Iterator[None]:
   Raises:
     BusyError: if another process, or another study of this one, holds it.
   """
-  lock = filelock.FileLock(root / LOCK, timeout=0)
+  lock = filelock.FileLock(root / LOCK, timeout=LOOKS_SECONDS)
   try:
     lock.acquire()
   except filelock.Timeout:
@@ -72,7 +73,7 @@ def shared(
   mine = leases.Leases(root, seconds, hung_seconds)
   mine.join()  # before the look at the lock: who holds that looks for this
   try:
-    if is_busy(root, patience=1.0):
+    if is_busy(root, patience=LOOKS_SECONDS):
       raise BusyError(busy(root, _owner(root)))
     yield mine
   finally:

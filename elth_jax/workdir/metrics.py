@@ -1,9 +1,9 @@
 """What training runs log: metrics.jsonl, a line for each dispatch of each run.
 
 Where processes share a workdir, each run logs to a file of its own,
-`metrics/<node>.<number>.jsonl`. A number is that of one lease, so that one
-process alone writes it; it begins with the lines of earlier ones that still
-hold. These files are joined at the end.
+`metrics/<node>.<number>.jsonl`. Numbers grow with leases, so that one process
+alone writes a file; it begins with the lines of earlier ones that still hold.
+The last ones are joined at the end.
 """
 
 import contextlib
@@ -71,14 +71,14 @@ class Metrics:
 
     Args:
       node: its name.
-      number: of the lease under which it is trained.
+      number: of the lease under which it is trained. It begins at 0 again
+        once a lease is given up, and a file's does not.
       step: from which it goes on; earlier lines are kept.
     """
-    kept = [
-      line
-      for line in _lines(self._latest().get(node))
-      if _is_kept(line, {node: step})
-    ]
+    last = self._latest().get(node)
+    kept = [line for line in _lines(last) if _is_kept(line, {node: step})]
+    if last:
+      number = max(number, _number(last) + 1)
     self._own[node] = self.folder / f'{node}.{number}.jsonl'
     write_atomically(self._own[node], b''.join(kept))
 
@@ -134,12 +134,17 @@ class Metrics:
 
   def _latest(self) -> dict[str, Path]:
     """Run -> its own file of the highest number."""
-    found: dict[str, tuple[int, Path]] = {}
-    for path in self.folder.glob('[!.]*.jsonl'):
+    found: dict[str, Path] = {}
+    for path in sorted(self.folder.glob('[!.]*.jsonl')):
       node, _, number = path.stem.rpartition('.')
       if number.isdecimal():
-        found[node] = max(found.get(node, (-1, path)), (int(number), path))
-    return {node: path for node, (_, path) in sorted(found.items())}
+        found[node] = max(found.get(node, path), path, key=_number)
+    return dict(sorted(found.items()))
+
+
+def _number(path: Path) -> int:
+  """Of a run's own file."""
+  return int(path.stem.rpartition('.')[2])
 
 
 def machine_seconds(log: Path) -> dict[str, float]:

@@ -27,6 +27,11 @@ def write_config(store: Store, config: Mapping[str, Any]) -> None:
   reopen(store)
 
 
+def holds_config(store: Store, config: Mapping[str, Any]) -> bool:
+  """Whether the study of the workdir is this one, and no larger one."""
+  return store.holds(CONFIG, manifest.to_json(config))
+
+
 def reopen(store: Store) -> None:
   """Says that there is work to do: files other than the config may change."""
   store.write(manifest.NAME, open_seal(store))
@@ -71,7 +76,7 @@ def read_config(
   the one asked for was written just before a kill, and is no damage.
   """
   path, seal = store.root / CONFIG, store.root / manifest.NAME
-  as_asked = store.holds(CONFIG, manifest.to_json(asked))
+  as_asked = holds_config(store, asked)
   notes = []
   try:
     if not path.exists() and not seal.exists():
