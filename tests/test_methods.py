@@ -25,9 +25,9 @@ from tests.conftest import make_dataset
 
 DATASET = make_dataset()
 MATCHED = (
-  'imp', 'reinit', 'random', 'magnitude', 'snip', 'grasp', 'synflow',
+  'reinit', 'random', 'magnitude', 'snip', 'grasp', 'synflow',
   'reinit_local', 'reinit_global', 'rigl', 'rigl_x5', 'set',
-  'random_longer', 'imp_oneshot', 'imp_from_start',
+  'random_longer',
 )  # fmt: skip
 
 
