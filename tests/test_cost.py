@@ -241,6 +241,7 @@ def test_layers_that_scale_put_numbers_out():
   assert net.outputs() == stem_and_stage1 + later + 10
 
 
+@pytest.mark.slow
 def test_the_same_without_assertions():
   """`python -O` removes them, those of Flax too."""
   code = """

@@ -154,7 +154,13 @@ def test_forward_pass_against_a_network_by_hand(backend):
 
 
 @pytest.mark.parametrize(
-  'name', ['imagenet_resnet18', 'bottleneck_resnet50', 'mobilenet20', 'vgg13-2']
+  'name',
+  [
+    'imagenet_resnet18',
+    pytest.param('bottleneck_resnet50', marks=pytest.mark.slow),
+    'mobilenet20',
+    'vgg13-2',
+  ],
 )
 def test_forms_agree_on_every_family(name):
   """Logits and new statistics of a training step, in float64."""

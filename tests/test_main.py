@@ -30,6 +30,7 @@ def run(*arguments):
   )
 
 
+@pytest.mark.slow
 def test_compiled_programs_are_kept_unless_turned_off(tmp_path):
   programs = tmp_path / 'programs'
   kept = []

@@ -272,7 +272,13 @@ def test_snip_is_compiled_once_for_all_levels_and_replicates(tickets):
 
 
 @pytest.mark.parametrize(
-  'name', ['imagenet_resnet18', 'vgg13-2', 'mobilenet20', 'mlp3']
+  'name',
+  [
+    pytest.param('imagenet_resnet18', marks=pytest.mark.slow),
+    'vgg13-2',
+    'mobilenet20',
+    'mlp3',
+  ],
 )
 @pytest.mark.parametrize('method', ['snip', 'synflow'])
 def test_scores_on_other_families(name, method):

@@ -160,7 +160,14 @@ def doubled_by_hand(name, mask, wanted):
 
 
 @pytest.mark.parametrize(
-  'name', ['resnet20', 'vgg13-3', 'mobilenet20', 'mlp3', 'bottleneck_resnet50']
+  'name',
+  [
+    'resnet20',
+    'vgg13-3',
+    'mobilenet20',
+    'mlp3',
+    pytest.param('bottleneck_resnet50', marks=pytest.mark.slow),
+  ],
 )
 def test_twice_the_width_computes_the_same(name, images):
   ticket = sparse_ticket(make_network(name))
