@@ -77,8 +77,10 @@ def test_it_opens_and_nothing_is_left_to_do(workdir, capsys):
   assert 'made again' not in shown
   after = contents(workdir, 'runs', 'tickets')
   assert after.items() <= before.items()
-  results = Path('results.csv')
-  assert (workdir / results).read_bytes() == before[results]
+  old = before[Path('results.csv')].decode().splitlines()
+  columns = len(old[0].split(','))  # later versions may add some
+  new = (workdir / 'results.csv').read_text().splitlines()
+  assert [','.join(row.split(',')[:columns]) for row in new] == old
 
 
 def test_the_study_goes_on(workdir):

@@ -5,6 +5,7 @@ import dataclasses
 import gc
 import io
 import json
+import math
 import re
 import shutil
 from urllib.parse import unquote
@@ -25,6 +26,7 @@ from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import page as page_lib
 from elth_jax.runner import progress, session
 from elth_jax.runner import work as work_lib
+from elth_jax.runner.study import Study
 from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training import loop as loop_lib
@@ -368,6 +370,11 @@ def test_a_diverged_run_fails_alone(tmp_path, capsys):
     assert 'FAILED mlp3-r0-imp-level01-ticket: needs mlp3-r0-dense' in out
     assert outputs.inspect(tmp_path).closed
   assert 'diverged' in (tmp_path / 'report.html').read_text()
+  dense, *others = Study.open(tmp_path).results
+  assert dense['node'] == 'mlp3-r0-dense' and dense['diverged_at'] == 1
+  assert math.isnan(dense['test_accuracy'])
+  assert all(row['diverged_at'] for row in others)
+  assert 'diverged' in Study.open(tmp_path)._repr_html_()
 
 
 def test_an_unwritable_workdir_is_refused(tmp_path):

@@ -111,9 +111,12 @@ def kept_by_update(
 def _dpf(options, training):
   """DPF: dense weights trained behind a mask that grows sparser.
 
-  The schedule ends at the second drop of the learning rate, or with training.
+  The schedule ends at the second drop of the learning rate, or with training
+  if there is none before its end.
   """
-  later = training.drops[1] if len(training.drops) > 1 else training.steps
+  later = training.steps
+  if len(training.drops) > 1 and training.start < training.drops[1] < later:
+    later = training.drops[1]
   return dpf(
     training.sizes,
     training.start,

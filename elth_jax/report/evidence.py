@@ -8,6 +8,7 @@ the rest. The page and its figures can be written again from these folders.
 import csv
 import dataclasses
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from elth_jax.report.results import (
   COLUMNS,
   of_targets,
   to_csv,
+  with_accuracy,
   with_seconds,
   without_result,
 )
@@ -52,7 +54,7 @@ class Evidence:
 
   Attributes:
     spec: what was asked for.
-    rows: of results.csv.
+    rows: of results.csv, but for runs that diverged.
     diverged: columns of results.csv of runs without a result.
     barriers: what a pair of trainings is about, and its barrier, 0 to 1.
     layers: what a ticket is about, `first` or `last`, share of zeros there.
@@ -100,7 +102,7 @@ def read(folder: Path) -> Evidence:
     DamagedError: if a product of the workdir is damaged.
   """
   spec = _spec(folder)
-  rows = read_rows(folder / RESULTS)
+  rows = with_accuracy(read_rows(folder / RESULTS))
   if (folder / EVIDENCE).is_file():
     kept = json.loads((folder / EVIDENCE).read_bytes())
     return Evidence(spec, rows, **kept)
@@ -181,7 +183,7 @@ def _node_by_seed(node: str, part: Evidence) -> str:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-  """The rows of a results.csv, with numbers as numbers.
+  """The rows of a results.csv, with numbers as numbers; an empty one is NaN.
 
   Raises:
     FileNotFoundError: if the study has no results yet.
@@ -190,20 +192,29 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
   try:
     with path.open(newline='', encoding='utf-8') as file:
       reader = csv.DictReader(file)
-      missing = set(COLUMNS) - set(reader.fieldnames or ())
+      missing = set(COLUMNS) - set(reader.fieldnames or ()) - {'diverged_at'}
       if missing:
         raise ValueError(
           f'it lacks {", ".join(sorted(missing))}; start the study again, '
           'which writes it anew'
         )
       return [
-        {name: NUMBERS.get(name, str)(value) for name, value in row.items()}
+        {
+          'diverged_at': '',  # earlier versions left such runs out
+          **{name: _parsed(name, value) for name, value in row.items()},
+        }
         for row in reader
       ]
   except FileNotFoundError:
     raise FileNotFoundError(f'{path} is missing; run the study first') from None
   except (ValueError, TypeError) as error:
     raise ValueError(f'{path} is damaged: {error}') from error
+
+
+def _parsed(name: str, value: str) -> Any:
+  """A cell's value; a run that diverged has no accuracy."""
+  kind = NUMBERS.get(name, str)
+  return math.nan if kind is float and value == '' else kind(value)
 
 
 def _spec(folder: Path) -> StudySpec:

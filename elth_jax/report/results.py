@@ -34,11 +34,21 @@ COLUMNS = (
   'seed',
   'node',
   'key',
+  'diverged_at',
 )
 
 
 def row_of(node: Run, result: Mapping[str, Any]) -> dict[str, Any]:
-  """The row of one finished training run."""
+  """The row of one training run.
+
+  Args:
+    node: the run.
+    result: what it ended in; empty if it has not. A run that diverged has the
+      step at which it did in place of an accuracy.
+  """
+  diverged_at = result.get('diverged_at')
+  if diverged_at is not None:
+    result = {**result, 'test_accuracy': '', 'test_loss': ''}
   about = node.subject.columns()
   return {
     'dataset': node.data.dataset,
@@ -52,16 +62,14 @@ def row_of(node: Run, result: Mapping[str, Any]) -> dict[str, Any]:
     'node': node.name,
     'key': node.key[:16],
     **{name: result[name] for name in COLUMNS if name in result},
+    'diverged_at': '' if diverged_at is None else diverged_at,
   }
 
 
 def collect(
   nodes: Mapping[str, Node], store: Store, done: Collection[str]
 ) -> list[dict[str, Any]]:
-  """The rows of all finished training runs, in the order of the graph.
-
-  A run that diverged has no accuracy and no row.
-  """
+  """The rows of all finished training runs, in the order of the graph."""
   runs = {
     name: node
     for name, node in nodes.items()
@@ -69,12 +77,20 @@ def collect(
   }
   results = {name: store.result(node) for name, node in runs.items()}
   spent = {name: found['train_flops'] for name, found in results.items()}
-  rows = []
-  for name, result in results.items():
-    if result['diverged_at'] is None:
-      row = row_of(runs[name], result)
-      rows.append({**row, 'search_flops': search_flops(name, nodes, spent)})
-  return rows
+  return [
+    {
+      **row_of(runs[name], result),
+      'search_flops': search_flops(name, nodes, spent),
+    }
+    for name, result in results.items()
+  ]
+
+
+def with_accuracy(
+  rows: Iterable[Mapping[str, Any]],
+) -> list[Mapping[str, Any]]:
+  """The rows of runs that did not diverge."""
+  return [row for row in rows if row['diverged_at'] == '']
 
 
 def without_result(
@@ -160,7 +176,7 @@ def with_seconds(
   Args:
     rows: of results.csv.
     nodes: the study.
-    seconds: of the machine, by run; see `Store.seconds`.
+    seconds: of the machine, by run; see `Metrics.seconds`.
   """
   timed = []
   for row in rows:

@@ -43,7 +43,7 @@ class Page:
       return
     with phase('report'):
       rows = results.collect(runner.nodes, runner.store, runner.done)
-      self.write(results.of_targets(rows, self.spec))
+      self.write(results.of_targets(results.with_accuracy(rows), self.spec))
     now = time.monotonic()
     self._next = now + max(LEAST, (now - began) / SHARE)
 

@@ -162,6 +162,18 @@ def _require_devices(command: str, leads: bool = True) -> None:
     say(f'NOTE {note}')
 
 
+def _note_late_drops(spec: StudySpec) -> None:
+  """Says what a smaller number of epochs may have been forgotten for."""
+  for name in (spec.dataset, *spec.source_datasets):
+    recipe = spec.recipe_for(name)
+    if recipe.late_drops:
+      say(
+        f'NOTE training on {name} ends after {recipe.epochs} epochs, before '
+        f'the learning rate drops at {recipe.late_drops}; see '
+        '--config.recipe.drop_epochs'
+      )
+
+
 def _list(
   spec: StudySpec, options: RunOptions, asked_to_stop: Callable[[], bool]
 ) -> None:
@@ -174,6 +186,7 @@ def _list(
     check_score_batches(spec, outlines)
     nodes = build(spec, outlines)
   _leave_if(asked_to_stop)
+  _note_late_drops(spec)
   say('training a few steps to know how long it takes here ...')
   pace = calibration.measure(nodes, outlines, options)
   _leave_if(asked_to_stop)
@@ -193,6 +206,8 @@ def _load(spec: StudySpec, options: RunOptions, leads: bool) -> _Asked:
     check_score_batches(spec, found)
     nodes = build(spec, found)
     kernels = record_kernels(nodes, options)
+  if leads:
+    _note_late_drops(spec)
   return _Asked(spec, options, nodes, found, kernels, others)
 
 
@@ -312,7 +327,7 @@ def _run(
       rows = _report(runner, spec, changes, page)
     else:
       found = results.collect(nodes, store, runner.done)
-      rows = results.of_targets(found, spec)
+      rows = results.of_targets(results.with_accuracy(found), spec)
       say(
         'another process has added to this study; it writes results.csv and '
         'the report'
@@ -351,7 +366,7 @@ def _report(
 def _write_results(
   runner: Runner, spec: StudySpec
 ) -> tuple[list[Mapping[str, Any]], bool]:
-  """Writes results.csv; its rows, and whether they are new."""
+  """Writes results.csv; the rows to report, and whether any are new."""
   store = runner.store
   rows = results.collect(runner.nodes, store, runner.done)
   text = results.to_csv(rows)
@@ -359,7 +374,7 @@ def _write_results(
   if new:
     outputs.reopen(store)
     store.write('results.csv', text)
-  return results.of_targets(rows, spec), new
+  return results.of_targets(results.with_accuracy(rows), spec), new
 
 
 def _leave_if(asked_to_stop: Callable[[], bool]) -> None:

@@ -1,6 +1,7 @@
 """A study as a value: what it found, and the tickets that it made."""
 
 import html
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,20 @@ from elth_jax.workdir import outputs
 from elth_jax.workdir.trained import read_trained, ticket_path, trained_ticket
 
 # columns that `read_rows` leaves as text; the report prints them as they are
-_MORE_NUMBERS = {'steps': int, 'test_loss': float, 'seed': int}
+_MORE_NUMBERS = {
+  'steps': int,
+  'test_loss': float,
+  'seed': int,
+  'diverged_at': int,
+}
 
 
 def _number(name: str, value: Any) -> Any:
-  """A cell's value; one that an earlier version left empty stays empty."""
+  """A cell's value; `None` or NaN for a number that is not there."""
   kind = _MORE_NUMBERS.get(name)
-  return value if kind is None or value == '' else kind(value)
+  if kind is None or value != '':
+    return kind(value) if kind else value
+  return math.nan if kind is float else None
 
 
 class Study:
@@ -56,6 +64,9 @@ class Study:
   @property
   def results(self) -> list[dict[str, Any]]:
     """The rows of results.csv: a dict a trained network, numbers as numbers.
+
+    A run that diverged has the step at which it did as `diverged_at`, and NaN
+    as its accuracy and loss; that of others is `None`.
 
     Raises:
       FileNotFoundError: if no training has finished yet.
@@ -137,5 +148,7 @@ class Study:
     """What a notebook shows: the means that the command line prints."""
     if not (self.root / 'results.csv').is_file():
       return f'<p>{html.escape(repr(self))}</p>'
-    text = to_text(self.results, str)
+    rows = self.results
+    lost = [row for row in rows if row['diverged_at'] is not None]
+    text = to_text([row for row in rows if row not in lost], str, lost)
     return f'<p>{html.escape(repr(self))}</p><pre>{html.escape(text)}</pre>'

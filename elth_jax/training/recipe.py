@@ -31,7 +31,7 @@ class Recipe:
     batch_size: images a step; the last, partial batch of an epoch is kept.
     epochs: epochs of the whole training, rewind steps included.
     drop_epochs: epochs at whose first step the learning rate is multiplied by
-      `drop_factor`.
+      `drop_factor`, in their order; those after the end have no effect.
     drop_factor: what the learning rate is multiplied by at `drop_epochs`.
     warmup_epochs: epochs in which the learning rate rises linearly from 0.
     rewind_step: a ticket keeps the weights of step r, which is so many steps
@@ -79,6 +79,10 @@ class Recipe:
       rewind_epochs=AT_LEAST_0,
       crop_padding=Limits(0, MOST),
     )
+    if list(self.drop_epochs) != sorted(set(self.drop_epochs)):
+      raise ValueError(
+        f'drop_epochs are {self.drop_epochs}; each must be after the one before'
+      )
     if self.dtype == 'bfloat16' and self.precision not in ('', 'bfloat16'):
       raise ValueError(
         f'precision is {self.precision!r}, but dtype bfloat16 rounds what is '
@@ -90,6 +94,11 @@ class Recipe:
     """`precision`, or that of `dtype` where it is empty."""
     own: Precision = 'highest' if self.dtype == 'float32' else 'bfloat16'
     return self.precision or own
+
+  @property
+  def late_drops(self) -> tuple[int, ...]:
+    """The drops of the learning rate that training ends before."""
+    return tuple(epoch for epoch in self.drop_epochs if epoch >= self.epochs)
 
   def steps_per_epoch(self, examples: int) -> int:
     """Steps of one epoch, the partial one included."""
