@@ -115,6 +115,31 @@ def test_every_module_of_the_order_is_described(module):
   )
 
 
+# whose entries are a file each, and described by their registries
+OF_ENTRIES = 'analysis', 'datasets', 'families', 'methods'
+
+
+def packages() -> list[str]:
+  found = PACKAGE.glob('*/__init__.py')
+  return sorted({path.parent.name for path in found} - set(OF_ENTRIES))
+
+
+@pytest.mark.parametrize('package', packages())
+def test_every_module_of_a_package_is_described(package):
+  text = (ROOT / 'docs/architecture.md').read_text('utf-8')
+  rows = re.findall(rf'^\| `{package}/` \|.*$', text, re.M)
+  named = set(re.findall(r'`(\w+)/?`', ' '.join(rows)))
+  named |= {f'{word}{end}' for word in named for end in ('s', 'es')}
+  there = {
+    path.stem
+    for path in (PACKAGE / package).iterdir()
+    if path.is_dir() or path.suffix == '.py'
+  }
+  lacking = {name for name in there if name[0] != '_'} - named
+  # a row may describe a package whole
+  assert not lacking or lacking == {n for n in there if n[0] != '_'}
+
+
 HEAVY = {
   'absl',
   'chex',

@@ -9,7 +9,7 @@ from elth_jax.datasets import Dataset, Stream
 from elth_jax.process.hosts import Hosts
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner.batch import Outcome
-from elth_jax.runner.executors import EXECUTORS, Executor, Setting
+from elth_jax.runner.executors import EXECUTORS, Executor, ExecutorContext
 from elth_jax.runner.order import Order
 from elth_jax.runner.progress import ProgressDisplay
 from elth_jax.runner.remote import Opener, open_study
@@ -129,7 +129,7 @@ class Runner:
   @contextlib.contextmanager
   def _executor(self, display: ProgressDisplay) -> Iterator[Executor]:
     self._news = self.store.metrics.follow()
-    setting = Setting(
+    context = ExecutorContext(
       self.worker,
       self.order,
       self.options,
@@ -139,7 +139,7 @@ class Runner:
       self.asked_to_stop,
       self.opener,
     )
-    with EXECUTORS.find(self.options.executor).open(setting) as executor:
+    with EXECUTORS.find(self.options.executor).open(context) as executor:
       yield executor
 
   def _do_more(

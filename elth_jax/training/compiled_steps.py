@@ -34,7 +34,7 @@ class CompiledSteps:
     segment: the function of one ticket, see `step.make_segment`.
     evaluation: likewise, see `step.make_evaluation`.
     statistics: likewise, see `step.make_statistics`.
-    feed: brings the images.
+    pipeline: brings the images.
     devices: a multiple of `per_ticket`.
     per_device: tickets on each device; 1 if devices share tickets.
     per_ticket: how many devices share a ticket.
@@ -51,7 +51,7 @@ class CompiledSteps:
     segment: Callable,
     evaluation: Callable,
     statistics: Callable,
-    feed: InputPipeline,
+    pipeline: InputPipeline,
     devices: Sequence[jax.Device],
     per_device: int,
     per_ticket: int,
@@ -86,7 +86,7 @@ class CompiledSteps:
     )
     self._evaluate = jit(on_mesh(evaluation, 3, (own, own, own, tests, tests)))
     self._statistics = jit(on_mesh(statistics, 3, (own, own, own, shared)))
-    self._feed = feed
+    self._pipeline = pipeline
     self._devices = list(devices)
     self._shared = NamedSharding(mesh, shared)
     self._kept_tests: list[PyTree] = []
@@ -94,7 +94,7 @@ class CompiledSteps:
   @functools.cached_property
   def _resident(self) -> PyTree:
     """What stays on the devices; only described ones cannot have it."""
-    return self._feed.resident(self._devices)
+    return self._pipeline.resident(self._devices)
 
   @functools.cached_property
   def _mine(self) -> tuple[slice, Part]:
@@ -119,7 +119,7 @@ class CompiledSteps:
     Returns:
       The programs by name.
     """
-    come = self._feed.shapes(self.per_ticket)
+    come = self._pipeline.shapes(self.per_ticket)
     lanes = _described(state, self._own, self.lanes)
     window = {
       name: self._window_shape(one) for name, one in come.window.items()
@@ -156,7 +156,7 @@ class CompiledSteps:
     """The batches from `step` to `stop`, as far as they are this process's."""
     lanes, part = self._mine
     mine = seeds[lanes] or seeds[-1:]  # where all lanes are spare
-    return self._feed.windows(mine, step, stop, part)
+    return self._pipeline.windows(mine, step, stop, part)
 
   def run(
     self, state: TrainState, stops: Sequence[int], window: Window
@@ -223,8 +223,8 @@ class CompiledSteps:
     if self._kept_tests:
       return iter(self._kept_tests)
     _, part = self._mine
-    windows = map(self._place_tests, self._feed.tests(part))
-    if self._feed.in_memory:
+    windows = map(self._place_tests, self._pipeline.tests(part))
+    if self._pipeline.in_memory:
       self._kept_tests = list(windows)
       return iter(self._kept_tests)
     return windows
@@ -242,7 +242,7 @@ class CompiledSteps:
   def statistics(self, state: TrainState) -> TrainState:
     """The state with BN statistics of one epoch of training images."""
     stats = state.batch_stats
-    for images in self._feed.plain():
+    for images in self._pipeline.plain():
       stats = self._statistics(state.params, stats, state.masks, images)
     return dataclasses.replace(state, batch_stats=stats)
 

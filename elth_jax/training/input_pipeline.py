@@ -122,7 +122,7 @@ class InputPipeline(Protocol):
 
 
 def make_pipeline(dataset: Dataset | Stream, recipe: Recipe) -> InputPipeline:
-  """The feed that suits a data set."""
+  """The pipeline that suits a data set."""
   if isinstance(dataset, Stream):
     return StreamPipeline(dataset, recipe)
   return ResidentPipeline(dataset, recipe)

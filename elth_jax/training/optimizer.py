@@ -29,7 +29,7 @@ def make_optimizer(
     optax.add_decayed_weights(recipe.l2) if recipe.l2 else optax.identity(),
     direction,
     scale_by_schedule_at_step(schedule),
-    keep_masked(),
+    mask_updates(),
   )
 
 
@@ -46,7 +46,7 @@ def scale_by_schedule_at_step(
   return _extra_args(update)
 
 
-def keep_masked() -> optax.GradientTransformationExtraArgs:
+def mask_updates() -> optax.GradientTransformationExtraArgs:
   """Turns the update of every pruned weight into minus that weight.
 
   Last in a chain, it leaves exact zeros under momentum and L2. `masks` given

@@ -8,16 +8,16 @@ from elth_jax.registry import import_modules
 from elth_jax.runner.executors.registry import (
   EXECUTORS,
   Executor,
+  ExecutorContext,
   ExecutorEntry,
-  Setting,
   check_options,
 )
 
 __all__ = [
   'EXECUTORS',
   'Executor',
+  'ExecutorContext',
   'ExecutorEntry',
-  'Setting',
   'check_options',
 ]
 

@@ -22,8 +22,8 @@ from elth_jax.runner.batch import Batch
 from elth_jax.runner.crew import Crew
 from elth_jax.runner.executors.registry import (
   EXECUTORS,
+  ExecutorContext,
   ExecutorEntry,
-  Setting,
 )
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.spec import RunOptions
@@ -59,20 +59,24 @@ class DaskExecutor:
   """Carries batches to the workers of a Dask cluster.
 
   Args:
-    setting: what executors work with.
+    context: what executors work with.
     client: of the cluster.
     leases: of the driver.
     crew: the workers, if they are this process's own.
   """
 
   def __init__(
-    self, setting: Setting, client: Any, leases: Leases, crew: Crew | None
+    self,
+    context: ExecutorContext,
+    client: Any,
+    leases: Leases,
+    crew: Crew | None,
   ):
-    self._setting = setting
+    self._context = context
     self._client = client
     self._leases = leases
     self._crew = crew
-    self.sharing = setting.options.workers if crew else 1
+    self.sharing = context.options.workers if crew else 1
     self.workers = self.sharing
     self._pending: dict[Any, Batch] = {}  # future -> batch
     self._ended: queue.Queue[Any] = queue.Queue()
@@ -97,8 +101,8 @@ class DaskExecutor:
       allowed = None  # also those that will come
     future = self._client.submit(
       remote.carry,
-      self._setting.opener,
-      self._setting.order,
+      self._context.opener,
+      self._context.order,
       batch,
       workers=allowed or None,
       pure=False,
@@ -108,7 +112,7 @@ class DaskExecutor:
     future.add_done_callback(self._ended.put)
 
   def wait(self) -> None:
-    if self._setting.asked_to_stop():
+    if self._context.asked_to_stop():
       self._stop()
       raise StudyStopped
     self._leases.touch()
@@ -128,7 +132,7 @@ class DaskExecutor:
       return
     reply: remote.Reply = future.result()
     for outcome in reply.outcomes:
-      self._setting.note(outcome)
+      self._context.note(outcome)
     if reply.failure:
       self._fail(reply, reply.failure, batch)
 
@@ -144,17 +148,17 @@ class DaskExecutor:
     if failure.kind == 'stopped':  # it has not heard of this driver for long
       return
     why = f'{reply.worker} takes no more of this study: {failure.text}'
-    self._setting.say(why)
+    self._context.say(why)
     self._unfit[reply.address] = why
 
   def _lose(self, batch: Batch, why: str) -> None:
-    store = self._setting.worker.store
-    places = [store.root / 'partial' / name for name in batch.nodes]
+    worker = self._context.worker
+    places = [worker.store.partial(worker.nodes[name]) for name in batch.nodes]
     where = *batch.nodes, *(tuple(checkpoint.steps(one)) for one in places)
     self._losses[where] = self._losses.get(where, 0) + 1
     if self._losses[where] > MOST_LOSSES:
       raise HostsError(f'{_named(batch)} ends its workers: {why}')
-    self._setting.say(f'{_named(batch)} is given to another worker: {why}')
+    self._context.say(f'{_named(batch)} is given to another worker: {why}')
 
   def _tend(self) -> None:
     """Looks at who works: starts ended workers again, gives up silent ones."""
@@ -213,7 +217,7 @@ class DaskExecutor:
     batch = self._pending.pop(future)
     self._abandoned.pop(future, None)
     future.cancel()
-    self._setting.say(f'{_named(batch)} is given to another worker: {why}')
+    self._context.say(f'{_named(batch)} is given to another worker: {why}')
 
   def _stop(self) -> None:
     """Has the workers save checkpoints: they see that their driver left."""
@@ -257,20 +261,20 @@ def _check(options: RunOptions) -> None:
 
 
 @contextlib.contextmanager
-def _open(setting: Setting) -> Iterator[DaskExecutor]:
-  leases = setting.worker.store.leases
+def _open(context: ExecutorContext) -> Iterator[DaskExecutor]:
+  leases = context.worker.store.leases
   assert isinstance(leases, Leases)
-  if setting.options.scheduler:
-    with dask_cluster.joined(setting.options.scheduler) as client:
-      setting.say(f'dashboard: {client.dashboard_link}')
-      yield DaskExecutor(setting, client, leases, None)
+  if context.options.scheduler:
+    with dask_cluster.joined(context.options.scheduler) as client:
+      context.say(f'dashboard: {client.dashboard_link}')
+      yield DaskExecutor(context, client, leases, None)
     return
-  order = setting.order
+  order = context.order
   with dask_cluster.started(
-    order.layout, setting.options, order.workdir, setting.say
+    order.layout, context.options, order.workdir, context.say
   ) as (client, crew):
-    setting.say(f'dashboard: {client.dashboard_link}')
-    yield DaskExecutor(setting, client, leases, crew)
+    context.say(f'dashboard: {client.dashboard_link}')
+    yield DaskExecutor(context, client, leases, crew)
 
 
 EXECUTORS.register(

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from elth_jax.runner.batch import Batch
 from elth_jax.runner.executors.registry import (
   EXECUTORS,
+  ExecutorContext,
   ExecutorEntry,
-  Setting,
 )
 from elth_jax.study.spec import RunOptions
 
@@ -22,8 +22,8 @@ class Here:
   workers = 1
   sharing = 1
 
-  def __init__(self, setting: Setting):
-    self._setting = setting
+  def __init__(self, context: ExecutorContext):
+    self._context = context
     self._batch: Batch | None = None
 
   def has_room(self) -> bool:
@@ -38,8 +38,8 @@ class Here:
   def wait(self) -> None:
     assert self._batch is not None
     batch, self._batch = self._batch, None  # also if it fails
-    setting = self._setting
-    setting.worker.do(batch, setting.note, setting.advance)
+    context = self._context
+    context.worker.do(batch, context.note, context.advance)
 
 
 def _check(options: RunOptions) -> None:
@@ -51,8 +51,8 @@ def _check(options: RunOptions) -> None:
 
 
 @contextlib.contextmanager
-def _here(setting: Setting) -> Iterator[Here]:
-  yield Here(setting)
+def _here(context: ExecutorContext) -> Iterator[Here]:
+  yield Here(context)
 
 
 EXECUTORS.register(

@@ -48,7 +48,7 @@ class Executor(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
+class ExecutorContext:
   """What an executor works with.
 
   Attributes:
@@ -85,7 +85,7 @@ class ExecutorEntry:
     check: raises a ValueError if options do not suit it.
   """
 
-  open: Callable[[Setting], AbstractContextManager[Executor]]
+  open: Callable[[ExecutorContext], AbstractContextManager[Executor]]
   shares_workdir: bool
   doc: str
   check: Callable[[RunOptions], None] = lambda options: None
