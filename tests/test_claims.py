@@ -425,16 +425,22 @@ def test_a_mixed_model_stands_beside_from_eight_replicates_on(monkeypatch):
 
   monkeypatch.setattr(verdicts, 'mixed_difference', model)
   draw = np.random.default_rng(0)
-  many = cells(
-    ett__append=draw.normal(0.6, 0.01, 8), imp=draw.normal(0.5, 0.01, 8)
-  )
+
+  def drawn():
+    return cells(
+      ett__append=draw.normal(0.6, 0.01, 8), imp=draw.normal(0.5, 0.01, 8)
+    )
+
+  many = [*drawn(), *on(drawn(), 'resnet20')]
   judged = judge(better('ett', 'imp'), many)
   assert judged.mixed == 'mixed model: +1.50 ± 0.25'
-  assert len(seen) == 16 and sum(one.better for one in seen) == 8
+  assert len(seen) == 32 and sum(one.better for one in seen) == 16
+  assert not judge(better('ett', 'imp'), many[:2]).mixed  # a single pair
   assert {one.ticket for one in seen if one.better} == {many[0].ticket}
   number = judge(better('ett', 50), many)  # is no network
-  assert number and number.mixed == '' and len(seen) == 16
+  assert number and number.mixed == '' and len(seen) == 32
   few = cells(ett__append=[0.6] * 7, imp=[0.5] * 7)
+  few += on(few, 'resnet20')
   assert judge(better('ett', 'imp'), few).mixed == ''
 
 

@@ -1,5 +1,6 @@
 """Tests over replicates: against scipy, and by simulation."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -155,6 +156,18 @@ def test_a_mixed_model_takes_what_replicates_have_in_common_out():
   pytest.importorskip('statsmodels')
   mean, margin = mixed.mixed_difference(observations(8, 0.5))
   assert abs(mean - 0.5) < margin < 0.15  # the replicates' own spread is 1
+
+
+def test_a_mixed_model_of_tickets_trained_once_has_an_interval():
+  """Nothing tells such tickets' spread from that of their trainings."""
+  pytest.importorskip('statsmodels')
+  found = [
+    dataclasses.replace(one, ticket=f'{one.stratum} {one.better}')
+    for one in observations(8, 0.5)
+  ]
+  mean, margin = mixed.mixed_difference(found)
+  # 16 paired differences, each with a standard deviation of 0.1 times sqrt(2)
+  assert 0.04 < margin < 0.12 and abs(mean - 0.5) < margin
 
 
 def test_a_mixed_model_says_that_statsmodels_is_absent(monkeypatch):

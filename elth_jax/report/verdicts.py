@@ -215,10 +215,14 @@ def _needed(
 
 
 def _mixed(claim: Claim, pairs: Sequence[Comparison]) -> str:
-  """A mixed model's difference in words, where there are replicates enough."""
+  """A mixed model's difference in words, where there are replicates enough.
+
+  Of a single pair it would say nothing that the t-test does not.
+  """
   fewest = min(pair.test.replicates for pair in pairs)
   numbers = any(pair.worse.exact for pair in pairs)  # no networks
-  if fewest < FEWEST or numbers or claim.growing or claim.against:
+  contrasts = claim.growing or claim.against
+  if len(pairs) == 1 or fewest < FEWEST or numbers or contrasts:
     return ''
   found = {
     (id(cell), replicate): Observation(

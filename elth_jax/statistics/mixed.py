@@ -39,7 +39,9 @@ def mixed_difference(
   """The difference between two sides, and half the width of its interval.
 
   Sides and strata are fixed effects, replicates and the tickets of each
-  replicate random ones. Restricted maximum likelihood, with Wald's interval.
+  replicate random ones; tickets only where some ticket was trained on several
+  networks, since else nothing tells them from what is left. Restricted maximum
+  likelihood, with Wald's interval.
 
   Raises:
     MixedModelError: if statsmodels is not installed, there are fewer than
@@ -61,25 +63,30 @@ def mixed_difference(
     table[name] = np.unique(table[name].astype(str), return_inverse=True)[1]
   table['better'] = table['better'].astype(float)
   strata = ' + C(stratum)' if table['stratum'].nunique() > 1 else ''
+  several = table.groupby(['replicate', 'ticket']).size().max() > 1
   model = mixedlm(
     f'value ~ better{strata}',
     table,
     groups='replicate',
-    vc_formula={'ticket': '0 + C(ticket)'},
+    vc_formula={'ticket': '0 + C(ticket)'} if several else None,
   )
-  return _fitted(model, confidence)
+  return _fitted(model, confidence, float(table['value'].std()))
 
 
-def _fitted(model: Any, confidence: float) -> tuple[float, float]:
+def _fitted(
+  model: Any, confidence: float, spread: float
+) -> tuple[float, float]:
   with warnings.catch_warnings():
     warnings.simplefilter('ignore')  # of variances at 0, which is an answer
     try:
       fit = model.fit(reml=True, method=['lbfgs', 'powell'])
     except (ValueError, np.linalg.LinAlgError) as error:
-      raise MixedModelError(f'no mixed model: {error}') from error
+      raise MixedModelError('the mixed model did not converge') from error
     low, high = fit.conf_int(1 - confidence).loc['better']
   mean = float(fit.params['better'])
   margin = float(high - low) / 2
-  if not fit.converged or not np.isfinite(margin):
+  # a margin of nothing beside the spread is that of a fit that went astray
+  sound = np.isfinite(margin) and margin > 1e-3 * spread
+  if not fit.converged or not sound:
     raise MixedModelError('the mixed model did not converge')
   return mean, margin
