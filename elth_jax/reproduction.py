@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
   from elth_jax.process.quiet import absl_logging_at
   from elth_jax.process.text import say
   from elth_jax.report.reproduction import write
+  from elth_jax.statistics import mixed
   from elth_jax.storage.manifest import DamagedError
 
   try:
@@ -47,6 +48,12 @@ def main(arguments: list[str] | None = None) -> int:
   except (OSError, ValueError, DamagedError, DeviceError) as error:
     say(f'elth_jax: {error}', sys.stderr)
     return 1
+  if not mixed.is_installed():
+    say(
+      'NOTE the page has no mixed models, since statsmodels is not installed; '
+      "pip install 'elth_jax[statistics]'",
+      sys.stderr,
+    )
   say(str(page))
   return 0
 

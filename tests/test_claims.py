@@ -424,6 +424,7 @@ def test_a_mixed_model_stands_beside_from_eight_replicates_on(monkeypatch):
     return 1.5, 0.25
 
   monkeypatch.setattr(verdicts, 'mixed_difference', model)
+  monkeypatch.setattr(verdicts, 'is_installed', lambda: True)
   draw = np.random.default_rng(0)
 
   def drawn():
@@ -442,6 +443,8 @@ def test_a_mixed_model_stands_beside_from_eight_replicates_on(monkeypatch):
   few = cells(ett__append=[0.6] * 7, imp=[0.5] * 7)
   few += on(few, 'resnet20')
   assert judge(better('ett', 'imp'), few).mixed == ''
+  monkeypatch.setattr(verdicts, 'is_installed', lambda: False)
+  assert judge(better('ett', 'imp'), many).mixed == ''
 
 
 def test_two_replicates_that_agree_by_chance_decide_nothing():

@@ -168,12 +168,3 @@ def test_a_mixed_model_of_tickets_trained_once_has_an_interval():
   mean, margin = mixed.mixed_difference(found)
   # 16 paired differences, each with a standard deviation of 0.1 times sqrt(2)
   assert 0.04 < margin < 0.12 and abs(mean - 0.5) < margin
-
-
-def test_a_mixed_model_says_that_statsmodels_is_absent(monkeypatch):
-  monkeypatch.setitem(__import__('sys').modules, 'statsmodels', None)
-  monkeypatch.setitem(
-    __import__('sys').modules, 'statsmodels.formula.api', None
-  )
-  with pytest.raises(mixed.MixedModelError, match=r'elth_jax\[statistics\]'):
-    mixed.mixed_difference(observations(8, 0.5))

@@ -19,6 +19,7 @@ from elth_jax.statistics.mixed import (
   FEWEST,
   MixedModelError,
   Observation,
+  is_installed,
   mixed_difference,
 )
 from elth_jax.study.claims import Claim
@@ -223,6 +224,8 @@ def _mixed(claim: Claim, pairs: Sequence[Comparison]) -> str:
   numbers = any(pair.worse.exact for pair in pairs)  # no networks
   contrasts = claim.growing or claim.against
   if len(pairs) == 1 or fewest < FEWEST or numbers or contrasts:
+    return ''
+  if not is_installed():  # `reproduction` says so, once
     return ''
   found = {
     (id(cell), replicate): Observation(

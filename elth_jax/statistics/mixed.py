@@ -1,6 +1,7 @@
 """A mixed model over replicates and source tickets, by statsmodels."""
 
 import dataclasses
+import importlib.util
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,11 @@ FEWEST = 8  # replicates; with less, variances of random effects are guesses
 
 class MixedModelError(Exception):
   """No mixed model: says why."""
+
+
+def is_installed() -> bool:
+  """Whether statsmodels is there."""
+  return importlib.util.find_spec('statsmodels') is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,19 +50,15 @@ def mixed_difference(
   likelihood, with Wald's interval.
 
   Raises:
-    MixedModelError: if statsmodels is not installed, there are fewer than
-      eight replicates, or the fit does not converge.
+    ImportError: if statsmodels is not installed.
+    MixedModelError: if there are fewer than eight replicates, or the fit does
+      not converge.
   """
   if len({one.replicate for one in found}) < FEWEST:
     raise MixedModelError(f'a mixed model needs {FEWEST} replicates')
-  try:
-    import pandas
-    from statsmodels.formula.api import mixedlm
-  except ImportError:
-    raise MixedModelError(
-      'no mixed model: statsmodels is not installed; pip install '
-      "'elth_jax[statistics]'"
-    ) from None
+  import pandas
+  from statsmodels.formula.api import mixedlm
+
   table = pandas.DataFrame([dataclasses.asdict(one) for one in found])
   # labels that say nothing cannot be taken for code of a formula
   for name in ('stratum', 'replicate', 'ticket'):
