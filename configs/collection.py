@@ -2,8 +2,8 @@
 
   python -m elth_jax.main --config=configs/collection.py:mnist \
     --workdir=runs/collection_mnist
-  python -m elth_jax.runner.publish runs/collection_mnist \
-    mlp4-r0-ett-append-from-mlp3-level05 FOLDER
+  elth-jax publish runs/collection_mnist mlp4-r0-ett-append-from-mlp3-level05 \
+    FOLDER
 
 `digits`: ResNet-20, stretched to ResNet-32. `mnist` and `fashion_mnist`: MLP-3,
 stretched to MLP-4. `cifar10`: ResNet-14 on all of CIFAR-10, half as wide,

@@ -50,6 +50,9 @@ COMMANDS = {
     'elth_jax.cli.explain', 'say what a transfer between two networks does'
   ),
   'prepare': Command('elth_jax.prepare', 'prepare a real data set', True),
+  'publish': Command(
+    'elth_jax.cli.publish', "write a run's ticket and network for others"
+  ),
   'reproduce': Command(
     'elth_jax.reproduction', 'write the page of what was reproduced'
   ),
