@@ -88,12 +88,11 @@ def label_of(row: Row) -> str:
   method = METHODS[row['method']]
   if not method.from_source:
     return method.label
-  source, order = pretty(row['source']) + in_words(row), row['order']
+  source = pretty(row['source']) + in_words(row)
+  order = '' if row['order'] == 'squeeze' else row['order']  # the only way
   if row['method'] == 'ett':
-    return f'{method.label} from {source}' + (
-      '' if order == 'squeeze' else f' ({order})'
-    )
-  return f'{method.label} ({source}, {order})'
+    return f'{method.label} from {source}' + (f' ({order})' if order else '')
+  return f'{method.label} ({source}{", " if order else ""}{order})'
 
 
 def method_label(cell: Cell) -> str:
