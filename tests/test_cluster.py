@@ -243,7 +243,7 @@ def test_a_study_that_another_process_extends_is_left_to_it(
     alone('tickets', tmp_path / 'local', patch)  # registers the data
     patch.setattr(session.Runner, 'run', extended)
     session.run(config, tmp_path / 'both')
-    assert 'another process has added to this study' in capsys.readouterr().out
+    assert 'another process has added to the study' in capsys.readouterr().out
     assert not (tmp_path / 'both' / 'results.csv').exists()
     patch.setattr(session.Runner, 'run', run)
     rows = session.run(larger, tmp_path / 'both').results
@@ -348,15 +348,15 @@ def test_a_study_that_is_asked_to_stop_saves_what_workers_did(
 
 
 @pytest.mark.parametrize(
-  ('does', 'joins', 'is_error'),
+  ('does', 'joins', 'code', 'most'),
   [
-    ('exit 3', False, True),
-    ('exit 3', True, False),  # what it did then is at fault, and is counted
-    ('kill -KILL $$', False, False),  # by others
+    ('exit 3', False, 3, crew.MOST_FAILED_STARTS),
+    ('exit 3', True, 3, None),  # what it did then is at fault, and is counted
+    ('kill -KILL $$', False, -9, crew.MOST_KILLED_STARTS),
   ],
 )
 def test_workers_that_cannot_start_end_the_study(
-  does, joins, is_error, tmp_path, monkeypatch
+  does, joins, code, most, tmp_path, monkeypatch
 ):
   python = tmp_path / 'python'
   python.write_text(f'#!/bin/sh\necho no such thing\n{does}\n')
@@ -371,10 +371,11 @@ def test_workers_that_cannot_start_end_the_study(
       time.sleep(0.01)
 
   try:
-    if is_error:
-      with pytest.raises(HostsError, match=r'exit code 3 .* no such thing'):
-        tend(crew.MOST_FAILED_STARTS)
-      assert len(said) == crew.MOST_FAILED_STARTS - 1
+    if most:
+      said_so = rf'exit code {code} .* no such thing'
+      with pytest.raises(HostsError, match=said_so):
+        tend(most)
+      assert len(said) == most - 1
     else:
       tend(crew.MOST_FAILED_STARTS + 2)
   finally:

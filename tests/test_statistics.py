@@ -158,6 +158,17 @@ def test_a_mixed_model_takes_what_replicates_have_in_common_out():
   assert abs(mean - 0.5) < margin < 0.15  # the replicates' own spread is 1
 
 
+def test_a_mixed_model_knows_replicates_beside_tickets():
+  """One side's ticket is trained twice, the other's networks are apart."""
+  pytest.importorskip('statsmodels')
+  found = [
+    one if one.better else dataclasses.replace(one, ticket=one.stratum)
+    for one in observations(8, 0.5)
+  ]
+  mean, margin = mixed.mixed_difference(found)
+  assert abs(mean - 0.5) < margin < 0.15  # the replicates' own spread is 1
+
+
 def test_a_mixed_model_of_tickets_trained_once_has_an_interval():
   """Nothing tells such tickets' spread from that of their trainings."""
   pytest.importorskip('statsmodels')

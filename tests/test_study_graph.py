@@ -280,8 +280,8 @@ def test_rules_that_differ_in_punctuation_alone_are_two_tickets(dataset):
   found = {(node.subject.order, node.subject.level) for node in runs}
   assert found == {(order, level) for order in orders for level in (2, 3)}
   alone = dataclasses.replace(spec, methods=('ett',), orders=orders[:1])
-  name = 'resnet26-r0-ett-0-0-1-1-2-2-3-from-resnet20-level02'
-  assert name in planned(alone, dataset) and name not in nodes
+  before = planned(alone, dataset)  # the second rule only adds nodes
+  assert before.items() <= nodes.items()
 
 
 def test_one_shot_pruning_alone_needs_no_imp(dataset):

@@ -21,6 +21,7 @@ from elth_jax import (
   reproduction,
 )
 from elth_jax.masks import counts
+from elth_jax.methods import METHODS
 from elth_jax.process.devices import DeviceError
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import page as page_lib
@@ -370,11 +371,42 @@ def test_a_diverged_run_fails_alone(tmp_path, capsys):
     assert 'FAILED mlp3-r0-imp-level01-ticket: needs mlp3-r0-dense' in out
     assert outputs.inspect(tmp_path).closed
   assert 'diverged' in (tmp_path / 'report.html').read_text()
-  dense, *others = Study.open(tmp_path).results
+  (dense,) = Study.open(tmp_path).results
   assert dense['node'] == 'mlp3-r0-dense' and dense['diverged_at'] == 1
   assert math.isnan(dense['test_accuracy'])
-  assert all(row['diverged_at'] for row in others)
   assert 'diverged' in Study.open(tmp_path)._repr_html_()
+
+
+def test_diverged_runs_stand_among_the_others(tmp_path, monkeypatch):
+  method = METHODS['random']
+
+  def broken(tickets, setting):
+    """Of the first replicate, weights that are no numbers."""
+    ticket = method.make(tickets, setting)
+    if setting.seed:
+      return ticket
+    params = jax.tree.map(
+      lambda leaf: np.where(leaf == 0, leaf, np.float32(np.nan)), ticket.params
+    )
+    return dataclasses.replace(ticket, params=params)
+
+  replaced = dataclasses.replace(method, make=broken)
+  monkeypatch.setitem(METHODS, 'random', replaced)
+  paper = Paper('A figure', claims=('imp > random',))
+  study = session.run(
+    config(methods=('imp', 'random'), paper=paper), tmp_path / 'study'
+  )
+  rows = {row['node']: row for row in study.results}
+  assert len(rows) == len(study.results) > 4
+  lost = rows.pop('mlp3-r0-random-level02')
+  assert lost['diverged_at'] == 2 and math.isnan(lost['test_accuracy'])
+  assert {row['diverged_at'] for row in rows.values()} == {None}
+  assert '1 of 2 diverged' in study._repr_html_()
+  into = tmp_path / 'docs'
+  assert reproduction.main([str(study.root), f'--into={into}']) == 0
+  page = (into / 'reproduction.md').read_text('utf-8')
+  found = 100 * rows['mlp3-r1-random-level02']['test_accuracy']
+  assert f'| Random |  | {found:.2f}, 1 of 2 diverged (' in page
 
 
 def test_an_unwritable_workdir_is_refused(tmp_path):

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
       folder,
       beside=trained,
       license=given.license,
-      command=commands[0] if commands else '',
+      command=commands[-1] if commands else '',
     )
   except KeyError as error:  # its text would be in quotes
     say(f'elth_jax: {error.args[0]}', sys.stderr)

@@ -70,6 +70,11 @@ class Images(abc.ABC):
 
   @property
   @abc.abstractmethod
+  def test_examples(self) -> int:
+    """How many test images there are."""
+
+  @property
+  @abc.abstractmethod
   def stored_shape(self) -> tuple[int, int, int]:
     """(height, width, channels) of images before `normalize`."""
 
@@ -142,14 +147,20 @@ class Outline(Images):
   Attributes:
     count: how many training images it has.
     size: (height, width, channels) of them.
+    test_count: how many test images it has; 0 if that is not known.
   """
 
   count: int
   size: tuple[int, int, int]
+  test_count: int = 0
 
   @property
   def examples(self) -> int:
     return self.count
+
+  @property
+  def test_examples(self) -> int:
+    return self.test_count
 
   @property
   def stored_shape(self) -> tuple[int, int, int]:
@@ -205,7 +216,6 @@ class Dataset(Images):
 
   @property
   def test_examples(self) -> int:
-    """How many test images there are."""
     return len(self.test_labels)
 
   @property

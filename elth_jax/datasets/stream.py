@@ -67,7 +67,6 @@ class Stream(Images):
 
   @property
   def test_examples(self) -> int:
-    """How many test images there are."""
     return len(self.test)
 
   @property

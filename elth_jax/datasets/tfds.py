@@ -109,6 +109,7 @@ class Prepared:
       std=self.std,
       count=self.examples['train'],
       size=self.shape,
+      test_count=self.examples['test'],
       published_stats=self.published_stats,
     )
 

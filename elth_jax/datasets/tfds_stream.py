@@ -91,6 +91,7 @@ class PreparedStream:
       std=self.std,
       count=self.examples['train'],
       size=(self.side, self.side, 3),
+      test_count=self.examples['test'],
     )
 
 

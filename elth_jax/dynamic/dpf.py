@@ -100,6 +100,20 @@ def kept_by_update(
   return kept.astype(np.int32)
 
 
+def _end(drops: tuple[int, ...], steps: int) -> int:
+  """The step from which masks stay: the second drop, or the end."""
+  return drops[1] if len(drops) > 1 else steps
+
+
+def _check(start: int, drops: tuple[int, ...], steps: int) -> None:
+  if not start < _end(drops, steps) <= steps:
+    raise ValueError(
+      f'dpf prunes from step {start}, the rewind point, to the second drop of '
+      f'the learning rate, step {drops[1]}, but training ends at {steps}; see '
+      '--config.recipe.drop_epochs'
+    )
+
+
 @register(
   'dpf',
   lambda sparse: {'interval': sparse.dpf_interval},
@@ -107,20 +121,17 @@ def kept_by_update(
   starts_dense=True,
   colour='#35978F',
   marker='P',
+  check=_check,
 )
 def _dpf(options, training):
   """DPF: dense weights trained behind a mask that grows sparser.
 
-  The schedule ends at the second drop of the learning rate, or with training
-  if there is none before its end.
+  The schedule ends at the second drop of the learning rate, or with training.
   """
-  later = training.steps
-  if len(training.drops) > 1 and training.start < training.drops[1] < later:
-    later = training.drops[1]
   return dpf(
     training.sizes,
     training.start,
-    later,
+    _end(training.drops, training.steps),
     options['interval'],
     training.never_pruned,
   )

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from elth_jax.datasets import DatasetError
 from elth_jax.names import slug
 from elth_jax.process.text import counted
 from elth_jax.reading import as_json
@@ -60,6 +61,7 @@ class Evidence:
     layers: what a ticket is about, `first` or `last`, share of zeros there.
     seconds: node -> how long its training and its search took.
     ran: the command, and with what it ran.
+    test_images: how many there are; 0 if that is not known.
   """
 
   spec: StudySpec
@@ -71,6 +73,7 @@ class Evidence:
     default_factory=dict
   )
   ran: str = ''
+  test_images: int = 0
 
   @property
   def name(self) -> str:
@@ -105,6 +108,7 @@ def read(folder: Path) -> Evidence:
   rows = with_accuracy(read_rows(folder / RESULTS))
   if (folder / EVIDENCE).is_file():
     kept = json.loads((folder / EVIDENCE).read_bytes())
+    kept.setdefault('test_images', _test_images(spec))  # earlier versions
     return Evidence(spec, rows, **kept)
   return _of_workdir(folder, spec, rows)
 
@@ -168,6 +172,7 @@ def _merged(parts: Sequence[Evidence]) -> Evidence:
       if (name := _node_by_seed(node, part)) in kept
     },
     '; '.join(dict.fromkeys(part.ran for part in parts)),
+    parts[0].test_images,
   )
 
 
@@ -183,7 +188,7 @@ def _node_by_seed(node: str, part: Evidence) -> str:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-  """The rows of a results.csv, with numbers as numbers; an empty one is NaN.
+  """The rows of a results.csv, with numbers as numbers.
 
   Raises:
     FileNotFoundError: if the study has no results yet.
@@ -201,7 +206,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
       return [
         {
           'diverged_at': '',  # earlier versions left such runs out
-          **{name: _parsed(name, value) for name, value in row.items()},
+          **{name: _parsed(name, value, row) for name, value in row.items()},
         }
         for row in reader
       ]
@@ -211,10 +216,11 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     raise ValueError(f'{path} is damaged: {error}') from error
 
 
-def _parsed(name: str, value: str) -> Any:
+def _parsed(name: str, value: str, row: Row) -> Any:
   """A cell's value; a run that diverged has no accuracy."""
-  kind = NUMBERS.get(name, str)
-  return math.nan if kind is float and value == '' else kind(value)
+  if name == 'test_accuracy' and row.get('diverged_at'):
+    return math.nan
+  return NUMBERS.get(name, str)(value)
 
 
 def _spec(folder: Path) -> StudySpec:
@@ -252,7 +258,16 @@ def _of_workdir(folder: Path, spec: StudySpec, rows: Sequence[Row]) -> Evidence:
       for row in with_seconds(of_targets(rows, spec), nodes, seconds)
     },
     _ran(folder),
+    _test_images(spec),
   )
+
+
+def _test_images(spec: StudySpec) -> int:
+  """Of the data set that networks are trained on; 0 if it is not known here."""
+  try:
+    return data.outline(spec)[spec.dataset].test_examples
+  except (DatasetError, ValueError):
+    return 0
 
 
 def _ran(workdir: Path) -> str:

@@ -68,7 +68,13 @@ def drops(found: Sequence[Cell]) -> list[Cell]:
     beside = dense.get(cell.target, {})
     values = {r: beside[r] - v for r, v in cell.accuracy.items() if r in beside}
     if cell.method != 'dense' and values:
-      lost.append(dataclasses.replace(_measured('drop', cell), accuracy=values))
+      drop = _measured('drop', cell)
+      resolution = (
+        math.sqrt(2) * cell.resolution
+      )  # the dense one is rounded too
+      lost.append(
+        dataclasses.replace(drop, accuracy=values, resolution=resolution)
+      )
   return lost
 
 

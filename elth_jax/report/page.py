@@ -59,7 +59,8 @@ def write_report(
     done = nodes.keys() - failed.keys()
   left = nodes.keys() - set(done) - failed.keys()
   skipped = {**failed, **dict.fromkeys(left, 'not done yet')}
-  found = summary.cells(rows, of_targets(without_result(nodes, failed), spec))
+  lost = of_targets(without_result(nodes, failed), spec)
+  found = summary.cells(rows, lost, test_images)
   groups: dict[str, list] = {}
   accuracy_files = []
   for title, group in all_figures(spec, nodes, store, found, skipped).items():

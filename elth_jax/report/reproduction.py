@@ -49,8 +49,10 @@ d`: A is behind by no more than d points. `A ~ B within d`: they differ by no
 more, in each of them, by two one-sided tests at 5%. Tests are over replicates:
 Student's t where both sides go back to one ticket, and Welch's elsewhere.
 P-values are corrected for all claims of a study (Holm). Intervals are of 95%,
-for `~` and `>=` of 90%. A diverged network counts as 0% accurate. A number
-behind `at` is a level of IMP, or with a point a sparsity, the share of zeros.
+for `~` and `>=` of 90%. A diverged network counts as 0% accurate. Replicates
+that agree by chance do not count as certain: a variance is at least that of
+rounding to whole test images. A number behind `at` is a level of IMP, or with a
+point a sparsity, the share of zeros.
 """
 
 
@@ -115,7 +117,7 @@ def write(
 def _cells(study: Evidence) -> list[Cell]:
   """All that claims can speak of."""
   rows = of_targets(study.rows, study.spec)
-  accuracies = summary.cells(rows, study.diverged)
+  accuracies = summary.cells(rows, study.diverged, study.test_images)
   return [
     *accuracies,
     *measures.all_measures(accuracies, rows, study.spec, study.timed),
@@ -133,7 +135,7 @@ def _study(
 ) -> Iterator[str]:
   """One study as Markdown."""
   paper, rows = study.spec.paper, of_targets(study.rows, study.spec)
-  accuracies = summary.cells(rows, study.diverged)
+  accuracies = summary.cells(rows, study.diverged, study.test_images)
   yield f'## {paper.title}, scale: {paper.scale}\n'
   yield _about(study)
   if gate:

@@ -14,7 +14,6 @@ from elth_jax.study.analysis_nodes import DOUBLED
 from elth_jax.transfers import in_words
 
 Row = Mapping[str, Any]
-MOST_IMAGES = 10_000  # of a test set; a step of more is too small to matter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Cell:
     ticket: what it has in common with others, beside the replicate: the
       ticket that it goes back to.
     exact: whether the values were computed, and do not vary.
-    resolution: the step in which accuracies differ, that of one test image; 0
-      if it is not known, and for other measures.
+    resolution: of an accuracy, what one test image is worth; 0 if that is not
+      known, and for other measures.
   """
 
   target: str
@@ -101,7 +100,9 @@ def method_label(cell: Cell) -> str:
   return known.label if known else cell.method.capitalize()
 
 
-def cells(rows: Iterable[Row], diverged: Iterable[Row] = ()) -> list[Cell]:
+def cells(
+  rows: Iterable[Row], diverged: Iterable[Row] = (), test_images: int = 0
+) -> list[Cell]:
   """One cell for each target, method and level, in the order of the rows.
 
   Dense networks trained twice as long are for `budget.gate` alone.
@@ -109,9 +110,9 @@ def cells(rows: Iterable[Row], diverged: Iterable[Row] = ()) -> list[Cell]:
   Args:
     rows: of results.csv.
     diverged: columns of results.csv of runs without a result.
+    test_images: how many there are; 0 if that is not known.
   """
-  rows = list(rows)
-  resolution = _resolution(rows)
+  resolution = 1 / test_images if test_images else 0.0
   groups: dict[tuple, tuple[list[Row], list[Row]]] = {}
   for number, some in enumerate((rows, diverged)):
     for row in some:
@@ -122,21 +123,6 @@ def cells(rows: Iterable[Row], diverged: Iterable[Row] = ()) -> list[Cell]:
     _cell(identity, done, failed, resolution)
     for identity, (done, failed) in groups.items()
   ]
-
-
-def _resolution(rows: Iterable[Row]) -> float:
-  """The largest 1/n of which all accuracies are multiples; 0 if there is none.
-
-  They are shares of n test images, or of a divisor, as float32 has them.
-  """
-  counts = np.arange(1, MOST_IMAGES + 1)
-  values = {row['test_accuracy'] for row in rows} - {0.0, 1.0}
-  if not values:
-    return 0.0
-  for value in values:
-    apart = np.abs(value * counts - np.round(value * counts))
-    counts = counts[apart <= 2**-25 * counts]
-  return 1 / float(counts[0]) if counts.size else 0.0
 
 
 def _cell(

@@ -10,7 +10,9 @@ from typing import IO
 
 from elth_jax.process.connection import HostsError
 
-MOST_FAILED_STARTS = 5  # of one worker in a row; then starting it is no use
+# of one worker in a row; then starting it is no use
+MOST_FAILED_STARTS = 5
+MOST_KILLED_STARTS = 20  # by others, as where there is too little memory
 LOGS = 'logs'
 LINES = 5  # of a log that are shown
 
@@ -39,7 +41,7 @@ class Crew:
     self._logs = workdir / LOGS
     self._say = say
     self._running: dict[int, subprocess.Popen] = {}
-    self._failed_starts: dict[int, int] = {}
+    self._starts: dict[int, list[int]] = {}  # exit codes before it joined
     self._logs.mkdir(exist_ok=True)
     for number in range(count):
       self._start(number)
@@ -51,19 +53,22 @@ class Crew:
       joined: names of the workers that the scheduler has heard of.
 
     Raises:
-      HostsError: if one ends again and again before it has joined, and nobody
-        killed it.
+      HostsError: if one ends again and again before it has joined.
     """
     for number, process in list(self._running.items()):
       if _name(number) in joined:
-        self._failed_starts[number] = 0
+        self._starts[number] = []
       code = process.poll()
       if code is None:
         continue
-      if code != -signal.SIGKILL:
-        self._failed_starts[number] = self._failed_starts.get(number, 0) + 1
+      codes = self._starts.setdefault(number, [])
+      codes.append(code)
+      killed = codes.count(-signal.SIGKILL)
       log = self._log(number)
-      if self._failed_starts.get(number, 0) >= MOST_FAILED_STARTS:
+      if (
+        killed >= MOST_KILLED_STARTS
+        or len(codes) - killed >= MOST_FAILED_STARTS
+      ):
         lines = log.read_text('utf-8', 'replace').splitlines()[-LINES:]
         raise HostsError(
           f'worker {number} (process {process.pid}) ends with exit code {code} '

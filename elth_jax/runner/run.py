@@ -180,8 +180,8 @@ class Runner:
         self.failed[node.name] = outcome.text
         if outcome.worker:
           display.say(f'{node.name} {outcome.text} ({outcome.worker})')
-      else:
-        self.done.add(node.name)
+      if outcome.state == 'done' or not isinstance(node, Rewind):
+        self.done.add(node.name)  # a run that diverged has a result too
       if isinstance(node, Run):
         self._track_end(node)
         by = f' ({outcome.worker})' if outcome.worker else ''
@@ -239,7 +239,8 @@ class Runner:
     if isinstance(self.tracker, NoTracker):
       return
     values: dict[str, float] = {}
-    if node.name in self.done and not isinstance(node, Rewind):
+    ended_well = node.name in self.done and node.name not in self.failed
+    if ended_well and not isinstance(node, Rewind):
       result = self.store.result(node)
       values = {name: result[name] for name in ('test_accuracy', 'test_loss')}
     self.tracker.finish(node.name, node.stop, values)

@@ -30,7 +30,7 @@ from elth_jax.runner.study import Study
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study import data
 from elth_jax.study.estimate import describe
-from elth_jax.study.graph import build, check_score_batches
+from elth_jax.study.graph import build, check_schedules, check_score_batches
 from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import RunOptions, StudySpec, read_config
@@ -184,6 +184,7 @@ def _list(
     reuse.folders(options.reuse)
     outlines = data.outline(spec)
     check_score_batches(spec, outlines)
+    check_schedules(spec, outlines)
     nodes = build(spec, outlines)
   _leave_if(asked_to_stop)
   _note_late_drops(spec)
@@ -204,6 +205,7 @@ def _load(spec: StudySpec, options: RunOptions, leads: bool) -> _Asked:
     others = reuse.folders(options.reuse) if leads else []
     found = data.load(spec, options)
     check_score_batches(spec, found)
+    check_schedules(spec, found)
     nodes = build(spec, found)
     kernels = record_kernels(nodes, options)
   if leads:
@@ -323,15 +325,13 @@ def _run(
     raise
   with _alone(store, runner.asked_to_stop) as is_alone:
     _leave_if(lambda: not is_alone)
-    if outputs.holds_config(store, as_json(spec)):
-      rows = _report(runner, spec, changes, page)
-    else:
-      found = results.collect(nodes, store, runner.done)
-      rows = results.of_targets(results.with_accuracy(found), spec)
+    if store.shared and not outputs.holds_config(store, as_json(spec)):
       say(
-        'another process has added to this study; it writes results.csv and '
-        'the report'
+        f'another process has added to the study in {store.root}; it writes '
+        'results.csv and the report, or its command does when started again'
       )
+      return
+    rows = _report(runner, spec, changes, page)
   lost = results.without_result(nodes, runner.failed)
   say(summary.to_text(rows, printable, results.of_targets(lost, spec)))
   say(f'report: {store.root / "report.html"}')

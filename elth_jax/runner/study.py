@@ -112,7 +112,10 @@ class Study:
       ValueError: naming the file, if it is damaged.
     """
     if name in self.runs:
-      name = trained_ticket(self.root, name)
+      try:
+        name = trained_ticket(self.root, name)
+      except DamagedError as error:
+        raise ValueError(str(error)) from error
     path = ticket_path(self.root, name)
     if not path.is_file():
       raise KeyError(unknown('ticket', name, self.tickets))

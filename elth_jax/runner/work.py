@@ -98,7 +98,7 @@ class Worker:
           with self._unless_taken_over([node], note), phase(named):
             self._derive(node, batch)
             note(Outcome(node.name, 'done'))
-      for alike in self._at_one_step(runs):
+      for alike in self._at_one_step(runs, note):
         with self._unless_taken_over(alike, note):
           self._train(alike, batch, note, advance)
 
@@ -143,13 +143,16 @@ class Worker:
     note(Outcome(node.name, 'found'))
     return True
 
-  def _at_one_step(self, runs: Sequence[Run]) -> list[list[Run]]:
-    """Runs by the step from which they go on."""
+  def _at_one_step(self, runs: Sequence[Run], note: Note) -> list[list[Run]]:
+    """Runs by the step from which they go on, if they are still this one's."""
     found: dict[int, list[Run]] = {}
     for node in runs:
       if self.store.shared:  # another process may have gone on with it
         self.checkpoints.forget(node)
       step = self.checkpoints.step(node)
+      if not self.store.leases.holds(node.name):  # reading took long
+        note(Outcome(node.name, 'busy'))
+        continue
       self.store.begin_metrics(node, step)
       found.setdefault(step, []).append(node)
     return list(found.values())

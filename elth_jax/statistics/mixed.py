@@ -45,9 +45,10 @@ def mixed_difference(
   """The difference between two sides, and half the width of its interval.
 
   Sides and strata are fixed effects, replicates and the tickets of each
-  replicate random ones; tickets only where some ticket was trained on several
-  networks, since else nothing tells them from what is left. Restricted maximum
-  likelihood, with Wald's interval.
+  replicate random ones; tickets only where a replicate has several and one of
+  them was trained more than once, since else nothing tells them from the
+  replicate, or from what is left. Restricted maximum likelihood, with Wald's
+  interval.
 
   Raises:
     ImportError: if statsmodels is not installed.
@@ -65,12 +66,14 @@ def mixed_difference(
     table[name] = np.unique(table[name].astype(str), return_inverse=True)[1]
   table['better'] = table['better'].astype(float)
   strata = ' + C(stratum)' if table['stratum'].nunique() > 1 else ''
-  several = table.groupby(['replicate', 'ticket']).size().max() > 1
+  trained = table.groupby(['replicate', 'ticket']).size()
+  apart = trained.max() > 1 and trained.groupby('replicate').size().max() > 1
   model = mixedlm(
     f'value ~ better{strata}',
     table,
     groups='replicate',
-    vc_formula={'ticket': '0 + C(ticket)'} if several else None,
+    re_formula='1',  # what all networks of a replicate share
+    vc_formula={'ticket': '0 + C(ticket)'} if apart else None,
   )
   return _fitted(model, confidence, float(table['value'].std()))
 

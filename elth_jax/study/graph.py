@@ -6,11 +6,11 @@ parents come first.
 
 import dataclasses
 import hashlib
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from elth_jax.datasets import Images
+from elth_jax.dynamic import DYNAMIC
 from elth_jax.methods import METHODS, Method, lottery
 from elth_jax.names import slug
 from elth_jax.study import analysis_nodes
@@ -71,6 +71,24 @@ def check_score_batches(spec: StudySpec, data: Mapping[str, Images]) -> None:
     )
 
 
+def check_schedules(spec: StudySpec, data: Mapping[str, Images]) -> None:
+  """Checks that what changes masks in training has the steps for it.
+
+  Apart from `build`, since earlier versions trained so.
+
+  Raises:
+    ValueError: if a method has not.
+  """
+  recipe, examples = spec.recipe_for(spec.dataset), data[spec.dataset].examples
+  an_epoch = recipe.steps_per_epoch(examples)
+  drops = tuple(epoch * an_epoch for epoch in recipe.drop_epochs)
+  for name in spec.methods:
+    if dynamic := METHODS[name].dynamic:
+      DYNAMIC[dynamic].check(
+        recipe.rewind_point(examples), drops, recipe.total_steps(examples)
+      )
+
+
 class _Builder:
   def __init__(self, spec: StudySpec, data: Mapping[str, Images]):
     self.spec = spec
@@ -82,7 +100,10 @@ class _Builder:
     self.transfers = planned_transfers(
       spec, self.home, self.source_settings * transforms
     )
-    self.alike = Counter((one.target, _origin(one)) for one in self.transfers)
+    # the first of those whose names are alike keeps its name
+    self.named: dict[tuple[str, str], str] = {}
+    for one in self.transfers:
+      self.named.setdefault((one.target, _origin(one)), one.transfer.label)
 
   def build(self) -> dict[str, Node]:
     spec = self.spec
@@ -236,9 +257,8 @@ class _Builder:
     source, target = planned.source, planned.target
     label, elsewhere = planned.transfer.label, planned.setting.suffix
     origin = _origin(planned)
-    if (
-      self.alike[target, origin] > 1
-    ):  # of rules that differ in punctuation alone
+    if self.named.get((target, origin), label) != label:
+      # its rule differs from another one in punctuation alone
       origin += f'-{hashlib.sha256(label.encode()).hexdigest()[:6]}'
     run = f'{target}-r{replicate}-{name}{origin}-level{level:02}'
     places = {
