@@ -86,7 +86,8 @@ class Method:
 
   Attributes:
     needs: the tickets that `make` is given, by role.
-    make: (tickets by role, setting) -> ticket.
+    make: (tickets by role, setting) -> ticket; `None` for a method whose
+      tickets a study finds by training, see `pruned_by`.
     count_only: roles of which only the number of kept weights is used, so that
       what it cost to find them is no cost of this method.
     uses: what else determines its tickets, as fields of `Setting`: `data`
@@ -114,7 +115,7 @@ class Method:
   """
 
   needs: tuple[Role, ...]
-  make: Make
+  make: Make | None
   count_only: tuple[Role, ...] = ()
   uses: tuple[Use, ...] = ()
   label: str = ''
@@ -181,18 +182,41 @@ def register(
   _check(name, needs, options)
 
   def enter(make: Make) -> Make:
-    about: dict[str, Any] = {
-      'label': name,
-      'doc': inspect.getdoc(make) or '',
-      **options,
-    }
-    colour, marker = _free_style(name)
-    about['colour'] = about.get('colour') or colour
-    about['marker'] = about.get('marker') or marker
-    METHODS.register(name, Method(needs, make, **about), replace)
+    about = {'doc': inspect.getdoc(make) or '', **options}
+    _enter(name, needs, make, about, replace)
     return make
 
   return enter
+
+
+def register_found(name: str, *needs: Role, doc: str, **options: Any) -> None:
+  """Registers a method whose tickets a study finds by training.
+
+  Args:
+    name: as for `register`.
+    *needs: `imp`, if other methods' tickets of that role are its own.
+    doc: what it does.
+    **options: other fields of `Method`, `pruned_by` among them.
+
+  Raises:
+    ValueError: as `register` does.
+  """
+  _check(name, needs, options)
+  _enter(name, needs, None, {'doc': doc, **options})
+
+
+def _enter(
+  name: str,
+  needs: tuple[Role, ...],
+  make: Make | None,
+  options: Mapping[str, Any],
+  replace: bool = False,
+) -> None:
+  about: dict[str, Any] = {'label': name, **options}
+  colour, marker = _free_style(name)
+  about['colour'] = about.get('colour') or colour
+  about['marker'] = about.get('marker') or marker
+  METHODS.register(name, Method(needs, make, **about), replace)
 
 
 def _free_style(name: str) -> Style:

@@ -69,12 +69,9 @@ def drops(found: Sequence[Cell]) -> list[Cell]:
     values = {r: beside[r] - v for r, v in cell.accuracy.items() if r in beside}
     if cell.method != 'dense' and values:
       drop = _measured('drop', cell)
-      resolution = (
-        math.sqrt(2) * cell.resolution
-      )  # the dense one is rounded too
-      lost.append(
-        dataclasses.replace(drop, accuracy=values, resolution=resolution)
-      )
+      # the dense accuracy is rounded too
+      step = math.sqrt(2) * cell.resolution
+      lost.append(dataclasses.replace(drop, accuracy=values, resolution=step))
   return lost
 
 

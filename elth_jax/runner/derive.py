@@ -58,7 +58,9 @@ def derived(
     pruning=node.pruning,
     sparse=node.sparse,
   )
-  return METHODS[node.method].make(tickets, setting)
+  make = METHODS[node.method].make
+  assert make is not None  # others are found by training, as `Prune` nodes
+  return make(tickets, setting)
 
 
 def trained(

@@ -151,7 +151,7 @@ class Study:
     """What a notebook shows: the means that the command line prints."""
     if not (self.root / 'results.csv').is_file():
       return f'<p>{html.escape(repr(self))}</p>'
-    rows = self.results
-    lost = [row for row in rows if row['diverged_at'] is not None]
-    text = to_text([row for row in rows if row not in lost], str, lost)
+    done = [row for row in self.results if row['diverged_at'] is None]
+    lost = [row for row in self.results if row['diverged_at'] is not None]
+    text = to_text(done, str, lost)
     return f'<p>{html.escape(repr(self))}</p><pre>{html.escape(text)}</pre>'

@@ -89,13 +89,10 @@ def sum_of_means(
   fewest = min((len(values) for values in samples), default=0)
   if fewest == 1:
     return Difference(mean, math.inf, 0.0, 1)
-  # what rounding leaves of equal values is no variance
+  floors = least or [0.0] * len(samples)
   variances = [
-    max(np.ptp(values) > 1e-12 and float(np.var(values, ddof=1)), floor)
-    / len(values)
-    for values, floor in zip(
-      samples, least or [0.0] * len(samples), strict=True
-    )
+    max(_variance(values), floor) / len(values)
+    for values, floor in zip(samples, floors, strict=True)
   ]
   total = sum(variances)
   if total == 0:
@@ -103,3 +100,8 @@ def sum_of_means(
   parts = zip(variances, samples, strict=True)
   freedom = total**2 / sum(v**2 / (len(values) - 1) for v, values in parts)
   return Difference(mean, math.sqrt(total), freedom, fewest)
+
+
+def _variance(values: Sequence[float]) -> float:
+  """Of a sample; what rounding leaves of equal values is none."""
+  return float(np.var(values, ddof=1)) if np.ptp(values) > 1e-12 else 0.0
