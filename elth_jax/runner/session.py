@@ -29,8 +29,9 @@ from elth_jax.runner.run import Runner
 from elth_jax.runner.study import Study
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study import data
+from elth_jax.study.checks import check_asked
 from elth_jax.study.estimate import describe
-from elth_jax.study.graph import build, check_schedules, check_score_batches
+from elth_jax.study.graph import build
 from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node
 from elth_jax.study.spec import RunOptions, StudySpec, read_config
@@ -183,8 +184,7 @@ def _list(
     trackers.check(options.tracker)
     reuse.folders(options.reuse)
     outlines = data.outline(spec)
-    check_score_batches(spec, outlines)
-    check_schedules(spec, outlines)
+    check_asked(spec, outlines)
     nodes = build(spec, outlines)
   _leave_if(asked_to_stop)
   _note_late_drops(spec)
@@ -204,8 +204,7 @@ def _load(spec: StudySpec, options: RunOptions, leads: bool) -> _Asked:
     trackers.check(options.tracker if leads else '')
     others = reuse.folders(options.reuse) if leads else []
     found = data.load(spec, options)
-    check_score_batches(spec, found)
-    check_schedules(spec, found)
+    check_asked(spec, found)
     nodes = build(spec, found)
     kernels = record_kernels(nodes, options)
   if leads:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from elth_jax.datasets import Images
-from elth_jax.dynamic import DYNAMIC
 from elth_jax.methods import METHODS, Method, lottery
 from elth_jax.names import slug
 from elth_jax.study import analysis_nodes
@@ -51,42 +50,6 @@ def build(spec: StudySpec, data: Mapping[str, Images]) -> dict[str, Node]:
   """
   check_names(spec)
   return _Builder(spec, data).build()
-
-
-def check_score_batches(spec: StudySpec, data: Mapping[str, Images]) -> None:
-  """Checks that an epoch has as many batches as scores ask for.
-
-  Apart from `build`, since earlier versions took a whole epoch then.
-
-  Raises:
-    ValueError: if it has fewer, and a method scores on data.
-  """
-  scored = any('data' in METHODS[name].uses for name in spec.methods)
-  recipe = spec.recipe_for(spec.dataset)
-  an_epoch = recipe.steps_per_epoch(data[spec.dataset].examples)
-  if scored and spec.pruning.batches > an_epoch:
-    raise ValueError(
-      f'pruning.batches is {spec.pruning.batches}, but an epoch has {an_epoch} '
-      'batches; give 0 for a whole epoch'
-    )
-
-
-def check_schedules(spec: StudySpec, data: Mapping[str, Images]) -> None:
-  """Checks that what changes masks in training has the steps for it.
-
-  Apart from `build`, since earlier versions trained so.
-
-  Raises:
-    ValueError: if a method has not.
-  """
-  recipe, examples = spec.recipe_for(spec.dataset), data[spec.dataset].examples
-  an_epoch = recipe.steps_per_epoch(examples)
-  drops = tuple(epoch * an_epoch for epoch in recipe.drop_epochs)
-  for name in spec.methods:
-    if dynamic := METHODS[name].dynamic:
-      DYNAMIC[dynamic].check(
-        recipe.rewind_point(examples), drops, recipe.total_steps(examples)
-      )
 
 
 class _Builder:

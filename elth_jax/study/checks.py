@@ -1,0 +1,42 @@
+"""What a start is refused for, though `build` takes it for earlier versions."""
+
+from collections.abc import Mapping
+
+from elth_jax.datasets import Images
+from elth_jax.dynamic import DYNAMIC
+from elth_jax.methods import METHODS
+from elth_jax.study.spec import StudySpec
+
+
+def check_asked(spec: StudySpec, data: Mapping[str, Images]) -> None:
+  """Checks what is asked for against the data.
+
+  Raises:
+    ValueError: if scores or masks that change in training lack the steps.
+  """
+  _check_score_batches(spec, data)
+  _check_schedules(spec, data)
+
+
+def _check_score_batches(spec: StudySpec, data: Mapping[str, Images]) -> None:
+  """An epoch must have as many batches as scores ask for."""
+  scored = any('data' in METHODS[name].uses for name in spec.methods)
+  recipe = spec.recipe_for(spec.dataset)
+  an_epoch = recipe.steps_per_epoch(data[spec.dataset].examples)
+  if scored and spec.pruning.batches > an_epoch:
+    raise ValueError(
+      f'pruning.batches is {spec.pruning.batches}, but an epoch has {an_epoch} '
+      'batches; give 0 for a whole epoch'
+    )
+
+
+def _check_schedules(spec: StudySpec, data: Mapping[str, Images]) -> None:
+  """What changes masks in training must have the steps for it."""
+  recipe, examples = spec.recipe_for(spec.dataset), data[spec.dataset].examples
+  an_epoch = recipe.steps_per_epoch(examples)
+  drops = tuple(epoch * an_epoch for epoch in recipe.drop_epochs)
+  for name in spec.methods:
+    if dynamic := METHODS[name].dynamic:
+      DYNAMIC[dynamic].check(
+        recipe.rewind_point(examples), drops, recipe.total_steps(examples)
+      )
