@@ -24,8 +24,8 @@ from elth_jax.masks import counts
 from elth_jax.methods import METHODS
 from elth_jax.process.devices import DeviceError
 from elth_jax.process.signals import StudyStopped
+from elth_jax.runner import ending, progress, session
 from elth_jax.runner import page as page_lib
-from elth_jax.runner import progress, session
 from elth_jax.runner import work as work_lib
 from elth_jax.runner.study import Study
 from elth_jax.study.config import base_config
@@ -262,7 +262,7 @@ def test_a_stopped_study_whose_results_cannot_be_written_is_stopped(
   def full(*arguments):
     raise OSError('no space left')
 
-  monkeypatch.setattr(session, '_write_results', full)
+  monkeypatch.setattr(ending, 'write_results', full)
   with pytest.raises(StudyStopped):
     session.run(config(), tmp_path, lambda: True)
   looks = iter([False] * 30)

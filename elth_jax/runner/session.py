@@ -12,12 +12,11 @@ from ml_collections import ConfigDict
 from elth_jax.datasets import Dataset, Stream
 from elth_jax.process import compilation, devices
 from elth_jax.process.hosts import Hosts, connect
-from elth_jax.process.phases import peak_memory, phase
+from elth_jax.process.phases import phase
 from elth_jax.process.signals import StudyStopped
-from elth_jax.process.text import counted, printable, say
+from elth_jax.process.text import counted, say
 from elth_jax.reading import as_json
-from elth_jax.report import results, summary
-from elth_jax.runner import calibration, profile, trackers
+from elth_jax.runner import calibration, ending, profile, trackers
 from elth_jax.runner.acceptance import accept
 from elth_jax.runner.executors import EXECUTORS, check_options
 from elth_jax.runner.follower import Follower
@@ -311,14 +310,14 @@ def _run(
   runner: Runner, spec: StudySpec, changes: list[str], page: Page
 ) -> None:
   """Does what is left, and reports."""
-  nodes, store, recovery = runner.nodes, runner.store, runner.recovery
+  store = runner.store
   try:
     runner.run(page.refresh)
   except BaseException:
     # what is finished is worth reading; others who share the workdir see to it
     if not store.shared:
       try:
-        _write_results(runner, spec)
+        ending.write_results(runner, spec)
       except (OSError, DamagedError) as error:  # not why the study ends
         say(f'NOTE results.csv was not written: {error}', sys.stderr)
     raise
@@ -330,50 +329,8 @@ def _run(
         'results.csv and the report, or its command does when started again'
       )
       return
-    rows = _report(runner, spec, changes, page)
-  lost = results.without_result(nodes, runner.failed)
-  say(summary.to_text(rows, printable, results.of_targets(lost, spec)))
-  say(f'report: {store.root / "report.html"}')
-  if peak := peak_memory():
-    say(
-      'peak memory: '
-      + ', '.join(f'{of} {b / 2**30:.2f} GiB' for of, b in peak.items())
-    )
-  for note in (*changes, *recovery.notes):
-    say(f'NOTE {note}')
-  for name, why in runner.failed.items():
-    say(f'FAILED {name}: {why}')
-
-
-def _report(
-  runner: Runner, spec: StudySpec, changes: list[str], page: Page
-) -> list[Mapping[str, Any]]:
-  """Writes what is read of a finished study, unless that is there; its rows."""
-  store, recovery = runner.store, runner.recovery
-  outputs.join_metrics(store)
-  if store.shared:
-    recovery.look_again()  # another process may have reported it all
-  rows, new = _write_results(runner, spec)
-  made = recovery.digests()
-  if new or not recovery.covers(made, runner.failed):
-    with phase('report'):
-      page.write(rows, (*changes, *recovery.notes))
-    outputs.close(store, made, runner.failed)
-  return rows
-
-
-def _write_results(
-  runner: Runner, spec: StudySpec
-) -> tuple[list[Mapping[str, Any]], bool]:
-  """Writes results.csv; the rows to report, and whether any are new."""
-  store = runner.store
-  rows = results.collect(runner.nodes, store, runner.done)
-  text = results.to_csv(rows)
-  new = not store.holds('results.csv', text)
-  if new:
-    outputs.reopen(store)
-    store.write('results.csv', text)
-  return results.of_targets(results.with_accuracy(rows), spec), new
+    rows = ending.report(runner, spec, changes, page)
+  ending.summarise(runner, spec, rows, changes)
 
 
 def _leave_if(asked_to_stop: Callable[[], bool]) -> None:
