@@ -18,7 +18,7 @@ import yaml
 from elth_jax.process.connection import HostsError
 from elth_jax.process.hosts import Hosts
 from elth_jax.reading import as_json
-from elth_jax.runner import crew, session
+from elth_jax.runner import crew, dask_cluster, session
 from elth_jax.runner.crew import Crew
 from elth_jax.runner.executors import EXECUTORS
 from elth_jax.runner.layout import Layout
@@ -443,11 +443,9 @@ def test_without_dask_its_extra_is_named(tmp_path, monkeypatch):
 
 @needs_dask
 def test_a_cluster_that_is_not_there_is_named(tmp_path, monkeypatch):
-  from elth_jax.runner.executors import dask
-
-  monkeypatch.setattr(dask, 'CONNECT_SECONDS', 0.2)
+  monkeypatch.setattr(dask_cluster, 'CONNECT_SECONDS', 0.2)
   refused = pytest.raises(HostsError, match=r'scheduler 127.0.0.1:9 cannot be')
-  with refused, dask._joined('127.0.0.1:9'):
+  with refused, dask_cluster.joined('127.0.0.1:9'):
     pass
 
 
