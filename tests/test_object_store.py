@@ -18,15 +18,19 @@ import time
 
 import pytest
 
+from elth_jax import doctor
+from elth_jax.cli.commands import run_command
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
+from elth_jax.runner.study import Study
 from elth_jax.storage import manifest
+from elth_jax.storage.manifest import DamagedError
 from elth_jax.storage.object_store import ObjectStore, ObjectStoreError
 from elth_jax.training import checkpoint
 from elth_jax.workdir import mirror, object_owner, outputs
 from elth_jax.workdir.lock import BusyError
 from elth_jax.workdir.object_owner import ObjectOwner
-from elth_jax.workdir.object_products import ObjectProducts
+from elth_jax.workdir.object_products import COMMIT, ObjectProducts
 from elth_jax.workdir.store import Store, StoreError
 from tests import crash, hosts_study
 from tests.test_hosts import alone
@@ -448,6 +452,70 @@ def test_damage_here_is_mended_from_there(place, tmp_path, monkeypatch, capsys):
   assert run()
   assert f'{network.parent} differed from' in capsys.readouterr().err
   assert crash.results(local()) == expected
+
+
+@needs_server
+@pytest.mark.slow
+def test_a_study_is_fetched(place, tmp_path, monkeypatch, capsys):
+  expected = study(tmp_path, monkeypatch)
+  with pytest.raises(FileNotFoundError, match='holds no study'):
+    Study.fetch(URL, tmp_path / 'copy')
+  assert run()
+  there, before = place.sizes(), crash.content(local())
+  copy = tmp_path / 'copy'
+  found = Study.fetch(URL, copy)
+  assert place.sizes() == there
+  assert crash.results(copy) == expected and len(found.results) == 6
+  left_out = {mirror.STATE, '.lock'}
+  after = crash.content(copy)
+  for name in before.keys() - left_out:
+    assert after[name] == before[name], name
+  assert doctor.main([str(copy)]) == 0
+  capsys.readouterr()
+  # what is new is taken, what is gone goes, and what was damaged here is mended
+  (copy / 'runs' / 'mlp2-r0-dense' / 'result.json').write_text('damaged')
+  place.delete([f'runs/mlp2-r1-dense/{COMMIT}'])
+  flip(place, f'runs/mlp2-r2-dense/{COMMIT}')
+  assert run_command(['fetch', URL, str(copy)]) == 1
+  said, err = capsys.readouterr()
+  assert f'DAMAGED {URL}/runs/mlp2-r2-dense cannot be used' in said
+  assert '11 products' in said and '1 of them new; the study is done' in said
+  assert 'runs/mlp2-r0-dense differed from' in err
+  assert not (copy / 'runs' / 'mlp2-r1-dense').exists()
+  with pytest.raises(DamagedError, match=r'is not whole: .*r2-dense'):
+    Study.fetch(URL, copy)
+  # a study goes on in a copy; nothing of it is replaced from then on
+  assert session.run(hosts_study.study('tickets'), copy)
+  assert crash.results(copy) == expected
+  with pytest.raises(FileExistsError, match='a study has gone on in'):
+    Study.fetch(URL, copy)
+  with pytest.raises(FileExistsError, match='is not empty, and no copy of'):
+    Study.fetch(URL, tmp_path / 'local')
+
+
+@needs_server
+@pytest.mark.slow
+def test_a_study_that_goes_on_is_fetched_whole(place, tmp_path, monkeypatch):
+  """Its files are replaced, and its manifest changes, while they are read."""
+  study(tmp_path, monkeypatch)
+  assert run()
+  read_all, reads = ObjectStore.read_all, []
+
+  def meanwhile(objects, names):
+    found = read_all(objects, names)
+    reads.append(names)
+    if len(reads) == 2:  # between the first look at the manifest and the second
+      store = Store(local())
+      outputs.reopen(store)
+      for name in ('results.csv', manifest.NAME):
+        place.write(
+          name, b'' if 'csv' in name else (local() / name).read_bytes()
+        )
+    return found
+
+  monkeypatch.setattr(ObjectStore, 'read_all', meanwhile)
+  found = mirror.own_files(place)
+  assert len(reads) == 6 and found['results.csv'] == b''
 
 
 @needs_server

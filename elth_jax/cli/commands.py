@@ -50,6 +50,9 @@ COMMANDS = {
     'elth_jax.cli.explain', 'say what a transfer between two networks does'
   ),
   'prepare': Command('elth_jax.prepare', 'prepare a real data set', True),
+  'fetch': Command(
+    'elth_jax.cli.fetch', 'copy a study on an object store to a folder'
+  ),
   'publish': Command(
     'elth_jax.cli.publish', "write a run's ticket and network for others"
   ),

@@ -14,6 +14,7 @@ from elth_jax.storage.files import local_path
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.workdir import outputs
+from elth_jax.workdir.fetching import fetch
 from elth_jax.workdir.trained import read_trained, ticket_path, trained_ticket
 
 # columns that `read_rows` leaves as text; the report prints them as they are
@@ -60,6 +61,27 @@ class Study:
     if not (root / outputs.CONFIG).is_file():
       raise FileNotFoundError(f'{root} holds no study: no {outputs.CONFIG}')
     return cls(root, outputs.inspect(root).failed)
+
+  @classmethod
+  def fetch(cls, url: str, folder: Path | str) -> 'Study':
+    """The study on an object store, copied to a folder, or what is new of it.
+
+    Args:
+      url: `s3://bucket/path`; nothing changes there.
+      folder: is made; or an earlier copy, in which no study has gone on since.
+
+    Raises:
+      ValueError: if the URL names no bucket, or the folder is none here.
+      FileNotFoundError: if there is no study at the URL.
+      FileExistsError: if the folder holds anything else.
+      ObjectStoreError: if the object store does not answer, or refuses.
+      DamagedError: if a ticket or run cannot be used there; all others are
+        in the folder.
+    """
+    found = fetch(url, folder)
+    if found.damaged:
+      raise DamagedError(found.root, 'is not whole: ' + found.damaged[0])
+    return cls.open(found.root)
 
   @property
   def results(self) -> list[dict[str, Any]]:

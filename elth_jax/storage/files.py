@@ -75,6 +75,8 @@ def _why_not_local(text: str, what: str) -> str:
   scheme, _, rest = text.partition(':')
   if scheme.lower() == 'file':
     remedy = f'give the path alone: /{rest.lstrip("/")}'
+  elif scheme.lower() == 's3' and what == 'workdir':
+    remedy = f'copy it to a folder: elth-jax fetch {text} FOLDER'
   else:
     remedy = 'give a path on this machine, e.g. where it is mounted'
   return f'{what} is {text!r}, and {scheme}: is not read or written; {remedy}'

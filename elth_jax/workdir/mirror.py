@@ -248,8 +248,7 @@ class Mirror:
     }
 
   def _pull_files(self) -> None:
-    names = [*OWN_FILES, *self.objects.sizes(outputs.FIGURES)]
-    for name, data in self.objects.read_all(names).items():
+    for name, data in own_files(self.objects).items():
       write_atomically(self.store.root / name, data)
       self._pushed[name] = _hash(data)
 
@@ -272,8 +271,8 @@ class Mirror:
     Raises:
       StoreError: if the object store creates nothing exclusively.
     """
-    found = self.objects.read_all([IDENTITY])
-    if not found:
+    found = identity(self.objects)
+    if found is None:
       mine = json.dumps({'format': 1, 'id': uuid.uuid4().hex}).encode()
       self.objects.write_once(IDENTITY, mine)
       if self.objects.write_once(IDENTITY, mine):
@@ -282,13 +281,39 @@ class Mirror:
           f'workdir {self.objects.url}: this object store replaces objects '
           'that must be created once (If-None-Match); give another --workdir'
         )
-      found = self.objects.read_all([IDENTITY])
-    try:
-      return str(json.loads(found[IDENTITY])['id'])
-    except (ValueError, LookupError, TypeError) as error:
-      raise StoreError(
-        f'{self.objects.url}/{IDENTITY} is damaged; give another --workdir'
-      ) from error
+      found = identity(self.objects)
+    return str(found)
+
+
+def identity(objects: ObjectStore) -> str | None:
+  """What names the workdir; `None` if none was begun.
+
+  Raises:
+    StoreError: if it is damaged.
+  """
+  found = objects.read_all([IDENTITY])
+  if not found:
+    return None
+  try:
+    return str(json.loads(found[IDENTITY])['id'])
+  except (ValueError, LookupError, TypeError) as error:
+    raise StoreError(
+      f'{objects.url}/{IDENTITY} is damaged; give another --workdir'
+    ) from error
+
+
+def own_files(objects: ObjectStore) -> dict[str, bytes]:
+  """The study's own files; if it is done, as its manifest has them.
+
+  A study that goes on replaces them while they are read; where the manifest
+  changes meanwhile, they are read again.
+  """
+  while True:
+    before = objects.read_all([manifest.NAME])
+    names = [*OWN_FILES, *objects.sizes(outputs.FIGURES)]
+    found = objects.read_all(names)
+    if before == objects.read_all([manifest.NAME]):
+      return found
 
 
 @contextlib.contextmanager

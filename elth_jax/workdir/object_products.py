@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class ObjectProducts:
   Args:
     objects: the workdir.
     store: the folder.
-    require_owner: raises an error if another process owns the workdir now.
+    require_owner: raises an error if another process owns the workdir now; of
+      who only reads, none.
 
   Attributes:
     committed: names of the products that are there.
@@ -48,7 +49,7 @@ class ObjectProducts:
     self,
     objects: ObjectStore,
     store: Store,
-    require_owner: Callable[[], None],
+    require_owner: Callable[[], None] = lambda: None,
   ):
     self.objects = objects
     self.store = store
@@ -58,23 +59,40 @@ class ObjectProducts:
   def exchange(self) -> None:
     """Makes the products here and there the same; nobody else may write."""
     sizes = self.objects.sizes()
-    commits = [name for name in sizes if name.endswith(f'/{COMMIT}')]
-    used = set(commits)
-    for commit, content in self.objects.read_all(commits).items():
-      name = commit.removesuffix(f'/{COMMIT}')
-      current = commit.partition('/')[0] in FOLDERS
+    used = {name for name in sizes if name.endswith(f'/{COMMIT}')}
+    for name, content in self._read_commits(used).items():
       try:
         files = _parse(name, content)
         used.update(entry['object'] for entry in files.values())
-        if current:
+        if _counts(name):
           self._compare(name, files, sizes)
       except ValueError as error:
-        if current:
+        if _counts(name):
           self._give_up(name, error)
-    self.objects.delete(
-      name for name in sizes.keys() - used if name.partition('/')[0] in FOLDERS
-    )
+    self.objects.delete(name for name in sizes.keys() - used if _counts(name))
     self.push_missing()
+
+  def take(self) -> tuple[int, list[str]]:
+    """Makes the products here those that are there, and changes none there.
+
+    Returns:
+      how many were taken, and what cannot be used there and why, a line each.
+    """
+    sizes = self.objects.sizes()
+    commits = [
+      name for name in sizes if name.endswith(f'/{COMMIT}') and _counts(name)
+    ]
+    found = self._read_commits(commits)
+    taken, damaged = 0, []
+    for name, content in found.items():
+      try:
+        taken += self._compare(name, _parse(name, content), sizes)
+      except ValueError as error:
+        damaged.append(f'{self.objects.url}/{name} cannot be used: {error}')
+    for path in self.store.products():
+      if self._name(path) not in found:
+        remove_folder(path) if path.is_dir() else path.unlink()
+    return taken, damaged
 
   def push_missing(self) -> None:
     """Copies all products that are only here."""
@@ -151,8 +169,16 @@ class ObjectProducts:
       return False
     return True
 
-  def _compare(self, name: str, files: Files, sizes: Mapping[str, int]) -> None:
-    """Takes a product that is not the one here.
+  def _read_commits(self, commits: Iterable[str]) -> dict[str, bytes]:
+    """Name of a product, which may be one that no longer counts -> commit."""
+    found = self.objects.read_all(commits)
+    return {
+      commit.removesuffix(f'/{COMMIT}'): content
+      for commit, content in found.items()
+    }
+
+  def _compare(self, name: str, files: Files, sizes: Mapping[str, int]) -> bool:
+    """Takes a product that is not the one here; whether it did.
 
     Raises:
       ValueError: if it cannot be used.
@@ -162,11 +188,13 @@ class ObjectProducts:
         raise ValueError(f'{entry["object"]} is missing, or of another size')
     path = self.store.root / name
     there = path.exists()
-    if not there or _hashes(_entries(path)) != _hashes(files):
+    same = there and _hashes(_entries(path)) == _hashes(files)
+    if not same:
       self._fetch(name, files)
       if there:
         self._say_differs(name)
     self.committed.add(name)
+    return not same
 
   def _fetch(self, name: str, files: Files) -> None:
     """Puts a product's files here, all of them checked.
@@ -206,6 +234,11 @@ class ObjectProducts:
 
   def _name(self, path: Path) -> str:
     return path.relative_to(self.store.root).as_posix()
+
+
+def _counts(name: str) -> bool:
+  """Whether something is of the products, and not set aside."""
+  return name.partition('/')[0] in FOLDERS
 
 
 def _parse(name: str, content: bytes) -> Files:
