@@ -11,7 +11,7 @@ from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
 from elth_jax.study.graph import build
-from elth_jax.study.nodes import Connect, Overlap
+from elth_jax.study.nodes import Connect, MaskOverlap
 from elth_jax.study.spec import Analyses, read_config
 from elth_jax.training import loop as loop_lib
 from elth_jax.training.recipe import Recipe
@@ -137,7 +137,7 @@ def test_analyses(finished):
     assert not np.array_equal(one['head']['bias'], other['head']['bias'])
   found = {}
   for node in nodes.values():
-    if isinstance(node, Overlap):
+    if isinstance(node, MaskOverlap):
       method = node.subject.method
       found.setdefault(method, []).append(store.result(node)['corrected'])
   assert found['reinit'] == pytest.approx([1, 1])  # the same masks
@@ -154,7 +154,7 @@ def test_masks_of_imp_are_compared_across_levels():
       for role in ('imp', 'other')
     )
     for node in nodes.values()
-    if isinstance(node, Overlap) and node.subject.method == 'imp'
+    if isinstance(node, MaskOverlap) and node.subject.method == 'imp'
   }
   between_replicates = {(1, 1, 0, 1), (2, 2, 0, 1)}
   assert pairs == between_replicates | {(1, 2, 0, 0), (1, 2, 1, 1)}

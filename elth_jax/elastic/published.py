@@ -6,7 +6,7 @@ from elth_jax.elastic.rules import Rule
 
 
 @dataclasses.dataclass(frozen=True)
-class Published:
+class PublishedRule:
   """One transformation of a figure.
 
   Attributes:
@@ -24,7 +24,9 @@ class Published:
 
 def _in(figure: str, source: str, target: str, **rules: str):
   return {
-    name.replace('_', '-'): Published(figure, source, target, Rule.parse(rule))
+    name.replace('_', '-'): PublishedRule(
+      figure, source, target, Rule.parse(rule)
+    )
     for name, rule in rules.items()
   }
 

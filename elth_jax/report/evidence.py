@@ -277,7 +277,7 @@ def _ran(workdir: Path) -> str:
   if not whole:
     return ''
   last = whole[-1]
-  ground = last['ground']
+  made_with = last['ground']
   options = [
     word
     for word in last['command'].split()
@@ -285,7 +285,7 @@ def _ran(workdir: Path) -> str:
   ]
   command = ' '.join(['python -m elth_jax.main', *options])
   return (
-    f'`{command}`, {_devices(ground["devices"])}, jax {ground["jax"]}, '
+    f'`{command}`, {_devices(made_with["devices"])}, jax {made_with["jax"]}, '
     f'{counted(len(starts), "start")}.'
   )
 

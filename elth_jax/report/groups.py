@@ -15,8 +15,8 @@ from elth_jax.report.verdicts import beside
 from elth_jax.study.nodes import (
   Connect,
   Derive,
+  MaskOverlap,
   Node,
-  Overlap,
   Prune,
   TicketNode,
 )
@@ -184,7 +184,7 @@ def _overlaps(spec, nodes, store: Store, failed) -> Iterator[NamedFigure]:
   found: dict[str, dict[int, dict[str, list[float]]]] = {}
   last: dict[str, tuple[int, dict]] = {}
   for node in nodes.values():
-    if isinstance(node, Overlap) and node.name not in failed:
+    if isinstance(node, MaskOverlap) and node.name not in failed:
       about, result = node.subject, store.result(node)
       target, level = about.target, about.level
       values = found.setdefault(target, {}).setdefault(level, {})

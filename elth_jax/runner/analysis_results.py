@@ -12,7 +12,7 @@ from elth_jax.analysis import (
   unit_overlap,
 )
 from elth_jax.masks import layer_densities
-from elth_jax.study.nodes import Connect, Node, Overlap, Run
+from elth_jax.study.nodes import Connect, MaskOverlap, Node, Run
 from elth_jax.training.trainer import Trainer
 from elth_jax.trees import PyTree
 from elth_jax.workdir.store import Store
@@ -51,7 +51,7 @@ def _variables(store: Store, node: Node) -> dict[str, PyTree]:
 
 
 def compare_masks(
-  node: Overlap, nodes: Mapping[str, Node], store: Store
+  node: MaskOverlap, nodes: Mapping[str, Node], store: Store
 ) -> dict[str, Any]:
   """The overlap of a ticket with IMP's, and of the units within IMP's.
 

@@ -19,8 +19,8 @@ from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import (
   Connect,
   Derive,
+  MaskOverlap,
   Node,
-  Overlap,
   Prune,
   Rewind,
   Run,
@@ -170,7 +170,7 @@ class Worker:
       trainer = self.trainers.get(one, batch.placement)
       result = connect(node, self.nodes, self.store, trainer)
       self._publish_run(node, result)
-    elif isinstance(node, Overlap):
+    elif isinstance(node, MaskOverlap):
       result = compare_masks(node, self.nodes, self.store)
       self._publish_run(node, result)
     else:

@@ -3,7 +3,14 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from elth_jax.study.nodes import Connect, Node, Overlap, Subject, Train, Twin
+from elth_jax.study.nodes import (
+  Connect,
+  MaskOverlap,
+  Node,
+  Subject,
+  Train,
+  Twin,
+)
 from elth_jax.study.spec import Analyses
 
 OTHER_ORDER = 1_000_003  # added to a seed: an independent data order
@@ -87,7 +94,7 @@ def _overlaps(runs: Sequence[Train], add_node: Add) -> None:
       continue  # its ticket is not what it ends with
     for beside, ticket in _partners(run.subject, imp):
       add_node(
-        Overlap(
+        MaskOverlap(
           name=f'{run.name}-overlap{beside}',
           architecture=run.architecture,
           parents={'imp': ticket, 'other': run.parents['ticket']},

@@ -240,7 +240,7 @@ class Connect(Node):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Overlap(Node):
+class MaskOverlap(Node):
   """The overlap of a ticket's masks with IMP's; parents `imp` and `other`."""
 
   kind: ClassVar[str] = 'overlap'

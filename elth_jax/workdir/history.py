@@ -31,7 +31,7 @@ def note_start(store: Store, command: str) -> list[str]:
     aside = store.set_aside(path)
     notes.append(f'{path} had damaged lines; it was copied to {aside}')
     store.write(NAME, ''.join(map(_line, whole)))
-  ground = {
+  environment = {
     **versions(),
     'kernels': store.kernels or "XLA's",
     'code': code(),
@@ -44,13 +44,13 @@ def note_start(store: Store, command: str) -> list[str]:
     'command': command,
     'host': platform.node(),
     'machine': platform.machine(),
-    'ground': ground,
+    'ground': environment,
   }
   with path.open('ab') as file:
     file.write(utf8(_line(line)))
   changed = [
     f'{name} was {before[name]}, now {value}'
-    for name, value in ground.items()
+    for name, value in environment.items()
     if before.get(name, value) != value
   ]
   if changed:

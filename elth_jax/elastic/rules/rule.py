@@ -74,11 +74,6 @@ class Rule:
     return self.text
 
   @property
-  def canonical(self) -> str:
-    """The text in one form: single spaces, numbers without leading zeros."""
-    return _text(self.parts)
-
-  @property
   def tables(self) -> tuple[Table, ...]:
     """The parts, if they are tables in the published syntax; else empty."""
     return tuple(part for part in self.parts if isinstance(part, Table))
