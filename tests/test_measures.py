@@ -190,6 +190,9 @@ def test_the_overview_has_a_line_for_each_claim(tmp_path):
   row = next(r for r in text.splitlines() if r.startswith('| 7 |'))
   assert 'tickets win | **' in row and row.endswith('** (small) |')
   assert 'not tested: 2e+19 FLOPs, `b.py` |' in text and '| 9 |' not in text
+  text = '\n'.join(overview.table(stated, read_list(path), {7, 8}))
+  assert 'nobody asked | [computed](#costs-computed) |' in text
+  assert 'tickets win | **' in text
   path.write_text('id,paper\n')
   with pytest.raises(ValueError, match='lacks experiments, flops'):
     read_list(path)

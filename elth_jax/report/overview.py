@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from elth_jax.report.summary import spread
@@ -102,13 +102,16 @@ def undecided(stated: Sequence[Stated]) -> Iterator[str]:
 
 
 def table(
-  stated: Sequence[Stated], listed: Sequence[dict[str, str]]
+  stated: Sequence[Stated],
+  listed: Sequence[dict[str, str]],
+  computed: Collection[int] = (),
 ) -> Iterator[str]:
   """Markdown: a line for each claim of the papers; nothing without a list.
 
   Args:
     stated: every claim of every study.
     listed: of `read_list`.
+    computed: rows in the list of which the page has computed numbers.
   """
   if not listed:
     return
@@ -128,6 +131,8 @@ def table(
   yield '| ---: | --- | --- | --- |'
   for row, words in zip(rows, found, strict=True):
     cost = f'not tested: {float(row["flops"]):.0e} FLOPs, {_files(row)}'
+    if int(row['id']) in computed:
+      cost = '[computed](#costs-computed)'
     yield (
       f'| {row["id"]} | {row["paper"]}, {row["where"]} | {row["says"]} | '
       f'{words or cost} |'

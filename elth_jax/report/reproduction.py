@@ -13,6 +13,7 @@ from elth_jax.report import (
   analysis_figures,
   budget,
   comparison,
+  computed,
   evidence,
   figures,
   hypothesis,
@@ -101,12 +102,14 @@ def write(
     texts += _study(study, found, some, gate, into)
   for part in parts:
     evidence.save(part, into / KEPT)
+  costs = computed.costs() if listed else []
   page = [
     HEAD,
     *overview.in_short(stated, unconverged),
     *hypothesis.section(elastic),
-    *overview.table(stated, listed),
+    *overview.table(stated, listed, {cost.claim for cost in costs}),
     *overview.undecided(stated),
+    *(computed.section(costs) if costs else ()),
     *texts,
     *hypothesis.all_pairs(elastic),
   ]
