@@ -5,7 +5,10 @@
 
 ResNet-18, 26 and 34, tickets of each moved to the two others, at 73.79%
 sparsity, one run each, as in the paper. The report's once-for-all table is
-table 2, in units of one dense ResNet-34. ImageNet is streamed.
+table 2, in units of one dense ResNet-34. ImageNet is streamed. The paper says
+`comparable` and names no margins; those here are a little above the mean
+differences of its own numbers (0.92, 1.32 and 1.17 points). One run decides no
+claim; `--config.replicates=3` may.
 `--config.scale=small`: images of 32 pixels, 6,000 of them, a sixteenth as wide;
 `--config.scale=gpu`: 100,000 images of 112 pixels.
 """
@@ -67,7 +70,7 @@ def get_config() -> ConfigDict:
         ),
         *(better('ett', name, AT, where='claim 50') for name in BEATEN),
         no_worse('imp', 'dense', within=0.1, at=AT, where='claim 51'),
-        no_worse('ett', 'rigl_x5', within=1.5, at=AT, where='claim 56'),
+        no_worse(OWN, 'rigl_x5', within=1.5, at=AT, where='claim 56'),
         alike(f'cost_{OWN}', 'cost_rigl_x5', 0.5, AT, 'all', where='claim 58'),
       ),
       published=(
@@ -83,9 +86,9 @@ def get_config() -> ConfigDict:
         published(
           'all',
           f'cost_{OWN}',
-          3.17,
+          3.37,
           at=AT,
-          where='2.77 to find it, 0.14 and 0.26 to train',
+          where='2.77 to find it, 0.14, 0.20 and 0.26 to train',
         ),
         published(
           'all', 'cost_rigl_x5', 2.99, at=AT, where='0.69, 1.0 and 1.30'

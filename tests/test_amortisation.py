@@ -55,5 +55,5 @@ def test_time_counts_like_cost_but_in_seconds():
     },
   ]
   ett, imp = training_times(timed, 3)
-  assert (ett.label, ett.search, ett.runs) == ('ETT from ResNet-20', 60, 7)
+  assert (ett.label, ett.search, ett.runs) == ('ETT from ResNet-20', 60, 12)
   assert (imp.label, imp.search, imp.runs) == ('IMP', 140, 12)

@@ -295,7 +295,9 @@ def spread(mean, margin, confidence=0.95):
     (1.05, 0.01, 'ett ~ snip within 1', 'contradicted'),
     (-1.05, 0.01, 'ett ~ snip within 1', 'contradicted'),
     (1.5, 0.55, 'ett ~ snip within 1', 'undecided'),
-    (1.5, 0.45, 'ett ~ snip within 1', 'contradicted'),
+    # that they differ by more is a test of both sides
+    (1.5, 0.45, 'ett ~ snip within 1', 'undecided'),
+    (1.5, 0.30, 'ett ~ snip within 1', 'contradicted'),
     # just above 0, with 95% confidence
     (1.0, 0.97, 'ett > snip', 'supported'),
     (1.0, 1.03, 'ett > snip', 'undecided'),
@@ -500,7 +502,62 @@ def test_no_claim_is_supported_that_a_pair_contradicts():
   )
   judged = judge(Claim.parse('ett > snip'), found)
   assert judged.difference > judged.margin
-  assert judged.verdict == 'undecided'
+  assert judged.verdict == 'undecided' and judged.is_mixed
+  assert judged.needed is None
+  behind = judge(no_worse('ett', 'snip', within=1), found)
+  assert behind.p_for < 0.05 and behind.verdict == 'undecided'
+  near = judge(no_worse('ett', 'snip', within=3), found)
+  assert near.verdict == 'supported' and not near.is_mixed
+
+
+def test_claims_of_matched_tickets_are_corrected_apart():
+  found = cells(
+    imp=spread(1.0, 0.97), m0=[0.5] * 3, m1=[0.5] * 3, ett_matched=[0.4] * 3
+  )
+  papers = (better('imp', 'm0'), better('imp', 'm1'))
+  matched = tuple(
+    better('ett_matched', name, on=on)
+    for name in ('m0', 'm1')
+    for on in ((), 'resnet32')
+  )
+  alone = [one.p_for for _, one in judge_all(Paper(claims=papers), found)]
+  both = judge_all(Paper(claims=(*papers, *matched)), found)
+  assert [one.p_for for _, one in both[:2]] == alone
+  assert all(one.verdict == 'contradicted' for _, one in both[2:])
+
+
+def test_the_fewest_replicates_that_decide():
+  """One pair that contradicts is enough; all must support."""
+  far = cells(ett__append=spread(-3, 3.2), imp=[0.5] * 3)
+  near = on(cells(ett__append=spread(0, 3.2), imp=[0.5] * 3), 'resnet56')
+  claim = alike('ett', 'imp', within=1)
+  both = judge(claim, [*far, *near])
+  alone = judge(claim, far)
+  assert 3 < alone.needed < both.needed < judge(claim, near).needed
+  # at the level that is left for what is undecided
+  paper = Paper(claims=(claim, better('ett', 'imp', on='resnet56')))
+  corrected = [one.needed for _, one in judge_all(paper, [*far, *near])]
+  assert corrected[0] > both.needed
+
+
+def test_networks_that_only_guess_are_counted():
+  rows = [
+    {
+      'target': 'resnet32',
+      'source': 'resnet32',
+      'method': method,
+      'order': '',
+      'level': 2,
+      'replicate': replicate,
+      'test_accuracy': value,
+      'sparsity': 0.3,
+    }
+    for method, values in (('imp', (0.9, 0.8)), ('dpf', (0.1, 0.3)))
+    for replicate, value in enumerate(values)
+  ]
+  known = summary.cells(rows, test_images=360, classes=10)
+  assert judge(better('imp', 'dpf'), known).at_chance == 1
+  assert judge(better('imp', 'dpf'), summary.cells(rows)).at_chance == 0
 
 
 def test_claims_are_of_what_they_name_only():

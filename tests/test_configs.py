@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from elth_jax import datasets, reproduction
+from elth_jax.report import computed
 from elth_jax.runner import session
 from elth_jax.study import data, estimate
 from elth_jax.study.analysis_nodes import DOUBLED
@@ -104,6 +105,8 @@ def test_no_claim_of_the_papers_is_lost():
     assert all((ROOT / 'experiments' / name).is_file() for name in files)
     if row['kind'] == 'claim':
       assert files <= said.get(row['id'], set()), row
+    elif row['kind'] == 'computed':
+      assert int(row['id']) in {cost.claim for cost in computed.costs()}
     else:
       assert row['kind'] in ('setup', 'number') and row['id'] not in said
   assert said.keys() <= {row['id'] for row in listed}

@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 
 from elth_jax.report import budget, hypothesis, measures, overview, summary
+from elth_jax.report.amortisation import training_times
 from elth_jax.report.comparison import compare, sparsity_note
 from elth_jax.report.evidence import Evidence, pooled
 from elth_jax.report.overview import Stated, read_list
@@ -77,6 +78,21 @@ def test_sparsities_are_compared_as_accuracies_are():
   assert judged.difference == pytest.approx(5.5)
 
 
+def test_networks_that_overtake_the_dense_one():
+  """IMP trains longer in all, which a converged network gains nothing from."""
+  ahead = {**ROWS[2], 'test_accuracy': 0.95}
+  assert not budget.outgrown(summary.cells(ROWS))
+  assert budget.outgrown(summary.cells([*ROWS[:2], ahead]))
+
+
+def test_costs_count_the_source_s_own_network():
+  """One search and two networks, as for whoever trains both from scratch."""
+  more = [*ROWS, row('imp', 0, 0.9, 'resnet20'), row('imp', 1, 0.9, 'resnet20')]
+  cells = measures.costs(more, SPEC)
+  assert 100 * of(cells, 'cost_ett').mean == pytest.approx(2 + 2 * 0.64)
+  assert 100 * of(cells, 'cost_imp').mean == pytest.approx(2 * 2.64)
+
+
 def test_costs_are_of_all_targets_and_exact():
   more = [*ROWS, *(row('ett', r, 0.9, 'resnet44') for r in (0, 1))]
   cells = measures.costs(more, SPEC)
@@ -94,6 +110,10 @@ def test_hours_are_of_the_machine():
   assert 100 * of(cells, 'hours_imp').mean == pytest.approx(3)
   assert 100 * of(cells, 'hours_dense').mean == pytest.approx(1)
   assert not of(cells, 'hours_imp').exact
+  # the first replicate waited for a compiler
+  slow = {**timed[3], 'replicate': 2, 'train_seconds': 10 * 3600}
+  (cost,) = (c for c in training_times([*timed, slow], 2) if c.method == 'imp')
+  assert cost.runs == 3600
 
 
 def test_layers_and_barriers_are_cells():
@@ -113,16 +133,21 @@ def test_layers_and_barriers_are_cells():
 
 @pytest.mark.parametrize(
   ('gain', 'passed', 'words'),
-  [(0.004, True, 'it has converged'), (0.03, False, 'it has not converged')],
+  [
+    ((0.004, 0.004), True, 'it has converged'),
+    ((-0.026, 0.034), False, 'more replicates would have to tell'),
+    ((0.03, 0.03), False, 'it has not converged'),
+  ],
 )
 def test_the_budget_gate(gain, passed, words):
   longer = [
-    {**r, 'method': 'dense_doubled', 'test_accuracy': r['test_accuracy'] + gain}
-    for r in ROWS[:2]
+    {**r, 'method': 'dense_doubled', 'test_accuracy': r['test_accuracy'] + more}
+    for r, more in zip(ROWS[:2], gain, strict=True)
   ]
   gate = budget.gate([*ROWS, *longer])
   assert gate.passed == passed
-  assert words in str(gate) and f'ResNet-32 +{100 * gain:.2f}' in str(gate)
+  assert words in str(gate) and f'ResNet-32 +{50 * sum(gain):.2f}' in str(gate)
+  assert gate.failed == ('not converged' in words)
   assert budget.gate(ROWS) is None
   # they are no cells of their own
   assert len(summary.cells([*ROWS, *longer])) == len(summary.cells(ROWS))
@@ -186,7 +211,7 @@ def test_the_overview_has_a_line_for_each_claim(tmp_path):
     ]
   )
   assert 'not converged in P, figure 1, so' in text
-  assert '2 lines of claims' in text and '1 were tested' in text
+  assert 'in 2 lines. 1 of them speak' in text and 'tested 1 time, a' in text
   row = next(r for r in text.splitlines() if r.startswith('| 7 |'))
   assert 'tickets win | **' in row and row.endswith('** (small) |')
   assert 'not tested: 2e+19 FLOPs, `b.py` |' in text and '| 9 |' not in text
@@ -222,7 +247,7 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
       for number in range(2)
     ]
   )
-  one, other = hypothesis.tested('figure', summary.cells(rows), gate)
+  one, other = hypothesis.tested([('figure', summary.cells(rows), gate)])
   assert (one.verdict, one.converged) == ('comparable', 'yes (+0.50)')
   assert other.verdict == 'more than a point behind'
   assert other.converged == 'no (+2.00)'
@@ -235,10 +260,17 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
   )
   assert '36.0%, matched' in text and '30.0% and 36.0%' in text
   few = [one for one in rows if one['replicate'] == 0]
-  alone = hypothesis.tested('figure', summary.cells(few), None)
+  alone = hypothesis.tested([('figure', summary.cells(few), None)])
   assert {(one.verdict, one.converged) for one in alone} == {('undecided', '')}
   text = '\n'.join(hypothesis.section([one, other]))
   mean = 50 * (sum(near) + sum(far) - 2 * sum(imp)) / 4
   assert f'| figure | ETT | 2 | {mean:+.2f} | ' in text
   assert text.rstrip().endswith('ResNet-32 | 1 | 1 | 0 |')
   assert not [*hypothesis.section([]), *hypothesis.all_pairs([])]
+  # networks that are in two studies count in the larger one
+  smaller = [one for one in rows if one['replicate'] < 3]
+  part = 'part', summary.cells(smaller), None
+  twice = hypothesis.tested([part, ('whole', summary.cells(rows), gate)])
+  assert [one.study for one in twice] == ['whole', 'whole']
+  same = hypothesis.tested([(name, summary.cells(rows), None) for name in 'ab'])
+  assert [one.study for one in same] == ['a', 'a']

@@ -9,6 +9,7 @@ import numpy as np
 from elth_jax.methods import METHODS
 from elth_jax.report.styles import Series
 from elth_jax.report.summary import Cell, Row, label_of
+from elth_jax.transfers import in_words
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Cost:
     label: the method, with its source where it has one.
     search: finding the tickets; a source's search counts once for all targets.
       In whatever unit was asked for, as is `runs`.
-    runs: training them, one for each target.
+    runs: training them, one for each target; of a source's ticket also on the
+      source, if that was trained.
     accuracy: mean test accuracy by target, 0 to 1.
     method: as in results.csv.
     source: the network that the ticket was found in, if the method has one.
@@ -97,6 +99,10 @@ def _costs(
     if row['level'] == level:
       targets = groups.setdefault(_method_of(row), {})
       targets.setdefault(row['target'], []).append(row)
+  for targets in groups.values():
+    first = next(iter(targets.values()))[0]
+    if _is_shared(first) and first['source'] not in targets:
+      targets.update(_on_itself(first, rows))
   costs = [
     Cost(
       label,
@@ -110,6 +116,20 @@ def _costs(
     for label, targets in groups.items()
   ]
   return sorted(costs, key=lambda cost: cost.total)
+
+
+def _on_itself(row: Row, rows: Sequence[Row]) -> dict[str, list[Row]]:
+  """The source's own ticket, trained on the source, if it was."""
+  if in_words(row):  # it is from another data set, width or optimiser
+    return {}
+  own = [
+    other
+    for other in rows
+    if other['method'] == 'imp'
+    and other['target'] == row['source']
+    and other['level'] == row['level']
+  ]
+  return {row['source']: own} if own else {}
 
 
 def _method_of(row: Row) -> str:
@@ -130,4 +150,8 @@ def _is_shared(row: Row) -> bool:
 
 
 def _mean(rows: Sequence[Mapping[str, Any]], name: str) -> float:
-  return float(np.mean([row[name] for row in rows]))
+  """Of times the median: the first replicate may have waited for a compiler."""
+  values = [row[name] for row in rows]
+  return float(
+    np.median(values) if name.endswith('_seconds') else np.mean(values)
+  )

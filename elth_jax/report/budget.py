@@ -5,8 +5,8 @@ import math
 from collections.abc import Sequence
 
 from elth_jax.families import pretty
-from elth_jax.report.comparison import contrast
-from elth_jax.report.summary import Row, cells, spread
+from elth_jax.report.comparison import LEVEL, contrast
+from elth_jax.report.summary import Cell, Row, cells, spread
 from elth_jax.statistics import Difference
 from elth_jax.study.analysis_nodes import DOUBLED
 
@@ -25,8 +25,16 @@ class Gate:
 
   @property
   def passed(self) -> bool:
-    """Whether every dense network gains less than a point."""
-    return all(gain.mean < MOST for gain in self.gains.values())
+    """Whether every dense network gains less than a point, for certain.
+
+    By one-sided tests at 5%.
+    """
+    return all(gain.p_below(MOST) < LEVEL for gain in self.gains.values())
+
+  @property
+  def failed(self) -> bool:
+    """Whether one gains a point or more, by the mean over replicates."""
+    return any(gain.mean >= MOST for gain in self.gains.values())
 
   def __str__(self) -> str:
     """The gate in words."""
@@ -37,6 +45,11 @@ class Gate:
     found = f'Twice the epochs change the dense network by {gains} points'
     if self.passed:
       return f'{found}: it has converged.'
+    if not self.failed:
+      return (
+        f'{found}: less than one, but more replicates would have to tell '
+        'whether it has converged.'
+      )
     return (
       f'{found}: it has not converged, so methods that train longer in all, as '
       'IMP does, gain from that alone.'
@@ -59,3 +72,16 @@ def gate(rows: Sequence[Row]) -> Gate | None:
   }
   known = {name: g for name, g in gains.items() if not math.isnan(g.mean)}
   return Gate(known) if known else None
+
+
+def outgrown(found: Sequence[Cell]) -> bool:
+  """Whether sparse tickets of IMP beat the dense network by more than a point.
+
+  IMP trains longer in all, so dense networks have not converged then.
+  """
+  dense = {cell.target: cell.mean for cell in found if cell.method == 'dense'}
+  return any(
+    100 * (cell.mean - dense[cell.target]) > MOST
+    for cell in found
+    if cell.method == 'imp' and cell.target in dense
+  )

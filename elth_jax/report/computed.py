@@ -80,8 +80,8 @@ def _dpf() -> float:
 
 def _training(name: str, density: float = 1.0) -> float:
   """Multiply-adds of training on one image."""
-  shape = ((32, 32, 3), 10) if name in CIFAR else ()
-  work = architecture(name, *shape).multiply_adds()
+  shape, classes = ((32, 32, 3), 10) if name in CIFAR else (None, None)
+  work = architecture(name, shape, classes).multiply_adds()
   return train_flops(work, dict.fromkeys(work, density), 1) / 2
 
 

@@ -62,6 +62,7 @@ class Evidence:
     seconds: node -> how long its training and its search took.
     ran: the command, and with what it ran.
     test_images: how many there are; 0 if that is not known.
+    classes: likewise.
   """
 
   spec: StudySpec
@@ -74,6 +75,7 @@ class Evidence:
   )
   ran: str = ''
   test_images: int = 0
+  classes: int = 0
 
   @property
   def name(self) -> str:
@@ -108,8 +110,8 @@ def read(folder: Path) -> Evidence:
   rows = with_accuracy(read_rows(folder / RESULTS))
   if (folder / EVIDENCE).is_file():
     kept = json.loads((folder / EVIDENCE).read_bytes())
-    kept.setdefault('test_images', _test_images(spec))  # earlier versions
-    return Evidence(spec, rows, **kept)
+    # earlier versions did not keep them
+    return Evidence(spec, rows, **{**_of_data(spec), **kept})
   return _of_workdir(folder, spec, rows)
 
 
@@ -173,6 +175,7 @@ def _merged(parts: Sequence[Evidence]) -> Evidence:
     },
     '; '.join(dict.fromkeys(part.ran for part in parts)),
     parts[0].test_images,
+    parts[0].classes,
   )
 
 
@@ -258,16 +261,17 @@ def _of_workdir(folder: Path, spec: StudySpec, rows: Sequence[Row]) -> Evidence:
       for row in with_seconds(of_targets(rows, spec), nodes, seconds)
     },
     _ran(folder),
-    _test_images(spec),
+    **_of_data(spec),
   )
 
 
-def _test_images(spec: StudySpec) -> int:
-  """Of the data set that networks are trained on; 0 if it is not known here."""
+def _of_data(spec: StudySpec) -> dict[str, Any]:
+  """Of the data set that networks are trained on; empty if not known here."""
   try:
-    return data.outline(spec)[spec.dataset].test_examples
+    found = data.outline(spec)[spec.dataset]
   except (DatasetError, ValueError):
-    return 0
+    return {}
+  return {'test_images': found.test_examples, 'classes': found.classes}
 
 
 def _ran(workdir: Path) -> str:

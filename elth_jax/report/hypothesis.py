@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from elth_jax.families import pretty
 from elth_jax.process.text import counted
@@ -28,7 +28,8 @@ class Tested:
   Attributes:
     study: its title and scale.
     converged: whether twice the epochs gain the dense target less than a point,
-      `yes` or `no`, and how much; empty if nobody looked.
+      `yes`, `no` or, where that is not certain, `perhaps`, and how much; empty
+      if nobody looked.
     pair: the ticket and IMP, at the highest level that both have.
     verdict: `comparable` if it is no more than a point behind, by a one-sided
       test at 5% that holds for all pairs of the study together (Holm).
@@ -41,17 +42,28 @@ class Tested:
 
 
 def tested(
-  study: str, found: Sequence[Cell], gate: Gate | None
+  studies: Iterable[tuple[str, Sequence[Cell], Gate | None]],
 ) -> list[Tested]:
-  """All pairs of a study whose ticket comes from another network.
+  """All pairs whose ticket comes from another network, each once.
 
-  Of several orders of one ticket, the first, which is the usual one.
+  A pair whose networks are all in another study too is left to that one.
 
   Args:
-    study: its title and scale.
-    found: the cells of it.
-    gate: what twice the epochs gain its dense networks; `None` if unknown.
+    studies: of each its title and scale, its cells, and what twice the epochs
+      gain its dense networks; `None` if that is unknown.
   """
+  studies = list(studies)
+  pairs = [_pairs(found) for _, found, _ in studies]
+  distinct = _without_repeated(pairs)
+  return [
+    Tested(study, _converged(pair.better.target, gate), pair, verdict)
+    for (study, _, gate), some in zip(studies, distinct, strict=True)
+    for pair, verdict in zip(some, _verdicts(some), strict=True)
+  ]
+
+
+def _pairs(found: Sequence[Cell]) -> list[Comparison]:
+  """Of several orders of one ticket, the first, which is the usual one."""
   own = {(c.target, c.level): c for c in found if c.method == 'imp'}
   last: dict[tuple[str, str, str], Cell] = {}
   for cell in found:
@@ -61,18 +73,40 @@ def tested(
       is_known = (cell.target, cell.level) in own and cell.outcomes
       if is_known and (best is None or cell.level > best.level):
         last[place] = cell
-  pairs = [compare(c, own[c.target, c.level]) for c in last.values()]
+  return [compare(c, own[c.target, c.level]) for c in last.values()]
+
+
+def _without_repeated(
+  studies: Sequence[Sequence[Comparison]],
+) -> list[list[Comparison]]:
+  """Without pairs whose networks are a part of another study's, or the same."""
+  known = [(_networks(p), n) for n, pairs in enumerate(studies) for p in pairs]
+
+  def repeated(pair: Comparison, number: int) -> bool:
+    mine = _networks(pair)
+    return any(
+      mine < others or (mine == others and study < number)
+      for others, study in known
+      if mine
+    )
+
   return [
-    Tested(study, _converged(pair.better.target, gate), pair, verdict)
-    for pair, verdict in zip(pairs, _verdicts(pairs), strict=True)
+    [pair for pair in pairs if not repeated(pair, number)]
+    for number, pairs in enumerate(studies)
   ]
+
+
+def _networks(pair: Comparison) -> frozenset[str]:
+  return pair.better.keys | pair.worse.keys
 
 
 def _converged(target: str, gate: Gate | None) -> str:
   if gate is None or target not in gate.gains:
     return ''
-  gain = gate.gains[target].mean
-  return f'{"yes" if gain < MOST else "no"} ({gain:+.2f})'
+  gain = gate.gains[target]
+  sure = gain.p_below(MOST) < LEVEL
+  word = 'no' if gain.mean >= MOST else 'yes' if sure else 'perhaps'
+  return f'{word} ({gain.mean:+.2f})'
 
 
 def _verdicts(pairs: Sequence[Comparison]) -> list[str]:
@@ -97,7 +131,9 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
     'sparsity that a study has. Differences are points of test accuracy. '
     '`comparable`: no more than a point behind, by a one-sided test at 5%, '
     'corrected for the pairs of its study. `matched`: with exactly as many '
-    f'weights as IMP keeps. Of {counted(len(found), "pair")}, '
+    'weights as IMP keeps, which no paper has: the smallest are pruned, or '
+    'the largest of those that were pruned come back. Networks that are in '
+    f'two studies count in the larger one. Of {counted(len(found), "pair")}, '
     f'{counts[NOT_BEHIND]} are comparable, {counts[BEHIND]} are more than a '
     f'point behind, and {counts["undecided"]} are undecided. All pairs stand '
     'at the end of this page.\n'

@@ -139,6 +139,7 @@ def _measured(measure: str, cell: Cell) -> Cell:
     sparsity=math.nan,
     diverged=(),
     resolution=0.0,
+    chance=0.0,
   )
 
 

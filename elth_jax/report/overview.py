@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from elth_jax.process.text import counted
 from elth_jax.report.summary import spread
-from elth_jax.report.verdicts import Judgement
+from elth_jax.report.verdicts import Judgement, is_matched
 from elth_jax.study.claims import Claim, claim_ids
 
 COLUMNS = ('id', 'paper', 'where', 'kind', 'says', 'experiments', 'flops')
@@ -47,31 +48,61 @@ def read_list(path: Path) -> list[dict[str, str]]:
 
 
 def in_short(
-  stated: Sequence[Stated], unconverged: Sequence[str] = ()
+  stated: Sequence[Stated],
+  unconverged: Sequence[str] = (),
+  unknown: Sequence[str] = (),
 ) -> Iterator[str]:
   """Markdown: how many claims were decided.
 
   Args:
     stated: every claim of every study.
-    unconverged: studies whose dense networks gain from longer training.
+    unconverged: studies whose dense networks gain from longer training, or fall
+      behind sparse ones that train longer.
+    unknown: studies of which nobody knows.
   """
-  verdicts = Counter(_verdict(one.found) for one in stated)
-  found = verdicts.total() - verdicts['not tested']
-  decided = verdicts['supported'] + verdicts['contradicted']
+  tested = [one for one in stated if one.found]
+  texts = {one.claim.text for one in stated}
+  left = len(texts - {one.claim.text for one in tested})
   yield '## In short\n'
+  papers = [one for one in tested if not is_matched(one.claim)]
   yield (
-    f'{verdicts.total()} lines of claims are stated in the studies below. '
-    f'{found} were tested here, at the scales given: {decided} are decided, '
-    f'{verdicts["supported"]} for the paper and {verdicts["contradicted"]} '
-    f'against it, and {verdicts["undecided"]} are undecided. '
-    f'{verdicts["not tested"]} speak of what was not trained here.\n'
+    f"The studies below state the papers' claims in {len(texts)} lines. "
+    f'{left} of them speak of networks or sparsities that were not trained '
+    f'here. The others were tested {_counts(papers)}\n'
   )
+  if matched := [one for one in tested if is_matched(one.claim)]:
+    yield (
+      'For tickets with exactly as many weights as IMP keeps, which no paper '
+      f'has, the same was tested {_counts(matched)}\n'
+    )
   if unconverged:
     yield (
       f'Dense networks have not converged in {"; ".join(unconverged)}, so '
-      'verdicts there are of short training. The others have converged, or '
-      'were not trained twice as long to find out.\n'
+      'verdicts there are of short training.\n'
     )
+  if unknown:
+    yield f'Whether they have is not certain in {"; ".join(unknown)}.\n'
+
+
+def _counts(tested: Sequence[Stated]) -> str:
+  """Verdicts, counted once for each scale."""
+  found = [one.found for one in tested if one.found]
+  verdicts = Counter(one.verdict for one in found)
+  decided = verdicts['supported'] + verdicts['contradicted']
+  words = (
+    f'{counted(len(found), "time")}, a line at each scale: {decided} are '
+    f'decided, {verdicts["supported"]} for it and {verdicts["contradicted"]} '
+    f'against it, and {verdicts["undecided"]} are undecided.'
+  )
+  guesses = sum(
+    one.verdict != 'undecided' and one.at_chance > 0 for one in found
+  )
+  if guesses:
+    words += (
+      f' {guesses} of those decided rest in part on networks that are no '
+      'better than chance.'
+    )
+  return words
 
 
 def _verdict(judged: Judgement | None) -> str:
@@ -84,8 +115,9 @@ def undecided(stated: Sequence[Stated]) -> Iterator[str]:
     return
   yield '## What would decide the rest\n'
   yield (
-    'With a power of 80%, if means and spreads stay as they are; unknown where '
-    'no number would.\n'
+    'With a power of 80%, if means and spreads stay as they are, at the level '
+    "that Holm's correction leaves for what is undecided; unknown where no "
+    'number would.\n'
   )
   yield '| study, scale | undecided | difference | replicates | would decide |'
   yield '| --- | --- | ---: | ---: | ---: |'
@@ -119,7 +151,7 @@ def table(
   for one in stated:
     for number in claim_ids(one.claim.where):
       by_row.setdefault(number, []).append(one)
-  rows = [row for row in listed if row['kind'] == 'claim']
+  rows = [row for row in listed if row['kind'] in ('claim', 'computed')]
   found = [_in_words(by_row.get(int(row['id']), [])) for row in rows]
   some = sum(words != '' for words in found)
   yield "## The papers' claims\n"
@@ -143,7 +175,9 @@ def table(
 def _in_words(stated: Iterable[Stated]) -> str:
   """Verdicts counted for each scale; empty if none was tested."""
   counts = Counter(
-    (one.found.verdict, one.scale) for one in stated if one.found
+    (one.found.verdict, one.scale + ', matched' * is_matched(one.claim))
+    for one in stated
+    if one.found
   )
   return ', '.join(
     f'{f"{count} " if counts.total() > 1 else ""}**{verdict}** ({scale})'

@@ -45,15 +45,18 @@ with all figures.
 
 `A > B`: A is more accurate, by the mean over all targets and levels that the
 claim speaks of, or in each of them where it says `everywhere`; a two-sided test
-at 5%. It is not supported if one of them alone contradicts it. `A >= B within
-d`: A is behind by no more than d points. `A ~ B within d`: they differ by no
-more, in each of them, by two one-sided tests at 5%. Tests are over replicates:
-Student's t where both sides go back to one ticket, and Welch's elsewhere.
-P-values are corrected for all claims of a study (Holm). Intervals are of 95%,
-for `~` and `>=` of 90%. A diverged network counts as 0% accurate. Replicates
-that agree by chance do not count as certain: a variance is at least that of
-rounding to whole test images. A number behind `at` is a level of IMP, or with a
-point a sparsity, the share of zeros.
+at 5%. `A >= B within d`: A is behind by no more than d points, likewise, by a
+one-sided test. Neither is supported if one target and level alone contradicts
+it. `A ~ B within d`: they differ by no more, in each of them, by two one-sided
+tests at 5%; it is contradicted by a two-sided one. Margins are the papers', in
+points, and weigh more where networks err less. Tests are over replicates, which
+differ in their seeds, on one split of the data: Student's t where both sides go
+back to one ticket, and Welch's elsewhere. P-values are corrected for all claims
+of a study (Holm), those of matched tickets apart. Intervals are of 95%, for `~`
+and `>=` of 90%. A diverged network counts as 0% accurate. Replicates that agree
+by chance do not count as certain: a variance is at least that of rounding to
+whole test images. A number behind `at` is a level of IMP, or with a point a
+sparsity, the share of zeros.
 """
 
 
@@ -88,7 +91,8 @@ def write(
   stated: list[Stated] = []
   texts: list[str] = []
   unconverged: list[str] = []
-  elastic: list[hypothesis.Tested] = []
+  unknown: list[str] = []
+  elastic: list[tuple[str, list[Cell], budget.Gate | None]] = []
   for study in studies:
     found = _cells(study)
     some = judge_all(study.spec.paper, found, study.spec.prune_fraction)
@@ -96,22 +100,25 @@ def write(
     stated += [Stated(paper.title, paper.scale, *one) for one in some]
     gate = _gate(study, studies)
     name = f'{paper.title} ({paper.scale})'
-    if gate and not gate.passed:
+    if budget.outgrown(found) or (gate and gate.failed):
       unconverged.append(name)
-    elastic += hypothesis.tested(name, found, gate)
+    elif not (gate and gate.passed):
+      unknown.append(name)
+    elastic.append((name, found, gate))
     texts += _study(study, found, some, gate, into)
   for part in parts:
     evidence.save(part, into / KEPT)
+  pairs = hypothesis.tested(elastic)
   costs = computed.costs() if listed else []
   page = [
     HEAD,
-    *overview.in_short(stated, unconverged),
-    *hypothesis.section(elastic),
+    *overview.in_short(stated, unconverged, unknown),
+    *hypothesis.section(pairs),
     *overview.table(stated, listed, {cost.claim for cost in costs}),
     *overview.undecided(stated),
     *(computed.section(costs) if costs else ()),
     *texts,
-    *hypothesis.all_pairs(elastic),
+    *hypothesis.all_pairs(pairs),
   ]
   write_atomically(into / PAGE, '\n'.join(page))
   return into / PAGE
@@ -120,13 +127,18 @@ def write(
 def _cells(study: Evidence) -> list[Cell]:
   """All that claims can speak of."""
   rows = of_targets(study.rows, study.spec)
-  accuracies = summary.cells(rows, study.diverged, study.test_images)
+  accuracies = _accuracies(study)
   return [
     *accuracies,
     *measures.all_measures(accuracies, rows, study.spec, study.timed),
     *measures.barriers(study.barriers),
     *measures.layers(study.layers),
   ]
+
+
+def _accuracies(study: Evidence) -> list[Cell]:
+  rows = of_targets(study.rows, study.spec)
+  return summary.cells(rows, study.diverged, study.test_images, study.classes)
 
 
 def _study(
@@ -137,18 +149,31 @@ def _study(
   into: Path,
 ) -> Iterator[str]:
   """One study as Markdown."""
-  paper, rows = study.spec.paper, of_targets(study.rows, study.spec)
-  accuracies = summary.cells(rows, study.diverged, study.test_images)
+  paper, accuracies = study.spec.paper, _accuracies(study)
   yield f'## {paper.title}, scale: {paper.scale}\n'
   yield _about(study)
   if gate:
     yield f'{gate}\n'
+  yield from _guesses(accuracies)
   yield from _claims(judged, found, study.spec.prune_fraction)
   yield from _tables(accuracies)
   yield from _published(study, found)
   yield from _barrier_table(measures.barriers(study.barriers))
   yield from _times(study, accuracies)
   yield from _figures(study, accuracies, into)
+
+
+def _guesses(found: Sequence[Cell]) -> Iterator[str]:
+  """Which networks are no better than chance."""
+  lines = series_of(found)
+  some = [
+    f'{lines[cell.label].name} on {pretty(cell.target)}, level {cell.level}: '
+    f'{cell.at_chance} of {len(cell.accuracy)}'
+    for cell in found
+    if cell.at_chance
+  ]
+  if some:
+    yield f'No better than chance are {"; ".join(some)}.\n'
 
 
 def _about(study: Evidence) -> str:
@@ -233,10 +258,14 @@ def _verdict(judged: Judgement) -> str:
     words += f', p {min(judged.p_for, judged.p_against):.2g}'
   elif judged.test.replicates == 1:
     words += ', by one replicate'
+  elif judged.is_mixed:
+    words += ': supported on average, and contradicted by a pair'
   elif judged.decided_alone:
     words += ' once corrected for the other claims'
   elif judged.needed:
     words += f'; {judged.needed} replicates would decide'
+  if judged.at_chance:
+    words += f'; {judged.at_chance} networks are no better than chance'
   return words + (f'; {judged.mixed}' if judged.mixed else '')
 
 

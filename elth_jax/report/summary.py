@@ -14,6 +14,7 @@ from elth_jax.study.analysis_nodes import DOUBLED
 from elth_jax.transfers import in_words
 
 Row = Mapping[str, Any]
+ABOVE_CHANCE = 1.05  # times chance, up to which a network only guesses
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Cell:
     exact: whether the values were computed, and do not vary.
     resolution: of an accuracy, what one test image is worth; 0 if that is not
       known, and for other measures.
+    chance: the accuracy of guessing; 0 likewise.
+    keys: of the rows of results.csv, which tell what was trained.
   """
 
   target: str
@@ -54,6 +57,14 @@ class Cell:
   ticket: str = ''
   exact: bool = False
   resolution: float = 0.0
+  chance: float = 0.0
+  keys: frozenset[str] = frozenset()
+
+  @property
+  def at_chance(self) -> int:
+    """How many replicates are no better than guessing."""
+    most = ABOVE_CHANCE * self.chance
+    return sum(value <= most for value in self.accuracy.values())
 
   @property
   def outcomes(self) -> dict[int, float]:
@@ -101,7 +112,10 @@ def method_label(cell: Cell) -> str:
 
 
 def cells(
-  rows: Iterable[Row], diverged: Iterable[Row] = (), test_images: int = 0
+  rows: Iterable[Row],
+  diverged: Iterable[Row] = (),
+  test_images: int = 0,
+  classes: int = 0,
 ) -> list[Cell]:
   """One cell for each target, method and level, in the order of the rows.
 
@@ -111,8 +125,10 @@ def cells(
     rows: of results.csv.
     diverged: columns of results.csv of runs without a result.
     test_images: how many there are; 0 if that is not known.
+    classes: likewise.
   """
   resolution = 1 / test_images if test_images else 0.0
+  chance = 1 / classes if classes else 0.0
   groups: dict[tuple, tuple[list[Row], list[Row]]] = {}
   for number, some in enumerate((rows, diverged)):
     for row in some:
@@ -120,13 +136,17 @@ def cells(
         identity = row['target'], label_of(row), row['method'], row['level']
         groups.setdefault(identity, ([], []))[number].append(row)
   return [
-    _cell(identity, done, failed, resolution)
+    _cell(identity, done, failed, resolution, chance)
     for identity, (done, failed) in groups.items()
   ]
 
 
 def _cell(
-  identity: tuple, done: list[Row], failed: list[Row], resolution: float
+  identity: tuple,
+  done: list[Row],
+  failed: list[Row],
+  resolution: float,
+  chance: float,
 ) -> Cell:
   first = [*done, *failed][0]
   sparsities = [row['sparsity'] for row in done]
@@ -141,6 +161,8 @@ def _cell(
     diverged=tuple(row['replicate'] for row in failed),
     ticket=_ticket_of(first),
     resolution=resolution,
+    chance=chance,
+    keys=frozenset(row['key'] for row in done if 'key' in row),
   )
 
 

@@ -25,7 +25,10 @@ from elth_jax.statistics.mixed import (
 from elth_jax.study.claims import Claim
 from elth_jax.study.published import Published
 from elth_jax.study.scope import PAPERS_FRACTION
+from elth_jax.study.sides import Side
 from elth_jax.study.spec import Paper
+
+MATCHED = 'ett_matched'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +37,9 @@ class Judgement:
 
   A pair is a target, a level and a match of both sides. `>` is a two-sided
   test at 5%, of the mean over pairs, or with `everywhere` of each pair: all of
-  them must support it. It is not supported either if a pair alone contradicts
-  it. `~` is two one-sided tests at 5% of each pair, as if `everywhere` were
-  said; `>=` is one of them.
+  them must support it. `>=` is a one-sided test, likewise. Neither is supported
+  if a pair alone contradicts it. `~` is two one-sided tests at 5% of each pair,
+  as if `everywhere` were said.
 
   Attributes:
     claim: what was claimed.
@@ -103,9 +106,29 @@ class Judgement:
       return 'undecided'
     if self.p_against < self.p_for:
       return 'contradicted'
-    average = self.claim.relation == '>' and not self.claim.everywhere
-    alone = any(pair.verdict == 'contradicted' for pair in self.pairs)
-    return 'undecided' if average and alone else 'supported'
+    if self.claim.relation == '~' or self.claim.everywhere:
+      return 'supported'
+    alone = any(_contradicts(pair, self.claim) for pair in self.pairs)
+    return 'undecided' if alone else 'supported'
+
+  @property
+  def is_mixed(self) -> bool:
+    """Whether a pair contradicts what is supported on average."""
+    decided = min(self.p_for, self.p_against) < LEVEL
+    return decided and self.verdict == 'undecided'
+
+  @property
+  def at_chance(self) -> int:
+    """How many of its networks are no better than chance."""
+    cells = {id(c): c for p in self.pairs for c in (p.better, p.worse)}
+    return sum(cell.at_chance for cell in cells.values())
+
+
+def _contradicts(pair: Comparison, claim: Claim) -> bool:
+  """Whether a pair alone says the opposite of what is claimed on average."""
+  if claim.relation == '>':
+    return pair.verdict == 'contradicted'
+  return pair.test.times(100).p_below(-(claim.within or 0.0)) < LEVEL
 
 
 def judge_all(
@@ -113,7 +136,8 @@ def judge_all(
 ) -> list[tuple[Claim, Judgement | None]]:
   """Every claim of a paper, tested; `None` where no pair was trained.
 
-  P-values hold for all claims of the paper together (Holm).
+  P-values hold for all claims of the paper together (Holm), and apart from
+  them for all of tickets of matched sparsity.
 
   Args:
     paper: what it claims.
@@ -121,12 +145,35 @@ def judge_all(
     fraction: of the remaining weights that its levels prune.
   """
   judged = [judge(claim, found, fraction) for claim in paper.claims]
-  tested = [one for one in judged if one]
-  corrected = iter(holm([min(one.p_for, one.p_against) for one in tested]))
-  return [
-    (claim, one and _corrected(one, next(corrected)))
-    for claim, one in zip(paper.claims, judged, strict=True)
-  ]
+  for matched in (False, True):
+    _correct(
+      judged,
+      [
+        number
+        for number, one in enumerate(judged)
+        if one and is_matched(one.claim) == matched
+      ],
+    )
+  return list(zip(paper.claims, judged, strict=True))
+
+
+def is_matched(claim: Claim) -> bool:
+  """Whether it is of tickets of matched sparsity, which no paper has."""
+  sides = (claim.one, claim.other)
+  return any(
+    isinstance(side, Side) and side.method == MATCHED for side in sides
+  )
+
+
+def _correct(judged: list[Judgement | None], numbers: Sequence[int]) -> None:
+  """Makes the p-values of some claims hold for all of them (Holm)."""
+  found = {n: one for n in numbers if (one := judged[n])}
+  corrected = holm([min(one.p_for, one.p_against) for one in found.values()])
+  for number, p in zip(found, corrected, strict=True):
+    found[number] = _corrected(found[number], p)
+  undecided = sum(one.verdict == 'undecided' for one in found.values())
+  for number, one in found.items():
+    judged[number] = _with_needed(one, undecided)
 
 
 def judge(
@@ -155,31 +202,28 @@ def judge(
   tests = [pair.test.times(100) for pair in pairs]
   p_for, p_against = _evidence(claim, total, tests)
   judged = Judgement(claim, pairs, total, p_for, p_against)
-  return dataclasses.replace(
-    judged,
-    needed=_needed(claim, total, tests) if _open(judged) else None,
-    mixed=_mixed(claim, pairs),
-  )
+  judged = dataclasses.replace(judged, mixed=_mixed(claim, pairs))
+  return _with_needed(judged, 1)
 
 
-def _open(judged: Judgement) -> bool:
-  return judged.verdict == 'undecided'
+def _with_needed(judged: Judgement, claims: int) -> Judgement:
+  """With how many replicates would decide it, as one of so many undecided."""
+  tests = [pair.test.times(100) for pair in judged.pairs]
+  needed = None
+  if judged.verdict == 'undecided' and not judged.is_mixed:
+    needed = _needed(judged.claim, judged.test, tests, claims)
+  return dataclasses.replace(judged, needed=needed)
 
 
 def _corrected(judged: Judgement, p: float) -> Judgement:
   """With the smaller of its p-values corrected, and the other at least so."""
-  new = dataclasses.replace(
+  return dataclasses.replace(
     judged,
     p_for=p if judged.p_for <= judged.p_against else max(p, judged.p_for),
     p_against=p
     if judged.p_against < judged.p_for
     else max(p, judged.p_against),
   )
-  if _open(new) and not _open(judged):
-    tests = [pair.test.times(100) for pair in new.pairs]
-    needed = _needed(new.claim, new.test, tests)
-    return dataclasses.replace(new, needed=needed)
-  return new
 
 
 def _evidence(
@@ -203,14 +247,36 @@ def _evidence(
 
 
 def _needed(
-  claim: Claim, total: Difference, tests: Sequence[Difference]
+  claim: Claim, total: Difference, tests: Sequence[Difference], claims: int = 1
 ) -> int | None:
-  """Of the pair that needs most, where each pair is tested."""
+  """How many replicates would decide a claim; `None` if nobody can tell.
+
+  Where each pair is tested: the fewest for a pair that contradicts it, or if
+  there is none, the most for a pair that supports it.
+
+  Args:
+    claim: what is claimed.
+    total: the mean over pairs, in points.
+    tests: the pairs.
+    claims: how many are undecided, for which Holm corrects.
+  """
+  level = LEVEL / claims
   within = claim.relation == '~'
   bound = claim.by if claim.within is None else claim.within
   bound = -bound if claim.relation == '>=' else bound
-  some = tests if within or claim.everywhere else [total]
-  needed = [replicates_needed(test, bound, within) for test in some]
+  level = level / 2 if claim.relation == '>' else level
+  if not (within or claim.everywhere):
+    return replicates_needed(total, bound, level=level)
+  against = [
+    test
+    for test in tests
+    if (abs(test.mean) > bound if within else test.mean < bound)
+  ]
+  if against:
+    level /= 2 * len(tests) if within else len(tests)
+    needed = [replicates_needed(t, bound, within, level) for t in against]
+    return min((n for n in needed if n is not None), default=None)
+  needed = [replicates_needed(test, bound, within, level) for test in tests]
   known = [number for number in needed if number is not None]
   return max(known) if len(known) == len(needed) else None
 

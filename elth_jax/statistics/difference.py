@@ -53,8 +53,8 @@ class Difference:
     return max(self.p_above(-bound), self.p_below(bound))
 
   def p_outside(self, bound: float) -> float:
-    """One-sided p of `the difference lies within +-bound`."""
-    return min(self.p_above(bound), self.p_below(-bound))
+    """P of `the difference lies within +-bound`, against both sides."""
+    return min(1.0, 2 * min(self.p_above(bound), self.p_below(-bound)))
 
   def times(self, factor: float) -> 'Difference':
     """The same in another unit, by a positive factor."""

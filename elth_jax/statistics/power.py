@@ -12,7 +12,7 @@ MOST = 10_000  # replicates; whoever needs more needs another design
 
 
 def replicates_needed(
-  found: Difference, bound: float, within: bool = False
+  found: Difference, bound: float, within: bool = False, level: float = LEVEL
 ) -> int | None:
   """The fewest replicates at which a test decides with a power of 80%.
 
@@ -22,7 +22,8 @@ def replicates_needed(
     found: the estimate, of at least two replicates.
     bound: the number that the difference is compared with.
     within: whether it is to lie within +-bound (two one-sided tests), or
-      outside; else above or below `bound` (a two-sided test).
+      outside; else above or below `bound`.
+    level: of each one-sided test.
 
   Returns:
     The number; `None` if the spread is unknown or it is above 10,000.
@@ -32,29 +33,29 @@ def replicates_needed(
   if found.error == 0:
     return 2
   low, high = 1, 2
-  while _power(found, bound, within, high) < POWER:
+  while _power(found, bound, within, level, high) < POWER:
     low, high = high, 2 * high
     if low > MOST:
       return None
   while high - low > 1:
     middle = (low + high) // 2
-    enough = _power(found, bound, within, middle) >= POWER
+    enough = _power(found, bound, within, level, middle) >= POWER
     low, high = (low, middle) if enough else (middle, high)
   return high if high <= MOST else None
 
 
 def _power(
-  found: Difference, bound: float, within: bool, replicates: int
+  found: Difference, bound: float, within: bool, level: float, replicates: int
 ) -> float:
   freedom = found.freedom * (replicates - 1) / (found.replicates - 1)
   error = found.error * math.sqrt(found.replicates / replicates)
   if not within:
-    return _chance(abs(found.mean - bound) / error, freedom, LEVEL / 2)
+    return _chance(abs(found.mean - bound) / error, freedom, level)
   distance = abs(found.mean)
   if distance >= bound:
-    return _chance((distance - bound) / error, freedom, LEVEL)
+    return _chance((distance - bound) / error, freedom, level)
   near, far = (
-    _chance((bound + sign * distance) / error, freedom, LEVEL)
+    _chance((bound + sign * distance) / error, freedom, level)
     for sign in (-1, 1)
   )
   return max(near + far - 1, 0.0)
