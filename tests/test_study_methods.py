@@ -40,7 +40,9 @@ def config(**values):
       'methods': tuple(METHODS),
       'pruning': Pruning(batches=0, synflow_rounds=3),
       'sparse': Sparse(interval=2, dpf_interval=2),
-      'analyses': Analyses(connectivity=('imp', 'ett'), points=5, overlap=True),
+      'analyses': Analyses(
+        connectivity=('imp', 'ett', 'rigl'), points=5, overlap=True
+      ),
       **values,
     }
   )
@@ -126,7 +128,7 @@ def test_costs(finished):
 def test_analyses(finished):
   nodes, store = nodes_of(config()), Store(finished)
   paths = [node for node in nodes.values() if isinstance(node, Connect)]
-  assert {n.subject.method for n in paths} == {'imp', 'ett'}
+  assert {n.subject.method for n in paths} == {'imp', 'ett', 'rigl'}
   for node in paths:
     result = store.result(node)
     run, twin = (nodes[node.parents[r]] for r in ('one', 'other'))

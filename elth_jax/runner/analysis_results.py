@@ -1,8 +1,10 @@
 """Does the analyses of a study: each node's result as JSON values."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from elth_jax.analysis import (
@@ -13,6 +15,7 @@ from elth_jax.analysis import (
 )
 from elth_jax.masks import layer_densities
 from elth_jax.study.nodes import Connect, MaskOverlap, Node, Run
+from elth_jax.tickets.ticket import Ticket
 from elth_jax.training.trainer import Trainer
 from elth_jax.trees import PyTree
 from elth_jax.workdir.store import Store
@@ -27,16 +30,20 @@ def connect(
     `accuracy` at evenly spaced points, 0 to 1; `barrier`; `statistics`, how
     BN statistics in between were got.
   """
-  parents = {role: nodes[name] for role, name in node.parents.items()}
-  one, other = (_variables(store, parents[role]) for role in ('one', 'other'))
-  ticket = store.ticket(parents['ticket'])
-  shares = np.linspace(0, 1, node.points)
+  one, other = (
+    _trained(store, nodes[node.parents[role]]) for role in ('one', 'other')
+  )
   between = [
-    {name: interpolate(one[name], other[name], share) for name in one}
-    for share in shares
+    {
+      name: interpolate(getattr(one, name), getattr(other, name), share)
+      for name in ('params', 'batch_stats')
+    }
+    for share in np.linspace(0, 1, node.points)
   ]
+  # a dynamic method's two trainings end with masks of their own
+  either = dataclasses.replace(one, masks=_union(one.masks, other.masks))
   recompute = node.statistics == 'recomputed'
-  accuracy = trainer.accuracies(ticket, between, recompute)
+  accuracy = trainer.accuracies(either, between, recompute)
   return {
     'accuracy': accuracy,
     'barrier': barrier(accuracy),
@@ -44,10 +51,14 @@ def connect(
   }
 
 
-def _variables(store: Store, node: Node) -> dict[str, PyTree]:
+def _trained(store: Store, node: Node) -> Ticket:
   assert isinstance(node, Run)
-  trained = store.trained(node)
-  return {'params': trained.params, 'batch_stats': trained.batch_stats}
+  return store.trained(node)
+
+
+def _union(one: PyTree, other: PyTree) -> PyTree:
+  """Masks that keep what either keeps."""
+  return jax.tree.map(np.logical_or, one, other)
 
 
 def compare_masks(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from elth_jax.study.nodes import (
   Connect,
+  ConnectDynamic,
   MaskOverlap,
   Node,
   Subject,
@@ -62,8 +63,9 @@ def _connect(analyses: Analyses, run: Train, add_node: Add) -> None:
   fields = {f.name: getattr(run, f.name) for f in dataclasses.fields(run)}
   fields |= {'name': f'{run.name}-twin', 'seed': run.seed + OTHER_ORDER}
   twin = add_node(Twin(**fields))
+  kind = Connect if run.dynamic is None else ConnectDynamic
   add_node(
-    Connect(
+    kind(
       name=f'{run.name}-connectivity',
       architecture=run.architecture,
       parents={

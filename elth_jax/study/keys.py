@@ -34,6 +34,7 @@ class Mended:
 
 MENDED: tuple[Mended, ...] = (  # in order; to be appended to
   Mended('SET draws starting masks of its own, not those of RigL', 'set', 2),
+  Mended('two trainings by RigL or SET end with two masks', 'connect', 2),
 )
 Keyed = TypeVar('Keyed', bound=Node)
 

@@ -240,6 +240,13 @@ class Connect(Node):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ConnectDynamic(Connect):
+  """The same of a dynamic method: two trainings end with masks of their own."""
+
+  version: ClassVar[int] = 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class MaskOverlap(Node):
   """The overlap of a ticket's masks with IMP's; parents `imp` and `other`."""
 
