@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from elth_jax.process.signals import StopRequest
+from elth_jax.study import config_file
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,11 +21,12 @@ def parser() -> argparse.ArgumentParser:
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   made.add_argument('workdir', help='folder of a study')
+  config_file.add_option(made)
   return made
 
 
 def main(arguments: list[str] | None = None) -> int:
-  workdir = parser().parse_args(arguments).workdir
+  given = parser().parse_args(arguments)
   from elth_jax.process.quiet import absl_logging_at
   from elth_jax.process.text import counted, say
   from elth_jax.storage.files import local_path
@@ -32,8 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
   try:
     from elth_jax.workdir.inspection import inspect  # JAX reads its environment
 
+    config_file.register_from(given.config)
     with absl_logging_at(logging.ERROR):
-      health = inspect(local_path(workdir, 'workdir'))
+      health = inspect(local_path(given.workdir, 'workdir'))
   except (OSError, ValueError) as error:
     say(f'elth_jax: {error}', sys.stderr)
     return 1

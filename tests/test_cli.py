@@ -171,6 +171,61 @@ def test_configs_are_listed_and_described(capsys):
   assert "did you mean 'digits'" in capsys.readouterr().err
 
 
+OWN = """
+from beside import number
+from elth_jax import families
+from elth_jax.families import family
+from elth_jax.study.shipped import load_shipped
+
+if 'chain' not in families.FAMILIES:
+  mlp = families.FAMILIES['mlp']
+  families.register(family.dataclasses.replace(mlp, name='chain'))
+
+
+def get_config():
+  config = load_shipped('digits_mlp')
+  config.sources = config.targets = (f'chain{number}',)
+  return config
+"""
+
+
+def test_a_config_s_own_families_are_known(tmp_path, monkeypatch):
+  """The installed command finds what stands beside a config, too."""
+  (tmp_path / 'own').mkdir()
+  (tmp_path / 'own' / 'own.py').write_text(OWN)
+  (tmp_path / 'own' / 'beside.py').write_text('number = 3')
+  monkeypatch.chdir(tmp_path)
+  file = '--config=own/own.py'
+  code, out, errors = run(
+    'run',
+    file,
+    '--workdir=w',
+    '--config.levels=1',
+    '--config.compare_levels=(1,)',
+    '--config.replicates=1',
+    '--config.width=6',
+    '--config.recipe.epochs=1',
+    "--config.methods=('imp',)",
+  )
+  assert code == 0, errors
+  code, out, errors = run('watch', 'w')
+  assert code == 0 and "unknown family 'chain'" in out
+  code, out, errors = run('watch', 'w', file)
+  assert (code, out) == (0, '3 of 3 runs finished; the study is done\n'), errors
+  code, out, errors = run('doctor', 'w', file)
+  assert code == 0 and 'unknown' not in out, errors
+  code, out, errors = run('explain', 'chain3', 'chain4', file)
+  assert code == 0 and 'chain4' in out, errors
+  code, out, errors = run('explain', 'chain3', 'chain4', '--config=none.py')
+  assert code == 1 and 'elth_jax: --config: FileNotFoundError' in errors
+
+
+def test_an_explanation_needs_no_accelerator(monkeypatch):
+  monkeypatch.setenv('JAX_PLATFORMS', 'gpux')
+  code, _, errors = run('explain', 'resnet20', 'resnet32')
+  assert code == 1 and len(errors.splitlines()) == 1 and 'gpux' in errors
+
+
 def test_a_transfer_is_explained(capsys, tmp_path):
   from elth_jax import Ticket
   from elth_jax.cli import explain

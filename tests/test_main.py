@@ -116,7 +116,13 @@ def test_signals_while_it_compiles_and_a_full_disk(tmp_path):
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
-    (['--config.levls=3'], 'levls'),
+    (
+      ['--config.levls=3'],
+      "unknown config field 'levls'; did you mean 'levels'",
+    ),
+    (['--config.epochs=3'], "did you mean 'recipe.epochs'"),
+    (['--config.recipe.lr=3'], "did you mean 'recipe.learning_rate'"),
+    (['--config.recipe_on.mnist.epochs=3'], "this config has no 'mnist'"),
     (["--config.targets=('mlq2',)"], "did you mean 'mlp'"),
     (["--config.targets=('resnet13',)"], '6 n + 2'),
     (["--config.sources=('mlp1',)"], 'no units to replicate'),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import time
 
@@ -11,7 +12,7 @@ from elth_jax.cli import watch
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
 from elth_jax.training.recipe import Recipe
-from elth_jax.workdir import lock, watching
+from elth_jax.workdir import leases, lock, watching
 from elth_jax.workdir.watching import Watcher
 
 CONFIG = {
@@ -105,13 +106,33 @@ def test_a_study_that_was_killed_or_rests(half, capsys, monkeypatch):
   monkeypatch.setattr(watch, 'OLD', -1.0)
   assert watch.main([str(root)]) == 0
   assert 'or was killed: nothing new for 0:00:0' in capsys.readouterr().out
-  (root / lock.OWNER).unlink()
   monkeypatch.setattr(watch, 'OLD', 600.0)
+  here = json.dumps({'pid': 7, 'host': platform.node()})
+  (root / lock.OWNER).write_text(here)
+  (root / lock.LOCK).touch()
   assert watch.main([str(root)]) == 0
-  assert 'somebody works on it' in capsys.readouterr().out
-  monkeypatch.setattr(watch, 'OLD', -1.0)
-  assert watch.main([str(root)]) == 0
-  assert 'nobody works on it now' in capsys.readouterr().out
+  assert '; process 7 on ' in (out := capsys.readouterr().out)
+  assert 'was killed, and nobody works on it now' in out
+  with lock.owned(root):
+    assert watch.main([str(root)]) == 0
+  assert f'; process {os.getpid()} on ' in (out := capsys.readouterr().out)
+  assert 'works on it, ' in out
+  assert watch.main([str(root)]) == 0  # it has let go
+  assert '; nobody works on it now' in capsys.readouterr().out
+
+
+def test_processes_that_share_a_workdir_are_named(half, capsys):
+  root, _ = half
+  (root / lock.OWNER).unlink()
+  with lock.shared(root, 60.0):
+    assert watch.main([str(root)]) == 0
+    assert f'; process {os.getpid()} on ' in capsys.readouterr().out
+    (path,) = (root / leases.FOLDER / 'owners').glob('[!.]*.json')
+    values = json.loads(path.read_bytes())
+    gone = {**values, 'pid': 1 << 30}
+    path.write_text(json.dumps(gone))
+    status = Watcher(root).status()
+  assert not status.owner and status.killed.startswith(f'process {1 << 30} on')
 
 
 def test_several_processes_write_files_of_their_own(half):

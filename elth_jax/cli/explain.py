@@ -11,8 +11,11 @@ Of a name, the network for 32 x 32 colour images and ten classes is explained.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
+
+from elth_jax.study import config_file
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,11 +35,14 @@ def parser() -> argparse.ArgumentParser:
   made.add_argument(
     '--figure', metavar='FILE', help='draw it too: .svg, .png or .pdf'
   )
+  config_file.add_option(made)
   return made
 
 
 def main(arguments: list[str] | None = None) -> int:
   given = parser().parse_args(arguments)
+  os.environ.setdefault('JAX_PLATFORMS', 'cpu')  # nothing is trained
+  from elth_jax.process import devices
   from elth_jax.process.text import say
   from elth_jax.storage.files import local_path
   from elth_jax.tickets.explanation import explain
@@ -44,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
   from elth_jax.tickets.ticket import Ticket
 
   try:
+    devices.require()
+    config_file.register_from(given.config)
     name = given.source
     source: Ticket | str = name
     if name.startswith(PREFIX):
@@ -54,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     say(str(found))
     if given.figure:
       found.figure().savefig(local_path(given.figure, '--figure'))
-  except (OSError, ValueError) as error:
+  except (OSError, ValueError, devices.DeviceError) as error:
     say(f'elth_jax: {error}', sys.stderr)
     return 1
   return 0

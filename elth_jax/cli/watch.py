@@ -14,6 +14,8 @@ import sys
 import time
 from typing import Any
 
+from elth_jax.study import config_file
+
 OLD = 600.0  # seconds without a sign of life that are worth a word
 
 
@@ -29,11 +31,15 @@ def parser() -> argparse.ArgumentParser:
   made.add_argument(
     '--every', type=_seconds, default=2.0, help='seconds between looks; 2'
   )
+  config_file.add_option(made)
   return made
 
 
 def _seconds(text: str) -> float:
-  value = float(text)
+  try:
+    value = float(text)
+  except ValueError:
+    raise argparse.ArgumentTypeError(f'{text} is no number') from None
   if not 0.1 <= value <= 86400:
     raise argparse.ArgumentTypeError(f'{text} is not from 0.1 to 86400 seconds')
   return value
@@ -43,7 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
   given = parser().parse_args(arguments)
   os.environ.setdefault('JAX_PLATFORMS', 'cpu')  # a GPU is the study's
   try:
+    config_file.register_from(given.config)
     return _watch(given)
+  except BrokenPipeError:
+    raise  # `commands` ends quietly
   except (OSError, ValueError) as error:
     print(f'elth_jax: {error}', file=sys.stderr)
     return 1
@@ -108,12 +117,13 @@ def _state(status: Any) -> str:
   """Who works, and how long it takes still."""
   if status.closed:
     return '; the study is done'
-  ages = [one.age for one in status.training]
-  is_old = bool(ages) and min(ages) > OLD
-  if not status.owner and (is_old or not ages):
+  if status.killed:
+    return f'; {status.killed} was killed, and nobody works on it now'
+  if not status.owner:
     return '; nobody works on it now'
-  words = f'; {status.owner or "somebody"} works on it'
-  if is_old:
+  ages = [one.age for one in status.training]
+  words = f'; {status.owner} works on it'
+  if ages and min(ages) > OLD:
     quiet = datetime.timedelta(seconds=round(min(ages)))
     return f'{words}, or was killed: nothing new for {quiet}'
   if status.seconds_left is not None and ages:

@@ -1,5 +1,6 @@
 """What the command line does: flags, config, devices, then a study."""
 
+import difflib
 import functools
 import os
 import shlex
@@ -16,6 +17,8 @@ from ml_collections import config_flags
 from elth_jax.process import memory
 from elth_jax.process.signals import StopRequest
 from elth_jax.storage.files import local_path
+from elth_jax.study import config_file
+from elth_jax.study.fields import config_fields
 from elth_jax.study.shipped import find_shipped
 
 # What loads JAX is imported by functions, once the environment is right.
@@ -27,6 +30,8 @@ def run(stop: StopRequest) -> None:
   try:
     sys.argv[1:] = with_one_config(sys.argv[1:])
     _prepare_devices()
+    for path in _files(sys.argv[1:]):
+      config_file.search_beside(Path(path))
   except ValueError as error:
     sys.exit(f'elth_jax: {error}')
   _define_flags()
@@ -137,7 +142,14 @@ def _why(error: Exception, argv: Sequence[str]) -> str:
   """What was wrong, with the line of the config's file if that raised it."""
   from elth_jax.process import devices
 
+  if unknown := _unknown_field(argv):
+    return unknown
   text = _message(error)
+  for word in argv:
+    if text.strip("'") in word.partition('=')[0].split('.')[1:]:
+      return f'{word}: this config has no {text}'
+  if 'must have a value other than None' in text:
+    return 'give --config=NAME and --workdir=DIR; elth-jax configs lists names'
   if 'Traceback' in text:  # of the config's file; its last line says why
     return f'--config: {text.strip().splitlines()[-1]}'
   if isinstance(error, RuntimeError | AssertionError):  # perhaps JAX's
@@ -145,16 +157,47 @@ def _why(error: Exception, argv: Sequence[str]) -> str:
       devices.require()
     except devices.DeviceError as found:
       return str(found)
-  start = '--config='
-  paths = [word.removeprefix(start) for word in argv if word.startswith(start)]
-  files = [path.partition(':')[0] for path in paths]
+  files = _files(argv)
   for frame in reversed(traceback.extract_tb(error.__traceback__)):
     if frame.filename in files:
       where = f'{frame.filename}, line {frame.lineno}'
       return f'--config: {where}: {type(error).__name__}: {text}'
-  if files and ('--config=None' in text or "attribute 'keys'" in text):
+  signs = '--config=None', "attribute 'keys'", "attribute 'get_config'"
+  if files and any(sign in text for sign in signs):
     return f'--config: get_config() of {files[0]} must return a ConfigDict'
   return text
+
+
+def _files(arguments: Sequence[str]) -> list[str]:
+  """The config's file, without its argument, if one was given."""
+  start = '--config='
+  return [
+    word.removeprefix(start).partition(':')[0]
+    for word in arguments
+    if word.startswith(start)
+  ]
+
+
+def _unknown_field(arguments: Sequence[str]) -> str:
+  """What to say of a field that no config has; empty if there is none."""
+  known = [field.name for field in config_fields()]
+  for word in arguments:
+    start, _, name = word.partition('=')[0].partition('config.')
+    parts = name.split('.')
+    paths = ['.'.join(parts[: n + 1]) for n in range(len(parts))]
+    if start in ('-', '--') and name and not set(paths) & set(known):
+      last = parts[-1]
+      near = [one for one in known if last in _short_forms(one)]
+      near += difflib.get_close_matches(name, known, n=1)
+      hint = f'did you mean {near[0]!r}? ' if near else ''
+      return f'unknown config field {name!r}; {hint}--help names all'
+  return ''
+
+
+def _short_forms(field: str) -> tuple[str, str]:
+  """What a person may write for `recipe.learning_rate`."""
+  last = field.rpartition('.')[2]
+  return last, ''.join(word[:1] for word in last.split('_'))
 
 
 def _message(error: Exception) -> str:

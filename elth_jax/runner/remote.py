@@ -4,7 +4,6 @@ Programs that were compiled for one batch serve all later ones.
 """
 
 import dataclasses
-import importlib.util
 import os
 import platform
 import sys
@@ -31,7 +30,7 @@ from elth_jax.runner.order import Order, study_hash
 from elth_jax.runner.trainers import Trainers
 from elth_jax.runner.work import Worker
 from elth_jax.storage.manifest import DamagedError
-from elth_jax.study import data
+from elth_jax.study import config_file, data
 from elth_jax.study.graph import build
 from elth_jax.study.spec import RunOptions, StudySpec
 from elth_jax.workdir import outputs
@@ -272,13 +271,10 @@ def _execute(config: str) -> None:
   """Runs a config's file, for what it registers."""
   file, _, choice = config.partition(':')
   path = Path(file)
-  found = importlib.util.spec_from_file_location(path.stem, path)
-  if not path.is_file() or found is None or found.loader is None:
+  if not path.is_file():
     raise HostsError(f'there is no config {path} here')
-  module = importlib.util.module_from_spec(found)
   try:
-    found.loader.exec_module(module)
-    module.get_config(*[choice] if choice else [])
+    config_file.load(path, choice)
   except Exception as error:  # a config's file may raise anything
     text = f'{type(error).__name__}: {error}'
     raise HostsError(f'{path} fails here: {text}') from error

@@ -4,11 +4,11 @@ They stand in `configs/` and `experiments/`, beside the package in a clone and
 inside it in an installed wheel.
 """
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elth_jax.names import unknown
+from elth_jax.study import config_file
 
 if TYPE_CHECKING:
   from ml_collections import ConfigDict
@@ -57,12 +57,7 @@ def load_shipped(name: str, choice: str = '') -> 'ConfigDict':
   Raises:
     ValueError: if there is no such config, or it has no such choice.
   """
-  path = find_shipped(name)
-  found = importlib.util.spec_from_file_location(path.stem, path)
-  assert found and found.loader  # a file that ends in .py has one
-  module = importlib.util.module_from_spec(found)
-  found.loader.exec_module(module)
-  return module.get_config(choice) if choice else module.get_config()
+  return config_file.load(find_shipped(name), choice)
 
 
 def _root() -> Path:

@@ -1,6 +1,5 @@
 """A sparse network applied to images."""
 
-import functools
 from typing import Any
 
 import jax
@@ -9,6 +8,7 @@ import numpy as np
 
 from elth_jax.datasets.dataset import scaled
 from elth_jax.families import Architecture
+from elth_jax.families.family import kept_by_network
 from elth_jax.nn import conv_backends
 from elth_jax.tickets.value import SparseNetwork
 
@@ -79,7 +79,7 @@ def _normalized(network: SparseNetwork, images: Any) -> Any:
   return images
 
 
-@functools.lru_cache(maxsize=32)
+@kept_by_network
 def _forward(architecture: Architecture) -> Any:
   # outside of a loop, XLA's own convolution is fast
   return jax.jit(architecture.module(conv_backends.NHWC).apply)

@@ -1,4 +1,4 @@
-"""How far a study is, as its files say; writes nothing and locks nothing.
+"""How far a study is, as its files say; writes nothing.
 
 So it can be asked from any process or machine that sees the folder.
 """
@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,9 @@ from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node, Run
 from elth_jax.study.spec import StudySpec
 from elth_jax.workdir import history, outputs
-from elth_jax.workdir.lock import OWNER
+from elth_jax.workdir.leases import FOLDER
+from elth_jax.workdir.lock import OWNER, is_busy
+from elth_jax.workdir.owners import Owner, is_gone
 from elth_jax.workdir.store import Store
 
 NEEDED = {'node', 'step', 'time', 'loss', 'train_accuracy'}  # in a line
@@ -60,8 +63,9 @@ class Status:
     failed: name of a run -> why it failed; known once the study is done.
     training: runs that were at work when the last lines were written.
     seconds_left: at the pace of this start; `None` if that is unknown.
-    owner: process and host that work in the folder, or did when they were
-      killed; empty if none.
+    owner: process and host that work in the folder, as far as can be known
+      from here; empty if none.
+    killed: process and host that worked there and are gone; likewise.
     note: why totals are unknown; empty if they are not.
   """
 
@@ -72,6 +76,7 @@ class Status:
   training: tuple[Training, ...]
   seconds_left: float | None
   owner: str
+  killed: str
   note: str
 
 
@@ -107,6 +112,7 @@ class Watcher:
     done = self._finished()
     seal = outputs.inspect(self.root)
     now = time.time()
+    owner, killed = _owners(self.root)
     training = tuple(
       self._training(name, line, now)
       for name, line in self._lines.items()
@@ -119,7 +125,8 @@ class Watcher:
       failed=seal.failed,
       training=_latest(training),
       seconds_left=self._seconds_left(done),
-      owner=_owner(self.root),
+      owner=owner,
+      killed=killed,
       note=self.note,
     )
 
@@ -232,9 +239,24 @@ def _seconds_of(text: str) -> float:
   return calendar.timegm(time.strptime(text, '%Y-%m-%dT%H:%M:%SZ'))
 
 
-def _owner(root: Path) -> str:
+def _owners(root: Path) -> tuple[str, str]:
+  """Who works in a folder, and who did and is gone; empty if nobody."""
+  alive, gone = [], []
+  alone = _alone(root / OWNER)
+  if alone:
+    here = alone.endswith(f' on {platform.node()}')
+    (gone if here and not is_busy(root) else alive).append(alone)
+  for path in root.glob(f'{FOLDER}/owners/[!.]*.json'):
+    with contextlib.suppress(FileNotFoundError):  # it left just now
+      if owner := Owner.parse(path.read_bytes()):
+        (gone if is_gone(owner) else alive).append(str(owner))
+  return ' and '.join(alive), '' if alive else ' and '.join(gone)
+
+
+def _alone(path: Path) -> str:
+  """The process that has a folder to itself; empty if there is none."""
   try:
-    found = json.loads((root / OWNER).read_bytes())
+    found = json.loads(path.read_bytes())
     return f'process {found["pid"]} on {found["host"]}'
   except (OSError, ValueError, LookupError, TypeError):
     return ''
