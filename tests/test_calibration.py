@@ -1,6 +1,7 @@
 """The time that a dry run tells is measured, on the study's own networks."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -10,6 +11,7 @@ from elth_jax.study.config import base_config
 from elth_jax.study.graph import build
 from elth_jax.study.spec import read_config
 from elth_jax.training.recipe import Recipe
+from elth_jax.workdir.store import StoreError
 
 
 def config(**values):
@@ -94,3 +96,25 @@ def test_a_dry_run_needs_no_data_and_tells_the_time(
   assert 'on this machine (by 12 steps of mlp3, just now)' in out
   assert ('mlp3-r0-dense' in out) == (option == 'dry_run_nodes')
   assert not (tmp_path / 'w').exists()
+
+
+def test_a_dry_run_counts_what_is_left(tmp_path, capsys):
+  asked = config()
+  asked.dataset = 'digits'
+  assert session.run(asked, tmp_path)
+  before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')}
+  capsys.readouterr()
+  asked.dry_run = True
+  assert session.run(asked, tmp_path)
+  out = capsys.readouterr().out
+  total = int(re.match(r'(\d+) of \1 nodes are done in', out)[1])
+  assert 'left: 0 nodes, 0 of them training runs, 0.00e+00 FLOPs' in out
+  asked.replicates = 2
+  assert session.run(asked, tmp_path)
+  out = capsys.readouterr().out
+  assert f'{total} of {2 * total} nodes are done in' in out
+  assert f'left: {total} nodes' in out and 'just now' in out
+  asked.width = 9
+  with pytest.raises(StoreError, match='width was 4, now 9'):
+    session.run(asked, tmp_path)
+  assert before == {p: p.stat().st_mtime_ns for p in tmp_path.rglob('*')}

@@ -305,7 +305,8 @@ def test_the_page_of_what_was_reproduced(finished, tmp_path, capsys):
   assert row.split('|')[4].strip() in cell  # ours beside the published one
   for name in re.findall(r'\]\((.+?\.png)\)', text):
     assert (into / name).stat().st_size > 0
-  assert '2 lines of claims' in text and '1 were tested here' in text
+  assert 'claims in 2 lines, 1 of them on networks' in text
+  assert 'tested 1 time, once at each scale: 0 decided' in text
   # all of it can be written again from what is kept, and twice is once
   kept = into / 'results/somebody-figure-1-paper'
   assert (kept / 'results.csv').read_bytes() == (

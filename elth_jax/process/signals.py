@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 
 # SIGUSR1 is what cluster managers send before they end a job
 STOP_SIGNALS = ('SIGTERM', 'SIGINT', 'SIGUSR1')  # Windows has no SIGUSR1
@@ -17,6 +18,12 @@ STOP_SIGNALS = ('SIGTERM', 'SIGINT', 'SIGUSR1')  # Windows has no SIGUSR1
 
 class StudyStopped(Exception):  # noqa: N818 - it is no error
   """The study was asked to stop; all that was done is safe."""
+
+
+def leave_if(asked_to_stop: Callable[[], bool]) -> None:
+  """Raises `StudyStopped` if asked to stop."""
+  if asked_to_stop():
+    raise StudyStopped
 
 
 def leave_to_parent(*_) -> None:

@@ -66,9 +66,9 @@ def in_short(
   yield '## In short\n'
   papers = [one for one in tested if not is_matched(one.claim)]
   yield (
-    f"The studies below state the papers' claims in {len(texts)} lines. "
-    f'{left} of them speak of networks or sparsities that were not trained '
-    f'here. The others were tested {_counts(papers)}\n'
+    f"The studies below state the papers' claims in "
+    f'{counted(len(texts), "line")}, {left} of them on networks or sparsities '
+    f'that were not trained here. The others were tested {_counts(papers)}\n'
   )
   if matched := [one for one in tested if is_matched(one.claim)]:
     yield (
@@ -90,16 +90,16 @@ def _counts(tested: Sequence[Stated]) -> str:
   verdicts = Counter(one.verdict for one in found)
   decided = verdicts['supported'] + verdicts['contradicted']
   words = (
-    f'{counted(len(found), "time")}, a line at each scale: {decided} are '
-    f'decided, {verdicts["supported"]} for it and {verdicts["contradicted"]} '
-    f'against it, and {verdicts["undecided"]} are undecided.'
+    f'{counted(len(found), "time")}, once at each scale: {decided} decided, '
+    f'{verdicts["supported"]} for it and {verdicts["contradicted"]} against '
+    f'it; {verdicts["undecided"]} undecided.'
   )
   guesses = sum(
     one.verdict != 'undecided' and one.at_chance > 0 for one in found
   )
   if guesses:
     words += (
-      f' {guesses} of those decided rest in part on networks that are no '
+      f' Of those decided, {guesses} rest in part on networks that are no '
       'better than chance.'
     )
   return words

@@ -265,7 +265,8 @@ def _verdict(judged: Judgement) -> str:
   elif judged.needed:
     words += f'; {judged.needed} replicates would decide'
   if judged.at_chance:
-    words += f'; {judged.at_chance} networks are no better than chance'
+    count = counted(judged.at_chance, 'network')
+    words += f'; {count} no better than chance'
   return words + (f'; {judged.mixed}' if judged.mixed else '')
 
 

@@ -1,7 +1,9 @@
 """Whether a workdir may go on with a config."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from elth_jax.datasets import Images
 from elth_jax.reading import as_json
 from elth_jax.study import data
 from elth_jax.study.graph import build
@@ -25,28 +27,48 @@ def accept(
   if earlier == config and not notes:
     return []
   if earlier is not None:
-    try:
-      former = StudySpec.from_config(earlier)
-      check_names(former)
-      before = build(former, data.load(former))
-    except ValueError as error:
-      raise StoreError(
-        f'{store.root / outputs.CONFIG}: {error}; restore it, or remove it to '
-        'have what is finished compared with the config given'
-      ) from error
-    changed = [
-      name
-      for name, node in before.items()
-      if name not in nodes or nodes[name].key != node.key
-    ]
-    if changed:
-      raise StoreError(
-        f'{store.root} holds a study with other settings: '
-        f'{_differences(earlier, config)}; give another --workdir, '
-        'or change only what adds runs'
-      )
+    check_change(store, earlier, spec, nodes, data.load)
   outputs.write_config(store, config)
   return notes
+
+
+def check_change(
+  store: Store,
+  earlier: Mapping[str, Any],
+  spec: StudySpec,
+  nodes: Mapping[str, Node],
+  load: Callable[[StudySpec], Mapping[str, Images]],
+) -> None:
+  """Refuses a config that does not only add work to an earlier one.
+
+  Args:
+    store: the workdir.
+    earlier: its config.
+    spec: what is asked for now.
+    nodes: its graph.
+    load: the data of the earlier study, as that of `nodes`.
+
+  Raises:
+    StoreError: naming what differs.
+  """
+  try:
+    former = StudySpec.from_config(earlier)
+    check_names(former)
+    before = build(former, load(former))
+  except ValueError as error:
+    raise StoreError(
+      f'{store.root / outputs.CONFIG}: {error}; restore it, or remove it to '
+      'have what is finished compared with the config given'
+    ) from error
+  if any(
+    name not in nodes or nodes[name].key != node.key
+    for name, node in before.items()
+  ):
+    raise StoreError(
+      f'{store.root} holds a study with other settings: '
+      f'{_differences(earlier, as_json(spec))}; give another --workdir, '
+      'or change only what adds runs'
+    )
 
 
 def _differences(old: Mapping, new: Mapping, prefix: str = '') -> str:

@@ -13,10 +13,10 @@ from elth_jax.datasets import Dataset, Stream
 from elth_jax.process import compilation, devices
 from elth_jax.process.hosts import Hosts, connect
 from elth_jax.process.phases import phase
-from elth_jax.process.signals import StudyStopped
-from elth_jax.process.text import counted, say
+from elth_jax.process.signals import leave_if
+from elth_jax.process.text import say
 from elth_jax.reading import as_json
-from elth_jax.runner import calibration, ending, profile, trackers
+from elth_jax.runner import dry_run, ending, profile, trackers
 from elth_jax.runner.acceptance import accept
 from elth_jax.runner.executors import EXECUTORS, check_options
 from elth_jax.runner.follower import Follower
@@ -28,8 +28,7 @@ from elth_jax.runner.run import Runner
 from elth_jax.runner.study import Study
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study import data
-from elth_jax.study.checks import check_asked
-from elth_jax.study.estimate import describe
+from elth_jax.study.checks import check_asked, notes_on
 from elth_jax.study.graph import build
 from elth_jax.study.known_names import check_names
 from elth_jax.study.nodes import Node
@@ -110,7 +109,8 @@ def run(
     _check_workdir(workdir, options)
   if options.dry_run or options.dry_run_nodes:
     _require_devices(command)
-    _list(spec, options, asked_to_stop)
+    with _as_config_errors():
+      dry_run.describe(store, spec, options, asked_to_stop)
     return Study(store.root, {})
   hosts = connect(options.distributed)
   with hosts.together(asked_to_stop), contextlib.ExitStack() as stack:
@@ -162,37 +162,6 @@ def _require_devices(command: str, leads: bool = True) -> None:
     say(f'NOTE {note}')
 
 
-def _note_late_drops(spec: StudySpec) -> None:
-  """Says what a smaller number of epochs may have been forgotten for."""
-  for name in (spec.dataset, *spec.source_datasets):
-    recipe = spec.recipe_for(name)
-    if recipe.late_drops:
-      say(
-        f'NOTE training on {name} ends after {recipe.epochs} epochs, before '
-        f'the learning rate drops at {recipe.late_drops}; see '
-        '--config.recipe.drop_epochs'
-      )
-
-
-def _list(
-  spec: StudySpec, options: RunOptions, asked_to_stop: Callable[[], bool]
-) -> None:
-  """Says what a study would run."""
-  with _as_config_errors():
-    check_names(spec)
-    trackers.check(options.tracker)
-    reuse.folders(options.reuse)
-    outlines = data.outline(spec)
-    check_asked(spec, outlines)
-    nodes = build(spec, outlines)
-  _leave_if(asked_to_stop)
-  _note_late_drops(spec)
-  say('training a few steps to know how long it takes here ...')
-  pace = calibration.measure(nodes, outlines, options)
-  _leave_if(asked_to_stop)
-  say(describe(nodes, spec, pace, options.dry_run_nodes))
-
-
 def _load(spec: StudySpec, options: RunOptions, leads: bool) -> _Asked:
   """Reads and checks all that a start needs.
 
@@ -207,7 +176,8 @@ def _load(spec: StudySpec, options: RunOptions, leads: bool) -> _Asked:
     nodes = build(spec, found)
     kernels = record_kernels(nodes, options)
   if leads:
-    _note_late_drops(spec)
+    for note in notes_on(spec):
+      say(note)
   return _Asked(spec, options, nodes, found, kernels, others)
 
 
@@ -220,7 +190,7 @@ def _lead(
   config_file: str,
 ) -> Runner:
   """Runs the study in its workdir; its runner, for what failed."""
-  _leave_if(asked_to_stop)  # data may have taken long
+  leave_if(asked_to_stop)  # data may have taken long
   if asked.options.native == 'off':
     say("convolutions are XLA's, since --config.native is off")
   store.make()
@@ -230,7 +200,7 @@ def _lead(
   )
   with _entered(store, asked.options), profiled:
     with phase('recovery'), _alone(store, asked_to_stop) as is_alone:
-      _leave_if(lambda: not is_alone)
+      leave_if(lambda: not is_alone)
       is_first = not store.leases.others()
       if is_first:
         store.sweep()
@@ -294,12 +264,8 @@ def _alone(
 
 
 def _begin(runner: Runner, is_first: bool) -> None:
-  nodes, store = runner.nodes, runner.store
-  are = 'is' if len(nodes) == 1 else 'are'
-  say(
-    f'{len(runner.done)} of {counted(len(nodes), "node")} {are} done in '
-    f'{store.root}'
-  )
+  store = runner.store
+  dry_run.say_done(store, runner.done, runner.nodes)
   if runner.recovery.finds_work():
     outputs.reopen(store)
   if is_first:
@@ -322,7 +288,7 @@ def _run(
         say(f'NOTE results.csv was not written: {error}', sys.stderr)
     raise
   with _alone(store, runner.asked_to_stop) as is_alone:
-    _leave_if(lambda: not is_alone)
+    leave_if(lambda: not is_alone)
     if store.shared and not outputs.holds_config(store, as_json(spec)):
       say(
         f'another process has added to the study in {store.root}; it writes '
@@ -331,8 +297,3 @@ def _run(
       return
     rows = ending.report(runner, spec, changes, page)
   ending.summarise(runner, spec, rows, changes)
-
-
-def _leave_if(asked_to_stop: Callable[[], bool]) -> None:
-  if asked_to_stop():
-    raise StudyStopped

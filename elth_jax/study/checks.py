@@ -1,6 +1,6 @@
 """What a start is refused for, though `build` takes it for earlier versions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from elth_jax.datasets import Images
 from elth_jax.dynamic import DYNAMIC
@@ -39,4 +39,16 @@ def _check_schedules(spec: StudySpec, data: Mapping[str, Images]) -> None:
     if dynamic := METHODS[name].dynamic:
       DYNAMIC[dynamic].check(
         recipe.rewind_point(examples), drops, recipe.total_steps(examples)
+      )
+
+
+def notes_on(spec: StudySpec) -> Iterator[str]:
+  """What a smaller number of epochs may have been forgotten for."""
+  for name in (spec.dataset, *spec.source_datasets):
+    recipe = spec.recipe_for(name)
+    if recipe.late_drops:
+      yield (
+        f'NOTE training on {name} ends after {recipe.epochs} epochs, before '
+        f'the learning rate drops at {recipe.late_drops}; see '
+        '--config.recipe.drop_epochs'
       )

@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from elth_jax.families import Architecture
 from elth_jax.methods import METHODS
@@ -33,6 +33,7 @@ def describe(
   spec: StudySpec,
   pace: Pace | None = None,
   every: bool = False,
+  done: Collection[str] = (),
 ) -> str:
   """What a study does and costs: totals, then networks and transfers.
 
@@ -44,19 +45,23 @@ def describe(
     spec: the study.
     pace: how long it takes here, if that was measured.
     every: whether every node is listed too, and every transfer explained.
+    done: nodes that are not to be counted.
   """
-  runs = sum(isinstance(node, Run) for node in nodes.values())
-  total = sum(map(dense_flops, nodes.values()))
+  left = {name: node for name, node in nodes.items() if name not in done}
+  runs = sum(isinstance(node, Run) for node in left.values())
+  total = sum(map(dense_flops, left.values()))
+  start = 'left: ' if done else ''
   lines = [
-    f'{counted(len(nodes), "node")}, {training_runs(runs)}, {total:.2e} FLOPs'
+    f'{start}{counted(len(left), "node")}, {training_runs(runs)}, '
+    f'{total:.2e} FLOPs'
   ]
   if pace:
     lines.append(f'about {duration(pace.seconds)} on this machine ({pace.how})')
-  lines += ['', *_networks(nodes)]
-  transfers = list(_transfers(nodes))
+  lines += ['', *_networks(left)]
+  transfers = list(_transfers(nodes, left))
   if every:
     lines += ['', *(f'{what}\n{t.explain(n)}\n' for what, t, n in transfers)]
-    lines += _every(nodes, spec)
+    lines += _every(left, spec)
   else:
     lines += ['', *(what for what, _, _ in transfers)] if transfers else []
     lines += ['', MORE]
@@ -81,12 +86,12 @@ def _networks(nodes: Mapping[str, Node]) -> Iterator[str]:
 
 
 def _transfers(
-  nodes: Mapping[str, Node],
+  nodes: Mapping[str, Node], left: Mapping[str, Node]
 ) -> Iterator[tuple[str, Transfer, Architecture]]:
-  """Every transfer once: in words, itself, and its source network."""
+  """Every transfer that is left once: in words, itself, its source network."""
   found = {
     (nodes[node.parents['source']].architecture, node.transfer): node.subject
-    for node in nodes.values()
+    for node in left.values()
     if isinstance(node, Derive) and node.method == 'ett'
   }
   for (source, transfer), about in found.items():
