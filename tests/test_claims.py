@@ -486,12 +486,12 @@ def test_diverged_networks_are_failures():
   ]
   lost = [rows.pop(1)]
   found = summary.cells(rows, lost)
-  assert summary.text(found[0]) == '90.00 ± 0.00, 1 of 3 diverged'
+  assert summary.text(found[0]) == '90.00 ± 0.00, 1 of 3 failed'
   judged = judge(better('imp', 'snip'), found)
   assert judged.difference == pytest.approx(100 * (0.6 - 0.8))
   assert judged.verdict == 'undecided'
   (none,) = summary.cells([], lost)
-  assert summary.text(none) == '1 of 1 diverged'
+  assert summary.text(none) == '1 of 1 failed'
 
 
 def test_no_claim_is_supported_that_a_pair_contradicts():

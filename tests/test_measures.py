@@ -211,7 +211,7 @@ def test_the_overview_has_a_line_for_each_claim(tmp_path):
     ]
   )
   assert 'not converged in P, figure 1, so' in text
-  assert 'in 2 lines, 1 of them on' in text and 'tested 1 time, a' in text
+  assert 'in 2 lines, 1 of them on' in text and 'tested 1 time, once' in text
   row = next(r for r in text.splitlines() if r.startswith('| 7 |'))
   assert 'tickets win | **' in row and row.endswith('** (small) |')
   assert 'not tested: 2e+19 FLOPs, `b.py` |' in text and '| 9 |' not in text

@@ -368,14 +368,20 @@ def test_a_diverged_run_fails_alone(tmp_path, capsys):
   for _ in range(2):  # and it is not forgotten
     assert not session.run(hot, tmp_path)
     out = capsys.readouterr().out
-    assert 'FAILED mlp3-r0-dense: diverged at step 1\n' in out
-    assert 'FAILED mlp3-r0-imp-level01-ticket: needs mlp3-r0-dense' in out
+    assert out.count('FAILED') == 1
+    assert re.search(
+      r'FAILED mlp3-r0-dense: diverged at step 1; \d+ nodes need it\n', out
+    )
+    doctor.main([str(tmp_path)])
+    out = capsys.readouterr().out
+    assert re.search(r'would not do \d+ nodes: a run that diverged', out)
+    assert 'training run' not in out
     assert outputs.inspect(tmp_path).closed
   assert 'diverged' in (tmp_path / 'report.html').read_text()
   (dense,) = Study.open(tmp_path).results
   assert dense['node'] == 'mlp3-r0-dense' and dense['diverged_at'] == 1
   assert math.isnan(dense['test_accuracy'])
-  assert 'diverged' in Study.open(tmp_path)._repr_html_()
+  assert '1 of 1 failed' in Study.open(tmp_path)._repr_html_()
 
 
 def test_diverged_runs_stand_among_the_others(tmp_path, monkeypatch):
@@ -402,12 +408,12 @@ def test_diverged_runs_stand_among_the_others(tmp_path, monkeypatch):
   lost = rows.pop('mlp3-r0-random-level02')
   assert lost['diverged_at'] == 2 and math.isnan(lost['test_accuracy'])
   assert {row['diverged_at'] for row in rows.values()} == {None}
-  assert '1 of 2 diverged' in study._repr_html_()
+  assert '1 of 2 failed' in study._repr_html_()
   into = tmp_path / 'docs'
   assert reproduction.main([str(study.root), f'--into={into}']) == 0
   page = (into / 'reproduction.md').read_text('utf-8')
   found = 100 * rows['mlp3-r1-random-level02']['test_accuracy']
-  assert f'| Random |  | {found:.2f}, 1 of 2 diverged (' in page
+  assert f'| Random |  | {found:.2f}, 1 of 2 failed (' in page
 
 
 def test_an_unwritable_workdir_is_refused(tmp_path):

@@ -99,6 +99,8 @@ def _shown(status: Any, console: Any) -> Any:
 
 def text_of(status: Any) -> str:
   """A `workdir.watching.Status` in words, a few lines."""
+  from elth_jax.workdir.outputs import failures
+
   of = '' if status.runs is None else f' of {status.runs}'
   lines = [f'{status.finished}{of} runs finished{_state(status)}']
   for one in status.training if not status.closed else ():
@@ -107,7 +109,7 @@ def text_of(status: Any) -> str:
       f'  accuracy {one.accuracy:.3f}, loss {one.loss:.3f}, step '
       f'{one.step}{stop}: {one.name}'
     )
-  lines += [f'  FAILED {name}: {why}' for name, why in status.failed.items()]
+  lines += [f'  {line}' for line in failures(status.failed)]
   if status.note:
     lines.append(f'  {status.note}')
   return '\n'.join(lines)

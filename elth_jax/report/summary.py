@@ -257,7 +257,7 @@ def _drifts(cell: Cell) -> bool:
 def text(cell: Cell | None) -> str:
   """Mean and deviation in %; of a single replicate, its accuracy.
 
-  Diverged replicates are counted behind.
+  Replicates that diverged, or need one that did, are counted behind.
   """
   if cell is None:
     return ''
@@ -265,7 +265,7 @@ def text(cell: Cell | None) -> str:
   shown = f'{100 * cell.mean:.2f}{spread(std)}' if cell.accuracy else ''
   if cell.diverged:
     count = len(cell.outcomes)
-    shown += f'{", " if shown else ""}{len(cell.diverged)} of {count} diverged'
+    shown += f'{", " if shown else ""}{len(cell.diverged)} of {count} failed'
   return shown
 
 

@@ -60,5 +60,5 @@ def summarise(
     )
   for note in (*changes, *runner.recovery.notes):
     say(f'NOTE {note}')
-  for name, why in runner.failed.items():
-    say(f'FAILED {name}: {why}')
+  for line in outputs.failures(runner.failed):
+    say(line)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from elth_jax.runner.batch import Batch
 from elth_jax.runner.trainers import Trainers
 from elth_jax.study.nodes import Connect, Derive, Node, Run
+from elth_jax.workdir.outputs import failed_since
 
 MOST_QUICK = 64  # nodes without training in a batch that is sent elsewhere
 BUSY_SECONDS = 1.0  # until a node that another process has is tried again
@@ -48,7 +49,7 @@ class Schedule:
         continue
       broken = [p for p in node.parents.values() if p in self.failed]
       if broken:
-        self.failed[node.name] = f'needs {broken[0]}, which failed'
+        self.failed[node.name] = failed_since(broken[0])
       else:
         found.append(node)
     return found

@@ -164,7 +164,8 @@ def _contradictions(
 def _foretell(
   nodes: Mapping[str, Node], done: set[str], store: Store, health: Health
 ) -> None:
-  left = [node for name, node in nodes.items() if name not in done]
+  lost = outputs.inspect(store.root).failed
+  left = [n for name, n in nodes.items() if name not in {*done, *lost}]
   there = [node for node in left if store.product(node).exists()]
   for node in there:
     health.next.append(f'set aside {store.product(node)} and make it again')
@@ -173,6 +174,10 @@ def _foretell(
   if left:
     health.next.append(
       f'do {len(left)} of {counted(len(nodes), "node")}, {training_runs(runs)}'
+    )
+  if undone := lost.keys() - done:
+    health.next.append(
+      f'not do {counted(len(undone), "node")}: a run that diverged is needed'
     )
   for name in begun:
     health.next.append(f'go on with {name} from its last good checkpoint')

@@ -7,10 +7,12 @@ finished node with its hash.
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from elth_jax.process.text import counted
 from elth_jax.storage import manifest
 from elth_jax.storage.files import files_below
 from elth_jax.storage.manifest import DamagedError
@@ -138,3 +140,28 @@ def inspect(root: Path) -> Earlier:
     tuple(damaged),
     'nodes' in about and not damaged,
   )
+
+
+def failed_since(parent: str) -> str:
+  """Why a node failed that was never begun: a parent of it failed."""
+  return f'needs {parent}, which failed'
+
+
+def failures(failed: Mapping[str, str]) -> Iterator[str]:
+  """What failed of itself, a line each, and how many nodes need it.
+
+  Args:
+    failed: node -> why it failed.
+  """
+  parents = {
+    name: why.removeprefix('needs ').removesuffix(', which failed')
+    for name, why in failed.items()
+  }
+  lost = Counter()
+  for name in failed:
+    while failed.get(name) == failed_since(parents[name]):
+      name = parents[name]
+    lost[name] += 1
+  for name, count in lost.items():
+    more = f'; {counted(count - 1, "node")} need it' if count > 1 else ''
+    yield f'FAILED {name}: {failed.get(name, "")}{more}'
