@@ -40,3 +40,12 @@ register_found(
   colour='#A38BAE',
   marker='*',
 )
+register_found(
+  'imp_lr_rewind',
+  doc='IMP whose weights stay as trained, and whose learning rate goes back.',
+  label='IMP, learning rate rewound',
+  pruned_by='global',
+  rewound_to='trained',
+  colour='#762A83',
+  marker='H',
+)

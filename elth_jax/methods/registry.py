@@ -105,7 +105,8 @@ class Method:
       other tickets.
     once: whether it prunes the trained dense network once, for each level, in
       place of level by level.
-    rewound_to: the rewind step r, or the `start`: no late resetting.
+    rewound_to: the rewind step r; or the `start`: no late resetting; or where
+      they were `trained` to: the learning rate alone goes back.
     version: raised when a mended method makes other tickets; enters the keys
       of its nodes when it is not 1.
     colour: of its lines in figures, as `#RRGGBB`.
@@ -125,7 +126,7 @@ class Method:
   times: int | Literal['search'] = 1
   pruned_by: Literal['', 'global', 'leaf'] = ''
   once: bool = False
-  rewound_to: Literal['rewind', 'start'] = 'rewind'
+  rewound_to: Literal['rewind', 'start', 'trained'] = 'rewind'
   version: int = 1
   colour: str = ''
   marker: str = ''

@@ -22,14 +22,24 @@ def pruned(node: Prune, nodes: Mapping[str, Node], store: Store) -> Ticket:
   """IMP's next ticket; the node's parents are done."""
   run = nodes[node.parents['trained']]
   assert isinstance(run, Run)
-  return lottery.next_level(
+  rewind, trained = (
     store.ticket(nodes[node.parents['rewind']]),
+    store.trained(run),
+  )
+  found = lottery.next_level(
+    rewind,
     store.ticket(nodes[node.parents['previous']]),
-    store.trained(run).params,
+    trained.params,
     node.fraction,
     node.reference_count,
     node.scope,
   )
+  if node.weights == 'rewound':
+    return found
+  kept = dataclasses.replace(
+    rewind, params=trained.params, batch_stats=trained.batch_stats
+  )
+  return lottery.with_masks(kept, found.masks)
 
 
 def derived(

@@ -106,7 +106,7 @@ class _Builder:
     method: str = 'imp',
   ) -> None:
     """The dense network and the levels of one kind of IMP on it."""
-    late = METHODS[method].rewound_to == 'rewind'
+    late = METHODS[method].rewound_to != 'start'
     reset = '' if late else '-start'
     stem = f'{network}{setting.suffix}{reset}-r{replicate}'
     fraction = self.spec.prune_fraction
@@ -188,6 +188,7 @@ class _Builder:
     fraction: float,
   ) -> Prune:
     parents = {'previous': previous.name, 'trained': trained}
+    method = METHODS[subject.method]
     return self._add(
       Prune(
         name=f'{name}-ticket',
@@ -196,7 +197,8 @@ class _Builder:
         subject=subject,
         fraction=fraction,
         reference_count=self.spec.reference_count,
-        scope=METHODS[subject.method].pruned_by or 'global',
+        scope=method.pruned_by or 'global',
+        weights='trained' if method.rewound_to == 'trained' else 'rewound',
       )
     )
 

@@ -178,6 +178,7 @@ class Prune(TicketNode):
     fraction: the share of remaining weights that is pruned.
     reference_count: prune as many as the published code does.
     scope: rank weights over all layers, or in each leaf.
+    weights: those of the rewind step, or those that were trained.
   """
 
   kind: ClassVar[str] = 'prune'
@@ -185,6 +186,7 @@ class Prune(TicketNode):
   fraction: float
   reference_count: bool = False
   scope: Literal['global', 'leaf'] = 'global'
+  weights: Literal['rewound', 'trained'] = 'rewound'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

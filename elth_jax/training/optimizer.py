@@ -16,18 +16,23 @@ def make_optimizer(
 ) -> optax.GradientTransformationExtraArgs:
   """L2, then momentum or Adam, then the step size, then the masks.
 
+  AdamW's weight decay comes after Adam.
+
   `update` takes `step` (counted from the dense start, so that momentum can be
   fresh while the schedule goes on) and `masks` beside optax's own arguments.
   """
-  if recipe.optimizer == 'adam':
+  if recipe.optimizer in ('adam', 'adamw'):
     direction = optax.scale_by_adam(b1=0.9, b2=0.999)
   elif recipe.momentum:
-    direction = optax.trace(decay=recipe.momentum)
+    direction = optax.trace(decay=recipe.momentum, nesterov=recipe.nesterov)
   else:
     direction = optax.identity()
+  decay = optax.identity()
+  if recipe.l2:
+    decay = optax.add_decayed_weights(recipe.l2)
+  first = (decay, direction)
   return optax.chain(
-    optax.add_decayed_weights(recipe.l2) if recipe.l2 else optax.identity(),
-    direction,
+    *(reversed(first) if recipe.optimizer == 'adamw' else first),
     scale_by_schedule_at_step(schedule),
     mask_updates(),
   )

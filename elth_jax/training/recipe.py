@@ -15,8 +15,12 @@ from elth_jax.process.precision import Precision
 from elth_jax.reading import check_types
 
 MOST = 2**20  # epochs, images a step or pixels; more is a slip
-Optimizer = Literal['sgd', 'adam']
-LEARNING_RATES: dict[Optimizer, float] = {'sgd': 0.1, 'adam': 3e-4}
+Optimizer = Literal['sgd', 'adam', 'adamw']
+LEARNING_RATES: dict[Optimizer, float] = {
+  'sgd': 0.1,
+  'adam': 3e-4,
+  'adamw': 3e-4,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,10 +28,11 @@ class Recipe:
   """One training recipe. Epochs and steps count from the dense start.
 
   Attributes:
-    optimizer: `sgd` or `adam` (betas 0.9 and 0.999).
+    optimizer: `sgd`, or `adam` or `adamw` (betas 0.9 and 0.999).
     learning_rate: the learning rate before any drop, after warm-up.
-    momentum: momentum of SGD, without Nesterov.
-    l2: coupled L2, added to the gradient of every parameter before momentum.
+    momentum: momentum of SGD, without Nesterov; see `nesterov`.
+    l2: coupled L2, added to the gradient of every parameter before momentum; of
+      `adamw` decoupled weight decay, which the learning rate alone scales.
     batch_size: images a step; the last, partial batch of an epoch is kept.
     epochs: epochs of the whole training, rewind steps included.
     drop_epochs: epochs at whose first step the learning rate is multiplied by
@@ -45,6 +50,11 @@ class Recipe:
     precision: how exactly products are multiplied, at least: `highest`
       (float32), `tensorfloat32` or `bfloat16`; empty for that of `dtype`. Only
       accelerators have choices; see `process.precision`.
+    decay: how the learning rate falls: by `drops`, or from the end of warm-up
+      to the end of training by a half `cosine` to 0; that has no `drop_epochs`.
+    nesterov: whether momentum is Nesterov's.
+    label_smoothing: share of each label that is spread over all classes, in
+      training alone.
   """
 
   optimizer: Optimizer = 'sgd'
@@ -62,6 +72,9 @@ class Recipe:
   crop_padding: int = 4
   dtype: Literal['float32', 'bfloat16'] = 'float32'
   precision: Literal['', Precision] = ''
+  decay: Literal['drops', 'cosine'] = 'drops'
+  nesterov: bool = False
+  label_smoothing: float = 0.0
 
   def __post_init__(self):
     check_types(self)
@@ -78,10 +91,21 @@ class Recipe:
       rewind_step=AT_LEAST_0,
       rewind_epochs=AT_LEAST_0,
       crop_padding=Limits(0, MOST),
+      label_smoothing=Limits(0, 1, below=True),
     )
     if list(self.drop_epochs) != sorted(set(self.drop_epochs)):
       raise ValueError(
         f'drop_epochs are {self.drop_epochs}; each must be after the one before'
+      )
+    if self.decay == 'cosine' and self.drop_epochs:
+      raise ValueError(
+        f'decay is cosine, and drop_epochs are {self.drop_epochs}; give '
+        'drop_epochs=()'
+      )
+    if self.nesterov and not (self.optimizer == 'sgd' and self.momentum):
+      raise ValueError(
+        f'nesterov is momentum of sgd; optimizer is {self.optimizer}, momentum '
+        f'{self.momentum}'
       )
     if self.dtype == 'bfloat16' and self.precision not in ('', 'bfloat16'):
       raise ValueError(
@@ -152,14 +176,20 @@ class Recipe:
   def schedule(self, examples: int) -> optax.Schedule:
     """The learning rate as a function of the step from the dense start."""
     an_epoch = self.steps_per_epoch(examples)
-    drops = {epoch * an_epoch: self.drop_factor for epoch in self.drop_epochs}
     warmup = self.warmup_epochs * an_epoch
-    # optax's own join would restart the count after warm-up
-    piecewise = optax.piecewise_constant_schedule(self.learning_rate, drops)
+    if self.decay == 'cosine':
+      cosine = optax.cosine_decay_schedule(
+        self.learning_rate, max(self.epochs * an_epoch - warmup, 1)
+      )
+      falling = lambda step: cosine(step - warmup)  # noqa: E731
+    else:
+      drops = {epoch * an_epoch: self.drop_factor for epoch in self.drop_epochs}
+      falling = optax.piecewise_constant_schedule(self.learning_rate, drops)
     if not warmup:
-      return piecewise
+      return falling
+    # optax's own join would restart the count after warm-up
     rising = optax.linear_schedule(0.0, 1.0, warmup)
-    return lambda step: rising(step) * piecewise(step)
+    return lambda step: rising(step) * falling(step)
 
 
 CIFAR_RESNET = Recipe()

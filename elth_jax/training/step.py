@@ -54,7 +54,7 @@ def make_step(
       logits, new = module.apply(
         variables, chosen, valid, train=True, mutable='batch_stats'
       )
-      metrics = _metrics(logits, truth, valid)
+      metrics = _metrics(logits, truth, valid, recipe.label_smoothing)
       return metrics['loss'] / count, (new, metrics)
 
     seen = apply_masks(state.params, masks) if method.dense else state.params
@@ -175,9 +175,12 @@ def make_statistics(
   return statistics
 
 
-def _metrics(logits, labels, valid) -> Metrics:
+def _metrics(logits, labels, valid, smoothing: float = 0.0) -> Metrics:
   logits = logits.astype(jnp.float32)
   losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+  if smoothing:
+    spread = jax.nn.logsumexp(logits, -1) - logits.mean(-1)  # of all classes
+    losses = (1 - smoothing) * losses + smoothing * spread
   correct = (logits.argmax(-1) == labels).astype(jnp.float32)
   return {
     'loss': jnp.sum(losses * valid),

@@ -1,0 +1,64 @@
+"""Gradual magnitude pruning: masks that grow sparser while a network trains."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from elth_jax.dynamic.dpf import dpf
+from elth_jax.dynamic.method import Dynamic, register
+
+
+def gmp(
+  sizes: Mapping[str, int],
+  start: int,
+  stop: int,
+  interval: int = 100,
+  never_pruned: int = 0,
+) -> Dynamic:
+  """Gradual magnitude pruning, as an (init, update) pair.
+
+  DPF without its feedback: every `interval` steps the mask keeps the largest
+  weights of all layers, and what is pruned is 0 from then on. The sparsity
+  follows the cubic schedule s (1 - (1 - t / n)^3), and stays from `stop` on.
+
+  Args:
+    sizes: of the leaves that may be pruned, by name.
+    start: the step at which training starts; t counts from there.
+    stop: the step at which the wanted sparsity is reached.
+    interval: steps between masks.
+    never_pruned: weights that count but are never pruned.
+
+  Raises:
+    ValueError: as `dpf` does.
+
+  References:
+    Zhu and Gupta, To Prune, or Not to Prune, 2017, section 3.
+  """
+  feedback = dpf(sizes, start, stop, interval, never_pruned)
+  return dataclasses.replace(feedback, dense=False)
+
+
+@register(
+  'gmp',
+  lambda sparse: {
+    'interval': sparse.interval,
+    'stop_fraction': sparse.stop_fraction,
+  },
+  label='GMP',
+  starts_dense=True,
+  colour='#C51B7D',
+  marker='p',
+)
+def _gmp(options, training):
+  """GMP: the smallest weights are pruned while the dense network trains.
+
+  Every `sparse.interval` steps from the rewind step to `sparse.stop_fraction`
+  of training.
+  """
+  last = round(options['stop_fraction'] * training.steps)
+  return gmp(
+    training.sizes,
+    training.start,
+    min(max(last, training.start + 1), training.steps - 1),
+    options['interval'],
+    training.never_pruned,
+  )
