@@ -90,6 +90,39 @@ def test_masks_move_and_every_leaf_keeps_its_count(name, how):
       assert now.sum() == mask.sum() and (now != mask).any()
 
 
+@pytest.mark.parametrize('name', ['rigl', 'set'])
+def test_leaves_that_are_none_shift_no_other(name):
+  """One weight of two goes, and one comes: where its gradient is, or SET."""
+  kept = np.array([True, True, False, False])
+  masks = {'a': None, 'b': kept, 'c': kept, 'd': None}
+  params = {
+    'a': None,
+    'b': jnp.array([1, 0.1, 0, 0]),
+    'c': jnp.array([0.1, 1, 0, 0]),
+    'd': jnp.full(4, 5.0),
+  }
+  grads = {
+    'a': None,
+    'b': jnp.array([0.0, 0, 9, 0]),
+    'c': jnp.array([0.0, 0, 0, 9]),
+    'd': jnp.array([1.0, 0, 0, 0]),
+  }
+  method = getattr(optim, name)
+  tx = method(optax.sgd(0.0), masks, stop=99, interval=1, drop_fraction=0.6)
+  state = tx.init(params)
+  for _ in range(2):
+    updates, state = tx.update(grads, state, params)
+    params = optax.apply_updates(params, updates)
+  found = optim.masks_of(state)
+  assert found['b'][0] and found['c'][1]  # the largest weights stay
+  if name == 'rigl':
+    np.testing.assert_array_equal(found['b'], [1, 0, 1, 0])
+    np.testing.assert_array_equal(found['c'], [0, 1, 0, 1])
+    np.testing.assert_array_equal(params['b'], [1, 0, 0, 0])
+  assert_masked({'b': params['b']}, {'b': found['b']})
+  np.testing.assert_array_equal(params['d'], np.full(4, 5))
+
+
 def study_steps(method, steps, masks, recipe, seed=0, keep=0):
   """What `training.step` does with a dynamic method, written out."""
   optimizer = make_optimizer(recipe, lambda step: recipe.learning_rate)

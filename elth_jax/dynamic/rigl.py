@@ -59,25 +59,29 @@ def rigl(
   def update(step, params, masks, grads, opt_state, state):
     share = drop_fraction / 2 * (1 + jnp.cos(jnp.pi * step / max(stop, 1)))
     leaves, structure = jax.tree.flatten(masks, is_leaf=_is_none)
-    weights, slopes = jax.tree.leaves(params), jax.tree.leaves(grads)
-    changed: list[tuple[Any, Any]] = []
-    for number, mask in enumerate(leaves):
+    numbers = structure.unflatten(range(len(leaves)))
+
+    def change(mask, weights, slopes, number):
       if mask is None:
-        changed.append((None, None))
-        continue
+        return None
       if grow == 'gradient':
-        score = jnp.abs(slopes[number])
+        score = jnp.abs(slopes)
       else:
         score = chance(state['seed'], step, number, mask.shape)
-      changed.append(drop_and_grow(mask, weights[number], score, share))
-    new_masks = structure.unflatten([new for new, _ in changed])
-    grown = structure.unflatten([fresh for _, fresh in changed])
-    params = _zero_outside(params, new_masks, grown)
+      return drop_and_grow(mask, weights, score, share)
+
+    new_masks = jax.tree.map(
+      change, masks, params, grads, numbers, is_leaf=_is_none
+    )
+    params = _zero_unless_kept(params, masks, new_masks)
     opt_state = optax.tree_map_params(
       optimizer,
-      lambda slot, fresh: slot if fresh is None else jnp.where(fresh, 0, slot),
+      lambda slot, old, new: (
+        slot if old is None else jnp.where(new & ~old, 0, slot)
+      ),
       opt_state,
-      grown,
+      masks,
+      new_masks,
       is_leaf=_is_none,
     )
     return params, new_masks, opt_state
@@ -87,8 +91,8 @@ def rigl(
 
 def drop_and_grow(
   mask: jax.Array, weights: jax.Array, score: jax.Array, share: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-  """One layer's update: (new mask, which weights are new in it).
+) -> jax.Array:
+  """One layer's new mask.
 
   Args:
     mask: bool.
@@ -100,8 +104,7 @@ def drop_and_grow(
   count = jnp.floor(share * kept).astype(kept.dtype)
   stays = rank(jnp.where(mask, jnp.abs(weights), -1)) < kept - count
   grown = rank(jnp.where(stays, -1, score)) < count
-  new = stays | grown
-  return new, new & ~mask
+  return stays | grown
 
 
 def chance(
@@ -128,11 +131,12 @@ def rank(values: jax.Array) -> jax.Array:
   return ranks.at[order].set(jnp.arange(values.size)).reshape(values.shape)
 
 
-def _zero_outside(params: PyTree, masks: PyTree, grown: PyTree) -> PyTree:
+def _zero_unless_kept(params: PyTree, masks: PyTree, new: PyTree) -> PyTree:
+  """Weights that both masks keep; those that are new start at 0."""
   return jax.tree.map(
-    lambda mask, new, p: p if mask is None else jnp.where(mask & ~new, p, 0),
+    lambda old, new, p: p if old is None else jnp.where(old & new, p, 0),
     masks,
-    grown,
+    new,
     params,
     is_leaf=_is_none,
   )
