@@ -210,7 +210,7 @@ def test_methods_do_what_studies_do(name):
 
 def test_dpf_shows_exact_zeros_and_keeps_dense_weights():
   tx = optim.dpf(optax.sgd(0.1), DENSE, 0.8, stop=50)
-  params, state = train(tx, 64, seen=optim.masked)
+  params, state = train(tx, 50, seen=optim.masked)
   shown = optim.masked(params, state)
   zeros = sum(int((w == 0).sum()) for w in jax.tree.leaves(shown))
   assert zeros == round(0.8 * 90)

@@ -115,7 +115,7 @@ def dpf(
       where a parameter is dense.
     sparsity: the share of zeros wanted in the end, 0 to 1.
     stop: the update at which it is reached, by a cubic schedule.
-    interval: updates between masks.
+    interval: updates between masks; there is one at `stop` in any case.
 
   Returns:
     A transformation that needs `params`.

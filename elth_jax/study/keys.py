@@ -34,6 +34,7 @@ class Mended:
 
 MENDED: tuple[Mended, ...] = (  # in order; to be appended to
   Mended('SET draws starting masks of its own, not those of RigL', 'set', 2),
+  Mended('DPF reaches its sparsity at the end of its schedule', 'dpf', 2),
 )
 Keyed = TypeVar('Keyed', bound=Node)
 
