@@ -1,5 +1,6 @@
 """Sparse training in a loop of one's own: exact zeros and exact counts."""
 
+import flax
 import flax.nnx as nnx
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from elth_jax.dynamic.method import Training, make_dynamic
 from elth_jax.masks import counts, dense_masks, prune_magnitude, sparsity
 from elth_jax.training.optimizer import make_optimizer
 from elth_jax.training.recipe import Recipe
-from elth_jax.trees import flatten
+from elth_jax.trees import flatten, zip_named
 
 KEYS = jax.random.split(jax.random.key(0), 4)
 PARAMS = {
@@ -235,6 +236,80 @@ def test_imp_in_ten_lines():
     np.asarray(flatten(ticket)[name])[mask],
     np.asarray(flatten(early)[name])[mask],
   )
+
+
+@pytest.mark.parametrize('name', ['rigl', 'set'])
+@pytest.mark.parametrize(
+  'inner',
+  [
+    lambda: optax.sgd(0.1, momentum=0.9),
+    lambda: optax.adafactor(1e-2, min_dim_size_to_factor=2),
+    lambda: optax.contrib.muon(1e-2),
+  ],
+)
+def test_masks_move_with_any_optimiser_and_dtype(name, inner):
+  """bfloat16 weights and float32 gradients, as in mixed precision."""
+  params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), PARAMS)
+  tx = getattr(optim, name)(inner(), MASKS, stop=20, interval=3)
+  state, update = tx.init(params), jax.jit(tx.update)
+  for _ in range(8):
+    grads = jax.grad(loss_of)(jax.tree.map(jnp.float32, params))
+    updates, state = update(grads, state, params)
+    params = optax.apply_updates(params, updates)
+  masks = optim.masks_of(state)
+  assert_masked(params, masks)
+  for leaf, mask in flatten(MASKS).items():
+    if mask is not None:
+      now = np.asarray(flatten(masks)[leaf])
+      assert now.sum() == mask.sum() and (now != mask).any()
+
+
+def test_slots_of_another_shape_stay_where_weights_grow():
+  """Of adafactor's, rows and columns stay; its momentum starts at 0."""
+  inner = optax.adafactor(1e-2, min_dim_size_to_factor=2, momentum=0.9)
+  masks = {**MASKS, 'last': {'kernel': None, 'bias': None}}
+  tx = optim.rigl(inner, masks, stop=20, interval=1, drop_fraction=0.5)
+  params = optim.rewind(PARAMS, masks)
+  grads = jax.grad(loss_of)(params)
+  updates, before = tx.update(grads, tx.init(params), params)
+  params = optax.apply_updates(params, updates)
+  _, after = tx.update(jax.grad(loss_of)(params), before, params)
+  was, now = (
+    np.asarray(optim.masks_of(state)['first']['kernel'])
+    for state in (before, after)
+  )
+  grown = now & ~was
+  assert grown.any()
+  slots = [jax.tree.leaves(state.inner) for state in (before, after)]
+  assert {(6,), (10,), (6, 10)} <= {slot.shape for slot in slots[0]}
+  for old, new in zip(*slots, strict=True):
+    wanted = np.where(grown, 0, old) if old.shape == grown.shape else old
+    np.testing.assert_array_equal(new, wanted)
+
+
+def as_frozen(tree):
+  return flax.core.freeze(tree)
+
+
+def as_state(tree):
+  return nnx.State(jax.tree.map(nnx.Param, tree))
+
+
+@pytest.mark.parametrize('name', ['keep_masked', 'rigl', 'dpf'])
+@pytest.mark.parametrize('nodes', [as_frozen, as_state])
+def test_plain_masks_serve_parameters_in_other_nodes(name, nodes):
+  more = {'keep_masked': {}, 'rigl': {'stop': 9}, 'dpf': {'stop': 9}}[name]
+  masks = [DENSE, 0.5] if name == 'dpf' else [MASKS]
+  tx = getattr(optim, name)(optax.sgd(0.1, momentum=0.9), *masks, **more)
+  found = []
+  for params in (PARAMS, nodes(PARAMS)):
+    grads = jax.tree.map(jnp.ones_like, params)
+    updates, state = tx.update(grads, tx.init(params), params)
+    assert jax.tree.structure(updates) == jax.tree.structure(params)
+    found.append((updates, optim.masks_of(state)))
+  for one, other in zip(*found, strict=True):
+    for name, leaf, wanted in zip_named(other, one):
+      np.testing.assert_array_equal(leaf, wanted, name)
 
 
 class Net(nnx.Module):

@@ -31,7 +31,7 @@ def rigl(
 
   Args:
     optimizer: the optax transformation whose momentum of new weights is set
-      to 0.
+      to 0. What it keeps in other shapes than the weights' stays.
     stop: the step from which masks stay; 75% of training in the paper.
     interval: steps between updates.
     drop_fraction: f at step 0.
@@ -75,14 +75,7 @@ def rigl(
     )
     params = _zero_unless_kept(params, masks, new_masks)
     opt_state = optax.tree_map_params(
-      optimizer,
-      lambda slot, old, new: (
-        slot if old is None else jnp.where(new & ~old, 0, slot)
-      ),
-      opt_state,
-      masks,
-      new_masks,
-      is_leaf=_is_none,
+      optimizer, _fresh, opt_state, masks, new_masks, is_leaf=_is_no_slot
     )
     return params, new_masks, opt_state
 
@@ -142,8 +135,20 @@ def _zero_unless_kept(params: PyTree, masks: PyTree, new: PyTree) -> PyTree:
   )
 
 
+def _fresh(slot: Any, old: Any, new: Any) -> Any:
+  """What an optimiser keeps of a leaf, 0 where weights are new."""
+  if old is None or np.shape(slot) != old.shape:
+    return slot
+  return jnp.where(new & ~old, 0, slot)
+
+
 def _is_none(leaf: Any) -> bool:
   return leaf is None
+
+
+def _is_no_slot(leaf: Any) -> bool:
+  """Whether an optimiser keeps nothing of a leaf."""
+  return leaf is None or isinstance(leaf, optax.MaskedNode)
 
 
 def rigl_settings(sparse: Sparse) -> dict[str, Any]:

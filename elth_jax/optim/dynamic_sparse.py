@@ -13,11 +13,11 @@ from jax import lax
 from elth_jax.dynamic import Dynamic
 from elth_jax.dynamic import dpf as dpf_method
 from elth_jax.dynamic import rigl as rigl_method
-from elth_jax.masks import check_masks, counts, masked_leaves
+from elth_jax.masks import counts, masked_leaves
 from elth_jax.optim.keep_masked import (
+  fitted,
   masked_updates,
   needed,
-  on_device,
   wrapped,
 )
 from elth_jax.optim.state import SparseState
@@ -39,7 +39,8 @@ def rigl(
   Every leaf keeps its count exactly, and pruned weights are exactly 0.
 
   Args:
-    tx: any optax transformation; its momentum of grown weights starts at 0.
+    tx: any optax transformation; its momentum of grown weights starts at 0,
+      where it has the weights' shape.
     masks: bool arrays with the structure of the parameters; `None` where a
       parameter is dense. They fix how many weights each leaf has; see
       `elth_jax.dynamic.erk_counts`.
@@ -144,9 +145,8 @@ def dpf(
   keep = total - round(sparsity * total)
 
   def init(params: PyTree) -> SparseState:
-    check_masks(masks, params)
     own = jax.tree.map(jnp.asarray, method.init(keep, 0))
-    now, own = choose(jnp.int32(0), params, on_device(masks), own)
+    now, own = choose(jnp.int32(0), params, fitted(masks, params), own)
     return SparseState(now, inner.init(params), jnp.int32(0), own)
 
   def update(updates, state, params=None, **extra):
@@ -168,9 +168,9 @@ def _changing(
   assert due is not None and change_masks is not None
 
   def init(params: PyTree) -> SparseState:
-    check_masks(masks, params)
     own = jax.tree.map(jnp.asarray, method.init(0, seed))
-    return SparseState(on_device(masks), inner.init(params), jnp.int32(0), own)
+    now = fitted(masks, params)
+    return SparseState(now, inner.init(params), jnp.int32(0), own)
 
   def update(updates, state, params=None, **extra):
     grads, params = updates, needed(params)
@@ -183,7 +183,12 @@ def _changing(
       new, now, inner_state = change_masks(
         state.step, params, state.masks, grads, state.inner, state.own
       )
-      return jax.tree.map(jnp.subtract, new, params), now, inner_state
+      changed = jax.tree.map(jnp.subtract, new, params), now, inner_state
+      return jax.tree.map(
+        lambda leaf, like: leaf.astype(like.dtype),
+        changed,
+        jax.eval_shape(train, state),
+      )
 
     new, now, inner_state = lax.cond(due(state.step), change, train, state)
     return new, SparseState(now, inner_state, state.step + 1, state.own)
