@@ -94,7 +94,7 @@ def unit_overlap(
       for j, other in enumerate(of):
         pairs = [
           (one[name], other[name])
-          for name in one.keys() & other.keys()
+          for name in sorted(one.keys() & other.keys())  # sums are in order
           if one[name].shape == other[name].shape
         ]
         if pairs:
