@@ -46,8 +46,8 @@ def rigl(
       `elth_jax.dynamic.erk_counts`.
     stop: the update from which masks stay; 75% of training in the paper.
     interval: updates between changes.
-    drop_fraction: the share that the first change drops; it falls to 0 by a
-      cosine.
+    drop_fraction: the share of weights that a change drops, at update 0; it
+      falls to 0 at `stop` by a cosine, so the first change drops less already.
 
   Returns:
     A transformation that needs `params`. Gradients must be those of all
