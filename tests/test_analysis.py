@@ -110,3 +110,23 @@ def test_units_are_compared_in_the_order_of_names():
   wanted = [[overlap(a, b).corrected for b in ordered] for a in ordered]
   found = unit_overlap({'stage1': units})['stage1']
   np.testing.assert_array_equal(found, wanted)
+
+
+def test_masks_to_compare_are_bool():
+  one = {'w': np.array([True, False])}
+  for pair in ((one, {'w': np.array([1, 2])}), ({'w': np.array([1, 0])}, one)):
+    with pytest.raises(ValueError, match='mask w is int64, not bool'):
+      overlap(*pair)
+
+
+def test_leaves_that_are_none_lie_between_two_of_them():
+  one, other = ({'a': None, 'b': np.full(2, x)} for x in (1.0, 0.0))
+  found = interpolate(one, other, 0.25)
+  assert found['a'] is None
+  np.testing.assert_array_equal(found['b'], [0.75, 0.75])
+  for pair in (
+    (one, {**other, 'a': one['b']}),
+    ({**one, 'a': one['b']}, other),
+  ):
+    with pytest.raises(ValueError, match='a: None in one network'):
+      interpolate(*pair, 0.5)

@@ -105,6 +105,14 @@ def test_erk_against_a_worked_example():
     erk_counts(shapes, 100, dense=('conv',))
 
 
+@pytest.mark.parametrize('counts_of', [erk_counts, uniform_counts])
+def test_leaves_without_weights_or_of_other_names(counts_of):
+  assert counts_of({'a': (2, 2), 'b': (0, 2)}, 3) == {'a': 3, 'b': 0}
+  assert counts_of({'b': (0, 2)}, 0) == {'b': 0}
+  with pytest.raises(ValueError, match=r"dense names \['c'\], but .* \['a'\]"):
+    counts_of({'a': (2, 2)}, 3, ['c'])
+
+
 @pytest.mark.parametrize('keep', [1, 10, 77, 140, 243])
 def test_counts_are_exact(keep):
   shapes = {'a': (3, 3, 4, 4), 'b': (10, 10), 'c': (7,)}

@@ -364,6 +364,10 @@ def test_with_nnx(name):
     (lambda: optim.rigl(ADAMW, MASKS, stop=9, interval=0), 'interval 0 must'),
     (lambda: optim.dpf(ADAMW, MASKS, 0.5, stop=9), 'starts from all weights'),
     (lambda: optim.dpf(ADAMW, DENSE, 90, stop=9), 'share between 0 and 1'),
+    (
+      lambda: optim.dpf(ADAMW, {'w': None}, 0.5, stop=9),
+      'no leaf has a mask',
+    ),
   ],
 )
 def test_what_does_not_fit_is_named(make, message):

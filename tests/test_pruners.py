@@ -103,6 +103,15 @@ def assert_close(one, other, **tolerance):
   )
 
 
+def test_snip_passes_leaves_that_are_none(tiny):
+  variables, batches = tiny
+  more = {**variables, 'params': {**variables['params'], 'unused': None}}
+  wanted = snip_scores(Tiny().apply, variables, batches)
+  found = snip_scores(Tiny().apply, more, batches)
+  assert found.pop('unused') is None
+  jax.tree.map(np.testing.assert_array_equal, found, wanted)
+
+
 def test_snip_against_finite_differences(tiny):
   variables, batches = tiny
   slopes = differences(

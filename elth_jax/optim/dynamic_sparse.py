@@ -13,7 +13,7 @@ from jax import lax
 from elth_jax.dynamic import Dynamic
 from elth_jax.dynamic import dpf as dpf_method
 from elth_jax.dynamic import rigl as rigl_method
-from elth_jax.masks import counts, masked_leaves
+from elth_jax.masks import check_prunable, counts, masked_leaves
 from elth_jax.optim.keep_masked import (
   fitted,
   masked_updates,
@@ -123,8 +123,8 @@ def dpf(
 
   Raises:
     TypeError: if the first argument is no transformation.
-    ValueError: if a setting is out of range; from `init`, naming the leaf, if
-      a mask does not fit.
+    ValueError: if a setting is out of range, or no leaf has a mask; from
+      `init`, naming the leaf, if a mask does not fit.
 
   References:
     Lin et al., Dynamic Model Pruning with Feedback, 2020.
@@ -132,6 +132,7 @@ def dpf(
   inner = wrapped(tx)
   if not 0 <= sparsity <= 1:
     raise ValueError(f'sparsity is {sparsity}; give a share between 0 and 1')
+  check_prunable(masks)
   kept, total = counts(masks)
   if kept < total:
     raise ValueError(
