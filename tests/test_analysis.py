@@ -93,3 +93,40 @@ def test_units_within_one_ticket():
   flat = {f's.{n}.k': masks['stage1'][f'block{n}']['k'] for n in range(4)}
   again = unit_overlap(flat, Layout(units=r's\.(\d+)', fixed=0))['s']
   np.testing.assert_array_equal(again, matrix)
+
+
+def test_units_are_compared_in_the_order_of_names():
+  """Sums of floats depend on their order, and that of a set on the process."""
+  draw = np.random.default_rng(0)
+  names = draw.permutation([f'layer{n}' for n in range(12)])
+  units = {
+    f'block{i}': {
+      name: draw.random((7, 9 + n)) < draw.uniform(0.05, 0.4)
+      for n, name in enumerate(names)
+    }
+    for i in range(6)
+  }
+  ordered = [dict(sorted(unit.items())) for unit in units.values()]
+  wanted = [[overlap(a, b).corrected for b in ordered] for a in ordered]
+  found = unit_overlap({'stage1': units})['stage1']
+  np.testing.assert_array_equal(found, wanted)
+
+
+def test_masks_to_compare_are_bool():
+  one = {'w': np.array([True, False])}
+  for pair in ((one, {'w': np.array([1, 2])}), ({'w': np.array([1, 0])}, one)):
+    with pytest.raises(ValueError, match='mask w is int64, not bool'):
+      overlap(*pair)
+
+
+def test_leaves_that_are_none_lie_between_two_of_them():
+  one, other = ({'a': None, 'b': np.full(2, x)} for x in (1.0, 0.0))
+  found = interpolate(one, other, 0.25)
+  assert found['a'] is None
+  np.testing.assert_array_equal(found['b'], [0.75, 0.75])
+  for pair in (
+    (one, {**other, 'a': one['b']}),
+    ({**one, 'a': one['b']}, other),
+  ):
+    with pytest.raises(ValueError, match='a: None in one network'):
+      interpolate(*pair, 0.5)

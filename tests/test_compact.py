@@ -88,6 +88,22 @@ def test_values_may_be_rounded_and_keep_their_dtype(tmp_path):
   assert not (tmp_path / 'x').exists()
 
 
+def test_values_that_would_be_infinite_are_named(tmp_path):
+  weights = np.array([1e5, -1.0, 0.0], np.float32)
+  ticket = Ticket(
+    architecture={'name': 'mine'},
+    params={'dense': weights},
+    batch_stats={},
+    masks={'dense': weights != 0},
+  )
+  with pytest.raises(ValueError, match=r'dense: float16 cannot hold.*None'):
+    ticket.save(tmp_path / 'x', compact=True, values='float16')
+  assert not (tmp_path / 'x').exists()
+  ticket.save(tmp_path / 'x', compact=True, values='bfloat16')
+  found = Ticket.load(tmp_path / 'x').params['dense']
+  np.testing.assert_allclose(found, weights, rtol=2**-8)
+
+
 @hypothesis.given(
   st.lists(
     st.tuples(

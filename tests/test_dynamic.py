@@ -105,6 +105,14 @@ def test_erk_against_a_worked_example():
     erk_counts(shapes, 100, dense=('conv',))
 
 
+@pytest.mark.parametrize('counts_of', [erk_counts, uniform_counts])
+def test_leaves_without_weights_or_of_other_names(counts_of):
+  assert counts_of({'a': (2, 2), 'b': (0, 2)}, 3) == {'a': 3, 'b': 0}
+  assert counts_of({'b': (0, 2)}, 0) == {'b': 0}
+  with pytest.raises(ValueError, match=r"dense names \['c'\], but .* \['a'\]"):
+    counts_of({'a': (2, 2)}, 3, ['c'])
+
+
 @pytest.mark.parametrize('keep', [1, 10, 77, 140, 243])
 def test_counts_are_exact(keep):
   shapes = {'a': (3, 3, 4, 4), 'b': (10, 10), 'c': (7,)}
@@ -142,6 +150,36 @@ def test_dpf_keeps_the_largest_of_all_dense_weights():
   assert used['used'] == {'a': 0, 'b': 1}
   again, _ = method.masks(58, {**params, 'b': params['b'] / 9}, final, state)
   np.testing.assert_array_equal(again['a'], [1, 1, 0, 0])  # they come back
+
+
+@pytest.mark.parametrize('interval', [1, 5, 16, 32, 100])
+def test_dpf_follows_the_cubic_and_reaches_its_sparsity_at_stop(interval):
+  """Against the formula, at every step; t = 0 at step 10, n = 32."""
+  method = dpf({'w': 200}, start=10, stop=42, interval=interval)
+  state = jax.tree.map(jnp.asarray, method.init(keep=20, seed=0))
+  params = {'w': jnp.arange(1.0, 201)}
+  masks, update = {'w': jnp.ones(200, bool)}, jax.jit(method.masks)
+  for step in range(10, 80):
+    masks, state = update(step, params, masks, state)
+    since = min(step - 10, 32)
+    last = 32 if since == 32 else since - since % interval
+    pruned = int(180 * (1 - (1 - last / 32) ** 3) + 1e-6)
+    assert int(masks['w'].sum()) == 200 - pruned, step
+
+
+@pytest.mark.parametrize('drops', [(), (3,), (3, 8), (3, 10), (3, 12)])
+def test_dpf_of_a_training_ends_with_its_last_step(drops):
+  """The masks of steps 2 to 11: the last one has the wanted count."""
+  training = Training(2, 12, drops, SGD, {'w': 100}, 0)
+  method = make_dynamic({'method': 'dpf', 'interval': 7}, training)
+  state = jax.tree.map(jnp.asarray, method.init(keep=20, seed=0))
+  masks, kept = {'w': jnp.ones(100, bool)}, []
+  for step in range(2, 12):
+    params = {'w': jnp.arange(1.0, 101)}
+    masks, state = method.masks(step, params, masks, state)
+    kept.append(int(masks['w'].sum()))
+  stop = drops[1] if len(drops) > 1 and drops[1] < 12 else 11
+  assert kept.index(20) == stop - 2 and set(kept[stop - 2 :]) == {20}
 
 
 def test_settings_that_cannot_be():
@@ -234,11 +272,12 @@ def test_dpf_trains_dense_weights_behind_exact_masks(
   )
   state = trainer.start(dense, 2, keep)
   total = counts(dense.masks)[1]
-  wanted = kept_by_update(total, keep, 2, trainer.total_steps, 2)
+  wanted = kept_by_update(total, keep, 2, trainer.total_steps - 1, 2)
   for step in range(3, trainer.total_steps + 1):
     (state,), (evaluation,) = fit(trainer, [state], [0], step)
     number = min((step - 1 - 2) // 2, len(wanted) - 1)
     assert counts(state.masks)[0] == wanted[number]
+  assert counts(state.masks)[0] == keep
   outside = [
     flatten(state.params)[n][~m]
     for n, m in flatten(state.masks).items()

@@ -13,7 +13,7 @@ from elth_jax import (
   squeeze_tree,
   stretch_tree,
 )
-from elth_jax.elastic.rules import make_plan
+from elth_jax.elastic.rules import Rule
 from elth_jax.elastic.sparsity import predict
 from elth_jax.elastic.width import narrow_tree, widen_tree
 from elth_jax.trees import flatten
@@ -180,7 +180,9 @@ words = st.sampled_from(
 def test_any_rule(rule, have, want, fixed):
   scores = {'density': {'stage1': [0.1 * n for n in range(have)]}}
   try:
-    plan = make_plan(rule, {'stage1': have}, {'stage1': want}, fixed, scores)
+    plan = Rule.parse(rule).plan(
+      {'stage1': have}, {'stage1': want}, fixed, scores
+    )
   except ValueError as error:
     assert str(error)
     return

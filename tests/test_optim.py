@@ -1,5 +1,6 @@
 """Sparse training in a loop of one's own: exact zeros and exact counts."""
 
+import flax
 import flax.nnx as nnx
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from elth_jax.dynamic.method import Training, make_dynamic
 from elth_jax.masks import counts, dense_masks, prune_magnitude, sparsity
 from elth_jax.training.optimizer import make_optimizer
 from elth_jax.training.recipe import Recipe
-from elth_jax.trees import flatten
+from elth_jax.trees import flatten, zip_named
 
 KEYS = jax.random.split(jax.random.key(0), 4)
 PARAMS = {
@@ -88,6 +89,39 @@ def test_masks_move_and_every_leaf_keeps_its_count(name, how):
     if mask is not None:
       now = np.asarray(flatten(masks)[leaf])
       assert now.sum() == mask.sum() and (now != mask).any()
+
+
+@pytest.mark.parametrize('name', ['rigl', 'set'])
+def test_leaves_that_are_none_shift_no_other(name):
+  """One weight of two goes, and one comes: where its gradient is, or SET."""
+  kept = np.array([True, True, False, False])
+  masks = {'a': None, 'b': kept, 'c': kept, 'd': None}
+  params = {
+    'a': None,
+    'b': jnp.array([1, 0.1, 0, 0]),
+    'c': jnp.array([0.1, 1, 0, 0]),
+    'd': jnp.full(4, 5.0),
+  }
+  grads = {
+    'a': None,
+    'b': jnp.array([0.0, 0, 9, 0]),
+    'c': jnp.array([0.0, 0, 0, 9]),
+    'd': jnp.array([1.0, 0, 0, 0]),
+  }
+  method = getattr(optim, name)
+  tx = method(optax.sgd(0.0), masks, stop=99, interval=1, drop_fraction=0.6)
+  state = tx.init(params)
+  for _ in range(2):
+    updates, state = tx.update(grads, state, params)
+    params = optax.apply_updates(params, updates)
+  found = optim.masks_of(state)
+  assert found['b'][0] and found['c'][1]  # the largest weights stay
+  if name == 'rigl':
+    np.testing.assert_array_equal(found['b'], [1, 0, 1, 0])
+    np.testing.assert_array_equal(found['c'], [0, 1, 0, 1])
+    np.testing.assert_array_equal(params['b'], [1, 0, 0, 0])
+  assert_masked({'b': params['b']}, {'b': found['b']})
+  np.testing.assert_array_equal(params['d'], np.full(4, 5))
 
 
 def study_steps(method, steps, masks, recipe, seed=0, keep=0):
@@ -177,7 +211,7 @@ def test_methods_do_what_studies_do(name):
 
 def test_dpf_shows_exact_zeros_and_keeps_dense_weights():
   tx = optim.dpf(optax.sgd(0.1), DENSE, 0.8, stop=50)
-  params, state = train(tx, 64, seen=optim.masked)
+  params, state = train(tx, 50, seen=optim.masked)
   shown = optim.masked(params, state)
   zeros = sum(int((w == 0).sum()) for w in jax.tree.leaves(shown))
   assert zeros == round(0.8 * 90)
@@ -202,6 +236,80 @@ def test_imp_in_ten_lines():
     np.asarray(flatten(ticket)[name])[mask],
     np.asarray(flatten(early)[name])[mask],
   )
+
+
+@pytest.mark.parametrize('name', ['rigl', 'set'])
+@pytest.mark.parametrize(
+  'inner',
+  [
+    lambda: optax.sgd(0.1, momentum=0.9),
+    lambda: optax.adafactor(1e-2, min_dim_size_to_factor=2),
+    lambda: optax.contrib.muon(1e-2),
+  ],
+)
+def test_masks_move_with_any_optimiser_and_dtype(name, inner):
+  """bfloat16 weights and float32 gradients, as in mixed precision."""
+  params = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), PARAMS)
+  tx = getattr(optim, name)(inner(), MASKS, stop=20, interval=3)
+  state, update = tx.init(params), jax.jit(tx.update)
+  for _ in range(8):
+    grads = jax.grad(loss_of)(jax.tree.map(jnp.float32, params))
+    updates, state = update(grads, state, params)
+    params = optax.apply_updates(params, updates)
+  masks = optim.masks_of(state)
+  assert_masked(params, masks)
+  for leaf, mask in flatten(MASKS).items():
+    if mask is not None:
+      now = np.asarray(flatten(masks)[leaf])
+      assert now.sum() == mask.sum() and (now != mask).any()
+
+
+def test_slots_of_another_shape_stay_where_weights_grow():
+  """Of adafactor's, rows and columns stay; its momentum starts at 0."""
+  inner = optax.adafactor(1e-2, min_dim_size_to_factor=2, momentum=0.9)
+  masks = {**MASKS, 'last': {'kernel': None, 'bias': None}}
+  tx = optim.rigl(inner, masks, stop=20, interval=1, drop_fraction=0.5)
+  params = optim.rewind(PARAMS, masks)
+  grads = jax.grad(loss_of)(params)
+  updates, before = tx.update(grads, tx.init(params), params)
+  params = optax.apply_updates(params, updates)
+  _, after = tx.update(jax.grad(loss_of)(params), before, params)
+  was, now = (
+    np.asarray(optim.masks_of(state)['first']['kernel'])
+    for state in (before, after)
+  )
+  grown = now & ~was
+  assert grown.any()
+  slots = [jax.tree.leaves(state.inner) for state in (before, after)]
+  assert {(6,), (10,), (6, 10)} <= {slot.shape for slot in slots[0]}
+  for old, new in zip(*slots, strict=True):
+    wanted = np.where(grown, 0, old) if old.shape == grown.shape else old
+    np.testing.assert_array_equal(new, wanted)
+
+
+def as_frozen(tree):
+  return flax.core.freeze(tree)
+
+
+def as_state(tree):
+  return nnx.State(jax.tree.map(nnx.Param, tree))
+
+
+@pytest.mark.parametrize('name', ['keep_masked', 'rigl', 'dpf'])
+@pytest.mark.parametrize('nodes', [as_frozen, as_state])
+def test_plain_masks_serve_parameters_in_other_nodes(name, nodes):
+  more = {'keep_masked': {}, 'rigl': {'stop': 9}, 'dpf': {'stop': 9}}[name]
+  masks = [DENSE, 0.5] if name == 'dpf' else [MASKS]
+  tx = getattr(optim, name)(optax.sgd(0.1, momentum=0.9), *masks, **more)
+  found = []
+  for params in (PARAMS, nodes(PARAMS)):
+    grads = jax.tree.map(jnp.ones_like, params)
+    updates, state = tx.update(grads, tx.init(params), params)
+    assert jax.tree.structure(updates) == jax.tree.structure(params)
+    found.append((updates, optim.masks_of(state)))
+  for one, other in zip(*found, strict=True):
+    for name, leaf, wanted in zip_named(other, one):
+      np.testing.assert_array_equal(leaf, wanted, name)
 
 
 class Net(nnx.Module):
@@ -256,6 +364,10 @@ def test_with_nnx(name):
     (lambda: optim.rigl(ADAMW, MASKS, stop=9, interval=0), 'interval 0 must'),
     (lambda: optim.dpf(ADAMW, MASKS, 0.5, stop=9), 'starts from all weights'),
     (lambda: optim.dpf(ADAMW, DENSE, 90, stop=9), 'share between 0 and 1'),
+    (
+      lambda: optim.dpf(ADAMW, {'w': None}, 0.5, stop=9),
+      'no leaf has a mask',
+    ),
   ],
 )
 def test_what_does_not_fit_is_named(make, message):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elth_jax.elastic.layout import Layout
 from elth_jax.families import architecture
 from elth_jax.masks import counts, dense_masks
 from elth_jax.nn import conv_backends
@@ -100,6 +101,15 @@ def assert_close(one, other, **tolerance):
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, b, **tolerance), one, other
   )
+
+
+def test_snip_passes_leaves_that_are_none(tiny):
+  variables, batches = tiny
+  more = {**variables, 'params': {**variables['params'], 'unused': None}}
+  wanted = snip_scores(Tiny().apply, variables, batches)
+  found = snip_scores(Tiny().apply, more, batches)
+  assert found.pop('unused') is None
+  jax.tree.map(np.testing.assert_array_equal, found, wanted)
 
 
 def test_snip_against_finite_differences(tiny):
@@ -578,3 +588,38 @@ def test_what_rounding_leaves_over_goes_to_the_largest_remainders():
   """7 of 9, 8 and 3 are 3.15, 2.8 and 1.05; of equal ones the first."""
   assert share_out(7, [9, 8, 3]) == [3, 3, 1]
   assert share_out(10, [5, 9, 6]) == [3, 4, 3]
+
+
+STACK = Layout(units=r'layer_(\d+)', fixed=0)
+
+
+class Stack(nn.Module):
+  """Layers that the default layout does not know."""
+
+  @nn.compact
+  def __call__(self, x):
+    for number in range(2):
+      x = nn.relu(nn.Dense(8, name=f'layer_{number}')(x))
+    return nn.Dense(3, name='head')(x)
+
+
+def test_a_stage_is_what_the_layout_says():
+  """Equal densities of layers and head, though the scores are of the head."""
+  variables = Stack().init(jax.random.key(0), jnp.ones((1, 8)))
+  params = jax.tree.map(np.asarray, variables['params'])
+  params['head']['kernel'] = params['head']['kernel'] * 99
+  masks = dense_masks(params, lambda name: name.endswith('kernel'))
+  scores = magnitude_scores(params)
+  arguments = Stack().apply, {'params': params}, masks, 76, (8,)
+  for found in (
+    select(scores, masks, 76, 'stage', layout=STACK),
+    synflow_masks(*arguments, rounds=2, scope='stage', layout=STACK),
+  ):
+    assert found['head']['kernel'].sum() == 12  # of 24; 64 of 128 elsewhere
+    assert counts(found)[0] == 76
+  for choose in (
+    lambda: select(scores, masks, 76, 'stage'),
+    lambda: synflow_masks(*arguments, rounds=2, scope='stage'),
+  ):
+    with pytest.raises(ValueError, match=r'no stage found.*give the Layout'):
+      choose()

@@ -3,7 +3,7 @@
 import pytest
 
 from elth_jax.elastic.plan import Plan
-from elth_jax.elastic.rules import check_rule
+from elth_jax.elastic.rules import Rule
 from elth_jax.families import architecture, plan_between, published_plan
 from elth_jax.methods.lottery import dense_ticket
 
@@ -31,7 +31,6 @@ PUBLISHED = [
 @pytest.mark.parametrize(('source', 'target', 'text', 'tables'), PUBLISHED)
 def test_published_plans(source, target, text, tables):
   source, target = architecture(source), architecture(target)
-  check_rule(text)
   plan = plan_between(source, target, text)
   assert plan.depths == target.depths
   assert {stage: plan.tables[stage] for stage in tables} == tables
@@ -90,7 +89,7 @@ def test_wrong_tables(text, message):
 
 def test_rules_that_are_no_tables():
   with pytest.raises(ValueError, match="cannot read '1-2' in '0:0;1-2'"):
-    check_rule('0:0;1-2')
+    Rule.parse('0:0;1-2')
 
 
 def test_plans_that_cannot_be_written():

@@ -22,11 +22,7 @@ from elth_jax.elastic.rules import (
   Table,
   Units,
   best_units,
-  check_rule,
-  make_plan,
   register,
-  squeezes,
-  stretches,
 )
 from elth_jax.families import architecture, plan_between
 
@@ -62,24 +58,22 @@ BY_HAND = [
 
 @pytest.mark.parametrize(('have', 'want', 'rule', 'table'), BY_HAND)
 def test_rules_by_hand(have, want, rule, table):
-  check_rule(rule)
   scores = SCORES if have == 4 else None
-  plan = make_plan(
-    rule, {'stage1': have + 1}, {'stage1': want + 1}, scores=scores
+  plan = Rule.parse(rule).plan(
+    {'stage1': have + 1}, {'stage1': want + 1}, scores=scores
   )
   assert plan.tables['stage1'] == (0, *map(int, table.split()))
 
 
 def test_depth_up_scaling_of_solar():
   """32 layers to 48: the first 24 and the last 24 (Kim et al. 2024)."""
-  plan = Plan.overlap({'layers': 32}, 48, fixed=0)
+  plan = Rule.parse('overlap').plan({'layers': 32}, {'layers': 48}, fixed=0)
   assert plan.tables['layers'] == (*range(24), *range(8, 32))
 
 
 def test_rules_by_stage():
-  plan = make_plan(
-    'append | keep 2', {'a': 2, 'b': 4}, {'a': 3, 'b': 2}, fixed={'a': 0}
-  )
+  rule = Rule.parse('append | keep 2')
+  plan = rule.plan({'a': 2, 'b': 4}, {'a': 3, 'b': 2}, fixed={'a': 0})
   assert plan.tables == {'a': (0, 0, 1), 'b': (0, 2)}
 
 
@@ -112,7 +106,8 @@ def test_rules_by_stage():
 )
 def test_wrong_rules_name_the_fault(rule, message):
   def make():
-    return make_plan(rule, {'stage1': 5}, {'stage1': 9}, scores=SCORES)
+    have, want = {'stage1': 5}, {'stage1': 9}
+    return Rule.parse(rule).plan(have, want, scores=SCORES)
 
   if message is None:
     assert make().depths == {'stage1': 9}
@@ -123,7 +118,7 @@ def test_wrong_rules_name_the_fault(rule, message):
 
 def test_stages_must_agree():
   with pytest.raises(ValueError, match=r"\['b'\] are not in both"):
-    make_plan('append', {'a': 2}, {'a': 2, 'b': 2})
+    Rule.parse('append').plan({'a': 2}, {'a': 2, 'b': 2})
 
 
 @pytest.mark.parametrize('name', PUBLISHED)
@@ -235,7 +230,7 @@ def test_a_rule_may_be_given_as_a_value():
   assert plan_between(target, source, rule) == plan_between(
     target, source, 'squeeze'
   )
-  assert make_plan(rule, {'a': 2}, {'a': 3}).tables == {'a': (0, 1, 1)}
+  assert rule.plan({'a': 2}, {'a': 3}).tables == {'a': (0, 1, 1)}
 
 
 def test_the_scores_that_a_rule_needs():
@@ -246,12 +241,8 @@ def test_the_scores_that_a_rule_needs():
 
 
 def test_none_of_the_best_may_be_dropped():
-  plan = make_plan(
-    'drop best 0 by density, append',
-    {'stage1': 5},
-    {'stage1': 6},
-    scores=SCORES,
-  )
+  rule = Rule.parse('drop best 0 by density, append')
+  plan = rule.plan({'stage1': 5}, {'stage1': 6}, scores=SCORES)
   assert plan.tables['stage1'] == (0, 1, 1, 2, 3, 4)
 
 
@@ -300,7 +291,7 @@ def rotate():
 def test_a_kind_of_step_of_ones_own(rotate):
   rule = Rule.parse('append x2, rotate 1')
   assert rule == Rule.of(Append(times=2), rotate((1,)))
-  plan = make_plan(rule, {'a': 3}, {'a': 5})
+  plan = rule.plan({'a': 3}, {'a': 5})
   assert plan.tables == {'a': (0, 2, 1, 2, 1)}
   with pytest.raises(ValueError, match="did you mean 'rotate'"):
     Rule.parse('rotat 1')
@@ -326,10 +317,17 @@ def test_every_rule_is_described(verb):
   assert f'`{verb}' in page.read_text('utf-8')
 
 
-def test_kinds_of_rules():
-  assert stretches('append 1 2') and not squeezes('append 1 2')
-  assert squeezes('keep 1') and not stretches('keep 1')
-  assert not stretches('0:0') and not squeezes('reorder 1')
+@pytest.mark.parametrize(
+  ('rule', 'kind'),
+  [
+    ('append 1 2', 'stretch'),
+    ('keep 1', 'squeeze'),
+    ('0:0', ''),
+    ('reorder 1', ''),
+  ],
+)
+def test_what_a_rule_is_for(rule, kind):
+  assert Rule.parse(rule).resizes == kind
 
 
 def test_best_units():
@@ -370,9 +368,8 @@ def test_plans_that_do_not_follow_each_other():
 def test_replicas_are_the_repeats():
   plan = Plan({'a': (0, 1, 2, 1, 2), 'b': (0, 2, 1)})
   assert plan.replicas == {'a': {3, 4}, 'b': set()}
-  assert Plan.reorder({'a': 4}, (3, 1, 2)).tables == {'a': (0, 3, 1, 2)}
 
 
 def test_a_published_table_names_units_that_the_source_has():
   with pytest.raises(ValueError, match='copies source unit 3'):
-    make_plan('0:0;3:1', {'a': 3}, {'a': 2})
+    Rule.parse('0:0;3:1').plan({'a': 3}, {'a': 2})

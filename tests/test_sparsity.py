@@ -101,3 +101,5 @@ def test_never_pruned_and_stacked_leaves():
     match_sparsity(masks, scores, 0.9, 'global', layout, lambda n: n == 'head')
   with pytest.raises(ValueError, match="scope is 'layer'"):
     match_sparsity(masks, scores, 0.5, 'layer', layout)
+  with pytest.raises(ValueError, match=r'no stage found.*give the Layout'):
+    match_sparsity(masks, scores, 0.5, 'stage')

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from elth_jax.elastic.table_text import format_table, parse_table
@@ -76,6 +77,19 @@ def test_wrong_stretches_name_the_stage(arguments, message):
 def test_wrong_squeezes_name_the_stage(arguments, message):
   with pytest.raises(ValueError, match=f'stage7: .*{message}'):
     squeeze_table('stage7', *arguments)
+
+
+@pytest.mark.parametrize('units', [[3, 1], [1, 1, 2]])
+@pytest.mark.parametrize('kind', [list, np.array])
+def test_units_of_any_kind_are_in_order(kind, units):
+  for call in (
+    lambda: stretch_table('s', 5, 8, 'append', kind(units)),
+    lambda: squeeze_table('s', 5, len(units) + 1, kind(units), None),
+    lambda: squeeze_table('s', 5, 5 - len(units), None, kind(units)),
+  ):
+    with pytest.raises(ValueError, match=r's: .* must be in increasing order'):
+      call()
+  assert squeeze_table('s', 5, 3, {3, 1}, None) == (0, 1, 3)  # a set has none
 
 
 def test_published_syntax():

@@ -200,3 +200,22 @@ def test_trees_too_deep_for_a_file_are_refused_before_it_is_written(tmp_path):
   with pytest.raises(ValueError, match='lies below 40 keys'):
     ticket.save(tmp_path / 'a.safetensors')
   assert not list(tmp_path.iterdir())
+
+
+def test_a_network_without_known_stages_is_shown():
+  mask = np.array([True, False, False, False])
+  ticket = Ticket(
+    architecture={'name': 'mine'},
+    params={'dense': mask * 1.0},
+    batch_stats={},
+    masks={'dense': mask},
+  )
+  page = ticket._repr_html_()
+  assert 'mine, 75.00% sparse' in page
+  assert '<td>all</td><td>1</td><td>4</td>' in page and '25.00%' in page
+
+
+def test_a_network_with_stages_is_shown_by_stage(ticket):
+  page = ticket._repr_html_()
+  rows = ('stage1', 'stage2', 'stage3', 'elsewhere', 'all')
+  assert all(f'<td>{row}</td>' in page for row in rows)

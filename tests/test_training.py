@@ -1,8 +1,10 @@
 """Steps, trainer, loop and checkpoints, on one compiled trainer."""
 
 import dataclasses
+import gc
 import itertools
 import os
+import weakref
 
 import chex
 import jax
@@ -11,16 +13,21 @@ import numpy as np
 import optax
 import pytest
 
+import elth_jax
+from elth_jax.families import architecture
 from elth_jax.masks import apply_masks
+from elth_jax.methods.lottery import dense_ticket
 from elth_jax.storage.files import files_below
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.training import checkpoint
 from elth_jax.training import loop as loop_lib
+from elth_jax.training.input_pipeline import make_pipeline
 from elth_jax.training.loop import fit
 from elth_jax.training.sampling import draw_epoch, load_batch
 from elth_jax.training.state import stack, start_state, unstack
 from elth_jax.training.trainer import Trainer
 from tests import crash
+from tests.conftest import SHORT, make_dataset
 
 
 def by_hand(trainer, net, recipe, dataset, ticket, seed, start, stop):
@@ -288,3 +295,17 @@ def test_a_damaged_checkpoint_is_not_restored(trainer, tickets, tmp_path):
       checkpoint.restore(tmp_path, 2, state, 'run')
     path.write_bytes(content)
   checkpoint.restore(tmp_path, 2, state, 'run')
+
+
+def test_data_on_devices_are_shared_and_go_with_the_data_set():
+  data = make_dataset(train=29)
+  net = architecture('mlp1', data.image_shape, data.classes, 4)
+  elth_jax.train(dense_ticket(net, **net.init(0)), data, SHORT)
+  devices = jax.devices()[:1]
+  one, other = (make_pipeline(data, SHORT).resident(devices) for _ in range(2))
+  assert one[0] is other[0] and one[0].shape == (29, 16)
+  gone = weakref.ref(data)
+  del data, one, other
+  gc.collect()
+  assert gone() is None
+  assert not [a for a in jax.live_arrays() if a.shape in ((29,), (29, 16))]

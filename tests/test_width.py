@@ -346,6 +346,9 @@ def test_weights_too_small_or_too_large_are_named():
       ValueError, match=r'^dense: float16 cannot hold the par'
     ):
       widen_tree(tiny, zeros(dense=(2, 2)), uneven=uneven)
+  odd = {'dense': np.full((1, 1), 3 * 2**-24, np.float16)}  # half is no float
+  with pytest.raises(ValueError, match=r'^dense: float16 .* would change'):
+    widen_tree(odd, zeros(dense=(2, 2)))
   large = {'dense': np.full((2, 2), 6e4, np.float16)}
   for merge in (True, False):
     with pytest.raises(ValueError, match=r'^dense: float16 cannot hold twice'):

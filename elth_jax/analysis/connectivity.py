@@ -1,6 +1,7 @@
 """Linear mode connectivity: what lies between two trainings of one ticket."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,15 +20,25 @@ def interpolate(one: PyTree, other: PyTree, share: float) -> PyTree:
     one: parameters (or BN statistics) of the first network.
     other: of the second.
     share: 0 for the first, 1 for the second.
+
+  Raises:
+    ValueError: naming the leaf, if the trees differ, or one alone has `None`.
   """
 
-  def between(_, a, b):
+  def between(name, a, b):
+    if a is None or b is None:
+      return _none_of_both(name, a, b)
     dtype = np.asarray(a).dtype
     wide = np.promote_types(dtype, np.float32)
     a, b = np.asarray(a, wide), np.asarray(b, wide)
     return ((1 - share) * a + share * b).astype(dtype)
 
   return map_named(between, one, other)
+
+
+def _none_of_both(name: str, one: Any, other: Any) -> None:
+  if one is not other:
+    raise ValueError(f'{name}: None in one network, and an array in the other')
 
 
 def barrier(accuracy: Sequence[float]) -> float:

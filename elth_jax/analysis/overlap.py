@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from elth_jax.elastic.layout import Layout
+from elth_jax.masks import check_bool
 from elth_jax.trees import PyTree, check_same_leaves, flatten
 
 
@@ -53,7 +54,8 @@ def overlap(one: PyTree, other: PyTree) -> Overlap:
   """Compares two trees of masks over all leaves that both have.
 
   Raises:
-    ValueError: naming the leaf, if leaves or shapes differ.
+    ValueError: naming the leaf, if leaves or shapes differ, or a mask is not
+      bool.
   """
   first, second = flatten(one), flatten(other)
   check_same_leaves(first, second, 'masks to compare')
@@ -61,6 +63,8 @@ def overlap(one: PyTree, other: PyTree) -> Overlap:
   for name, mask in first.items():
     if mask is None or second[name] is None:
       continue
+    check_bool(name, mask)
+    check_bool(name, second[name])
     if mask.shape != second[name].shape:
       raise ValueError(
         f'{name}: masks of shapes {mask.shape} and {second[name].shape}'
@@ -94,7 +98,7 @@ def unit_overlap(
       for j, other in enumerate(of):
         pairs = [
           (one[name], other[name])
-          for name in one.keys() & other.keys()
+          for name in sorted(one.keys() & other.keys())  # sums are in order
           if one[name].shape == other[name].shape
         ]
         if pairs:

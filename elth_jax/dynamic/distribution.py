@@ -25,13 +25,14 @@ def erk_counts(
     dense: names of leaves that stay dense in any case.
 
   Raises:
-    ValueError: if `keep` is less than the dense leaves have, or too much.
+    ValueError: if `keep` is less than the dense leaves have, or too much, or
+      `dense` names another leaf.
 
   References:
     Evci et al., Rigging the Lottery, 2020, section 3; Mocanu et al. 2018.
   """
   sizes = {name: math.prod(shape) for name, shape in shapes.items()}
-  full = set(dense)
+  full = _dense(sizes, dense)
   while True:
     rest = [name for name in shapes if name not in full]
     left = _left(sizes, full, keep)
@@ -62,11 +63,12 @@ def uniform_counts(
     ValueError: as `erk_counts` does.
   """
   sizes = {name: math.prod(shape) for name, shape in shapes.items()}
-  left = _left(sizes, set(dense), keep)
-  rest = {name: size for name, size in sizes.items() if name not in dense}
+  full = _dense(sizes, dense)
+  left = _left(sizes, full, keep)
+  rest = {name: size for name, size in sizes.items() if name not in full}
   whole = sum(rest.values())
   exact = {name: left * size / whole for name, size in rest.items()}
-  return _rounded(sizes, set(dense), exact, left)
+  return _rounded(sizes, full, exact, left)
 
 
 def random_masks(masks: PyTree, kept: Mapping[str, int], seed: int) -> PyTree:
@@ -86,6 +88,15 @@ def random_masks(masks: PyTree, kept: Mapping[str, int], seed: int) -> PyTree:
     return order.reshape(mask.shape)
 
   return map_named(draw, masks)
+
+
+def _dense(sizes: Mapping[str, int], dense: Collection[str]) -> set[str]:
+  """The leaves that keep all they have, those without weights included."""
+  if unknown := sorted(set(dense) - sizes.keys()):
+    raise ValueError(
+      f'dense names {unknown}, but the prunable leaves are {list(sizes)}'
+    )
+  return {*dense, *(name for name, size in sizes.items() if not size)}
 
 
 def _left(sizes: Mapping[str, int], full: set[str], keep: int) -> int:

@@ -21,7 +21,8 @@ def dpf(
 ) -> Dynamic:
   """Dynamic pruning with feedback, as an (init, update) pair.
 
-  Every `interval` steps the mask keeps the largest weights, over all layers;
+  Every `interval` steps, and at `stop`, the mask keeps the largest weights of
+  all layers;
   the gradient is taken at the masked weights and applied to all dense ones, so
   that weights pruned too early come back. The sparsity follows the cubic
   schedule s (1 - (1 - t / n)^3) exactly, and stays from `stop` on, while the
@@ -55,9 +56,9 @@ def dpf(
 
   def masks(step, params, masks, state):
     since = step - start
-    number = jnp.minimum(since // interval, state['kept'].size - 1)
+    number = jnp.minimum(-(-since // interval), state['kept'].size - 1)
     masks = lax.cond(
-      since % interval == 0,
+      (since % interval == 0) | (step == stop),
       lambda old: keep_largest(params, old, sizes, state['kept'][number]),
       lambda old: old,
       masks,
@@ -91,7 +92,7 @@ def keep_largest(
 def kept_by_update(
   total: int, keep: int, start: int, stop: int, interval: int
 ) -> np.ndarray:
-  """How many weights are kept from each update on, int32."""
+  """How many weights are kept from each update on, int32; the last at stop."""
   updates = -(-(stop - start) // interval)
   progress = np.minimum(np.arange(updates + 1) * interval / (stop - start), 1)
   sparsity = (1 - keep / total) * (1 - (1 - progress) ** 3)
@@ -100,17 +101,18 @@ def kept_by_update(
   return kept.astype(np.int32)
 
 
-def _end(drops: tuple[int, ...], steps: int) -> int:
-  """The step from which masks stay: the second drop, or the end."""
-  return drops[1] if len(drops) > 1 else steps
+def _stop(drops: tuple[int, ...], steps: int) -> int:
+  """The step that reaches the sparsity: at the second drop, or the last."""
+  return drops[1] if drops[1:] and drops[1] != steps else steps - 1
 
 
 def _check(start: int, drops: tuple[int, ...], steps: int) -> None:
-  if not start < _end(drops, steps) <= steps:
+  stop = _stop(drops, steps)
+  if not start < stop < steps:
     raise ValueError(
-      f'dpf prunes from step {start}, the rewind point, to the second drop of '
-      f'the learning rate, step {drops[1]}, but training ends at {steps}; see '
-      '--config.recipe.drop_epochs'
+      f'dpf prunes from step {start}, the rewind point, to step {stop}, the '
+      'second drop of the learning rate or the last step of training, which '
+      f'ends at {steps}; see --config.recipe.drop_epochs'
     )
 
 
@@ -121,17 +123,19 @@ def _check(start: int, drops: tuple[int, ...], steps: int) -> None:
   starts_dense=True,
   colour='#35978F',
   marker='P',
+  version=2,
   check=_check,
 )
 def _dpf(options, training):
   """DPF: dense weights trained behind a mask that grows sparser.
 
-  The schedule ends at the second drop of the learning rate, or with training.
+  The schedule ends at the second drop of the learning rate, or at the last
+  step of training.
   """
   return dpf(
     training.sizes,
     training.start,
-    _end(training.drops, training.steps),
+    _stop(training.drops, training.steps),
     options['interval'],
     training.never_pruned,
   )

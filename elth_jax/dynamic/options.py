@@ -15,7 +15,8 @@ class Sparse:
     distribution: RigL's and SET's counts by layer: `erk`, or `uniform` with a
       dense first layer.
     interval: steps between RigL's and SET's updates, and GMP's masks.
-    drop_fraction: share of a layer's weights that the first update drops.
+    drop_fraction: share of a layer's weights that updates drop, falling by a
+      cosine from step 0, so that the first one drops less already.
     stop_fraction: share of training after which RigL's and SET's masks stay,
       and GMP's sparsity is reached.
     dpf_interval: steps between DPF's masks.

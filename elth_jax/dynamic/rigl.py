@@ -31,7 +31,7 @@ def rigl(
 
   Args:
     optimizer: the optax transformation whose momentum of new weights is set
-      to 0.
+      to 0. What it keeps in other shapes than the weights' stays.
     stop: the step from which masks stay; 75% of training in the paper.
     interval: steps between updates.
     drop_fraction: f at step 0.
@@ -59,26 +59,23 @@ def rigl(
   def update(step, params, masks, grads, opt_state, state):
     share = drop_fraction / 2 * (1 + jnp.cos(jnp.pi * step / max(stop, 1)))
     leaves, structure = jax.tree.flatten(masks, is_leaf=_is_none)
-    weights, slopes = jax.tree.leaves(params), jax.tree.leaves(grads)
-    changed: list[tuple[Any, Any]] = []
-    for number, mask in enumerate(leaves):
+    numbers = structure.unflatten(range(len(leaves)))
+
+    def change(mask, weights, slopes, number):
       if mask is None:
-        changed.append((None, None))
-        continue
+        return None
       if grow == 'gradient':
-        score = jnp.abs(slopes[number])
+        score = jnp.abs(slopes)
       else:
         score = chance(state['seed'], step, number, mask.shape)
-      changed.append(drop_and_grow(mask, weights[number], score, share))
-    new_masks = structure.unflatten([new for new, _ in changed])
-    grown = structure.unflatten([fresh for _, fresh in changed])
-    params = _zero_outside(params, new_masks, grown)
+      return drop_and_grow(mask, weights, score, share)
+
+    new_masks = jax.tree.map(
+      change, masks, params, grads, numbers, is_leaf=_is_none
+    )
+    params = _zero_unless_kept(params, masks, new_masks)
     opt_state = optax.tree_map_params(
-      optimizer,
-      lambda slot, fresh: slot if fresh is None else jnp.where(fresh, 0, slot),
-      opt_state,
-      grown,
-      is_leaf=_is_none,
+      optimizer, _fresh, opt_state, masks, new_masks, is_leaf=_is_no_slot
     )
     return params, new_masks, opt_state
 
@@ -87,8 +84,8 @@ def rigl(
 
 def drop_and_grow(
   mask: jax.Array, weights: jax.Array, score: jax.Array, share: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-  """One layer's update: (new mask, which weights are new in it).
+) -> jax.Array:
+  """One layer's new mask.
 
   Args:
     mask: bool.
@@ -100,8 +97,7 @@ def drop_and_grow(
   count = jnp.floor(share * kept).astype(kept.dtype)
   stays = rank(jnp.where(mask, jnp.abs(weights), -1)) < kept - count
   grown = rank(jnp.where(stays, -1, score)) < count
-  new = stays | grown
-  return new, new & ~mask
+  return stays | grown
 
 
 def chance(
@@ -128,18 +124,31 @@ def rank(values: jax.Array) -> jax.Array:
   return ranks.at[order].set(jnp.arange(values.size)).reshape(values.shape)
 
 
-def _zero_outside(params: PyTree, masks: PyTree, grown: PyTree) -> PyTree:
+def _zero_unless_kept(params: PyTree, masks: PyTree, new: PyTree) -> PyTree:
+  """Weights that both masks keep; those that are new start at 0."""
   return jax.tree.map(
-    lambda mask, new, p: p if mask is None else jnp.where(mask & ~new, p, 0),
+    lambda old, new, p: p if old is None else jnp.where(old & new, p, 0),
     masks,
-    grown,
+    new,
     params,
     is_leaf=_is_none,
   )
 
 
+def _fresh(slot: Any, old: Any, new: Any) -> Any:
+  """What an optimiser keeps of a leaf, 0 where weights are new."""
+  if old is None or np.shape(slot) != old.shape:
+    return slot
+  return jnp.where(new & ~old, 0, slot)
+
+
 def _is_none(leaf: Any) -> bool:
   return leaf is None
+
+
+def _is_no_slot(leaf: Any) -> bool:
+  """Whether an optimiser keeps nothing of a leaf."""
+  return leaf is None or isinstance(leaf, optax.MaskedNode)
 
 
 def rigl_settings(sparse: Sparse) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def divide(
     uneven: a seed for unequal parts; `None` for halves.
 
   Raises:
-    ValueError: naming the leaf, if a part of a weight would be 0.
+    ValueError: naming the leaf, if a part of a weight would be 0, or both
+      would not sum to it exactly.
   """
   _check_inexact(name, leaf)
   with np.errstate(under='ignore', invalid='ignore'):
@@ -31,10 +32,11 @@ def divide(
       first = second = leaf / np.asarray(2, leaf.dtype)
     else:
       first, second = _uneven_parts(name, leaf, uneven)
-  if np.any((leaf != 0) & ((first == 0) | (second == 0))):
+    exact = (first + second == leaf) | np.isnan(leaf)
+  if np.any((leaf != 0) & ((first == 0) | (second == 0)) | ~exact):
     raise ValueError(
       f'{name}: {leaf.dtype} cannot hold the parts of its smallest weights, '
-      'so kept weights would become 0; convert it to float32'
+      'so kept weights would change or become 0; convert it to float32'
     )
   pairs = np.stack([first, second], axis + 1)
   shape = list(leaf.shape)

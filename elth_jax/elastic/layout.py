@@ -110,7 +110,10 @@ class Layout:
         )
     if not found:
       kinds = ' or '.join(repr(p) for p in (self.units, self.stacked) if p)
-      raise ValueError(f'no stage found: no path in the tree ends in {kinds}')
+      raise ValueError(
+        f'no stage found: no path in the tree ends in {kinds}; give the Layout '
+        'of this network'
+      )
     depths: dict[str, int] = {}
     for name in sorted(found, key=_natural):
       depths |= self._stages(found[name])

@@ -15,8 +15,6 @@ from elth_jax.elastic.tables import (
   ORDERS,
   Order,
   Units,
-  overlap_table,
-  reorder_table,
   squeeze_table,
   stretch_table,
   whole_numbers,
@@ -203,33 +201,6 @@ class Plan:
           dropped[stage],
           _fixed(fixed, stage),
         )
-        for stage, have in source.items()
-      }
-    )
-
-  @classmethod
-  def reorder(
-    cls,
-    source: Mapping[str, int],
-    order: Sequence[int] | Mapping[str, Sequence[int]],
-    fixed: Fixed = 1,
-  ):
-    """The plan that permutes the units beyond the fixed, in every stage."""
-    orders = _per_stage(order, source, 'order')
-    return cls(
-      {
-        stage: reorder_table(stage, have, orders[stage], _fixed(fixed, stage))
-        for stage, have in source.items()
-      }
-    )
-
-  @classmethod
-  def overlap(cls, source: Mapping[str, int], target: Depths, fixed: Fixed = 1):
-    """Depth up-scaling: a first and a last range; see `overlap_table`."""
-    depths = _depth_per_stage(target, source)
-    return cls(
-      {
-        stage: overlap_table(stage, have, depths[stage], _fixed(fixed, stage))
         for stage, have in source.items()
       }
     )

@@ -144,12 +144,14 @@ def match_sparsity(
 
   Raises:
     ValueError: if the figure is out of range, or out of reach while some leaves
-      are never pruned.
+      are never pruned; if the layout finds no stage for the scope `stage`.
   """
   if not 0 <= sparsity <= 1:
     raise ValueError(f'sparsity is {sparsity}; give a share between 0 and 1')
   if scope not in ('global', 'stage'):
     raise ValueError(f'scope is {scope!r}; give global or stage')
+  if scope == 'stage':
+    layout.depths(masks)  # refuses a network without stages
   groups: dict[str | None, dict[str, Count]] = {}
   for leaf in layout.leaves(masks):
     if leaf.value is not None:

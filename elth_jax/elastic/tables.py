@@ -6,7 +6,7 @@ changes the shape. `plan.Plan` holds one table for each stage.
 """
 
 import operator
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from typing import Literal
 
 Order = Literal['append', 'interpolate']
@@ -167,7 +167,7 @@ def _check_units(
   if units is None:
     return None
   numbers = whole_numbers(units, f'{stage}: {what}')
-  if isinstance(units, Sequence) and numbers != sorted(set(numbers)):
+  if not isinstance(units, Set) and numbers != sorted(set(numbers)):
     raise ValueError(
       f'{stage}: {what} {tuple(numbers)} must be in increasing order without '
       'repetition; write another order as a Plan'

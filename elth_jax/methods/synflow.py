@@ -36,5 +36,6 @@ def synflow(tickets, setting):
     setting.pruning.synflow_rounds,
     setting.pruning.scope,
     network.family.is_never_pruned,
+    network.family.layout,
   )
   return with_masks(rewind, masks)

@@ -13,11 +13,11 @@ from jax import lax
 from elth_jax.dynamic import Dynamic
 from elth_jax.dynamic import dpf as dpf_method
 from elth_jax.dynamic import rigl as rigl_method
-from elth_jax.masks import check_masks, counts, masked_leaves
+from elth_jax.masks import check_prunable, counts, masked_leaves
 from elth_jax.optim.keep_masked import (
+  fitted,
   masked_updates,
   needed,
-  on_device,
   wrapped,
 )
 from elth_jax.optim.state import SparseState
@@ -39,14 +39,15 @@ def rigl(
   Every leaf keeps its count exactly, and pruned weights are exactly 0.
 
   Args:
-    tx: any optax transformation; its momentum of grown weights starts at 0.
+    tx: any optax transformation; its momentum of grown weights starts at 0,
+      where it has the weights' shape.
     masks: bool arrays with the structure of the parameters; `None` where a
       parameter is dense. They fix how many weights each leaf has; see
       `elth_jax.dynamic.erk_counts`.
     stop: the update from which masks stay; 75% of training in the paper.
     interval: updates between changes.
-    drop_fraction: the share that the first change drops; it falls to 0 by a
-      cosine.
+    drop_fraction: the share of weights that a change drops, at update 0; it
+      falls to 0 at `stop` by a cosine, so the first change drops less already.
 
   Returns:
     A transformation that needs `params`. Gradients must be those of all
@@ -115,15 +116,15 @@ def dpf(
       where a parameter is dense.
     sparsity: the share of zeros wanted in the end, 0 to 1.
     stop: the update at which it is reached, by a cubic schedule.
-    interval: updates between masks.
+    interval: updates between masks; there is one at `stop` in any case.
 
   Returns:
     A transformation that needs `params`.
 
   Raises:
     TypeError: if the first argument is no transformation.
-    ValueError: if a setting is out of range; from `init`, naming the leaf, if
-      a mask does not fit.
+    ValueError: if a setting is out of range, or no leaf has a mask; from
+      `init`, naming the leaf, if a mask does not fit.
 
   References:
     Lin et al., Dynamic Model Pruning with Feedback, 2020.
@@ -131,6 +132,7 @@ def dpf(
   inner = wrapped(tx)
   if not 0 <= sparsity <= 1:
     raise ValueError(f'sparsity is {sparsity}; give a share between 0 and 1')
+  check_prunable(masks)
   kept, total = counts(masks)
   if kept < total:
     raise ValueError(
@@ -144,9 +146,8 @@ def dpf(
   keep = total - round(sparsity * total)
 
   def init(params: PyTree) -> SparseState:
-    check_masks(masks, params)
     own = jax.tree.map(jnp.asarray, method.init(keep, 0))
-    now, own = choose(jnp.int32(0), params, on_device(masks), own)
+    now, own = choose(jnp.int32(0), params, fitted(masks, params), own)
     return SparseState(now, inner.init(params), jnp.int32(0), own)
 
   def update(updates, state, params=None, **extra):
@@ -168,9 +169,9 @@ def _changing(
   assert due is not None and change_masks is not None
 
   def init(params: PyTree) -> SparseState:
-    check_masks(masks, params)
     own = jax.tree.map(jnp.asarray, method.init(0, seed))
-    return SparseState(on_device(masks), inner.init(params), jnp.int32(0), own)
+    now = fitted(masks, params)
+    return SparseState(now, inner.init(params), jnp.int32(0), own)
 
   def update(updates, state, params=None, **extra):
     grads, params = updates, needed(params)
@@ -183,7 +184,12 @@ def _changing(
       new, now, inner_state = change_masks(
         state.step, params, state.masks, grads, state.inner, state.own
       )
-      return jax.tree.map(jnp.subtract, new, params), now, inner_state
+      changed = jax.tree.map(jnp.subtract, new, params), now, inner_state
+      return jax.tree.map(
+        lambda leaf, like: leaf.astype(like.dtype),
+        changed,
+        jax.eval_shape(train, state),
+      )
 
     new, now, inner_state = lax.cond(due(state.step), change, train, state)
     return new, SparseState(now, inner_state, state.step + 1, state.own)

@@ -8,7 +8,7 @@ import optax
 
 from elth_jax.masks import check_masks
 from elth_jax.optim.state import SparseState
-from elth_jax.trees import PyTree
+from elth_jax.trees import PyTree, map_named
 
 
 def keep_masked(
@@ -22,8 +22,8 @@ def keep_masked(
 
   Args:
     tx: any optax transformation, schedules included.
-    masks: bool arrays with the structure of the parameters, true where a
-      weight is kept; `None` where a parameter is dense.
+    masks: bool arrays by the names of the parameters, true where a weight is
+      kept; `None` where a parameter is dense. Node types may differ.
 
   Returns:
     A transformation that needs `params`: `tx.update(grads, state, params)`.
@@ -36,8 +36,8 @@ def keep_masked(
   inner = wrapped(tx)
 
   def init(params: PyTree) -> SparseState:
-    check_masks(masks, params)
-    return SparseState(on_device(masks), inner.init(params), jnp.int32(0))
+    now = fitted(masks, params)
+    return SparseState(now, inner.init(params), jnp.int32(0))
 
   def update(updates, state, params=None, **extra):
     params = needed(params)
@@ -82,9 +82,18 @@ def masked_updates(masks: PyTree, updates: PyTree, params: PyTree) -> PyTree:
   )
 
 
-def on_device(masks: PyTree) -> PyTree:
-  """The masks as JAX's arrays, of their own memory."""
-  return jax.tree.map(lambda mask: jnp.array(mask, bool), masks)
+def fitted(masks: PyTree, params: PyTree) -> PyTree:
+  """The masks as JAX's arrays of their own memory, in the parameters' nodes.
+
+  Raises:
+    ValueError: naming the leaf, if a mask does not fit.
+  """
+  check_masks(masks, params)
+  return map_named(
+    lambda _, weights, mask: None if mask is None else jnp.array(mask, bool),
+    params,
+    masks,
+  )
 
 
 def needed(params: PyTree | None) -> Any:

@@ -41,14 +41,15 @@ def snip_scores(
       One batch is the paper's way, an epoch that of E-LTH.
 
   Returns:
-    Scores like `variables['params']`; the largest are to be kept.
+    Scores like `variables['params']`, `None` where a leaf is; the largest are
+    to be kept.
 
   References:
     Lee et al., SNIP, 2019, equation 6.
   """
   gradient = _mean_over(_gradient, apply, variables, batches, 1.0)
   return map_named(
-    lambda name, w, g: np.abs(_product(name, w, g)),
+    lambda name, w, g: None if w is None else np.abs(_product(name, w, g)),
     variables['params'],
     gradient,
   )

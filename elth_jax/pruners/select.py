@@ -43,8 +43,8 @@ def select(
     layout: says which leaves make a stage; needed for that scope alone.
 
   Raises:
-    ValueError: if `keep` is out of range, a score is NaN, or a scope is
-      unknown.
+    ValueError: if `keep` is out of range, a score is NaN, a scope is
+      unknown, or the layout finds no stage for the scope `stage`.
   """
   if scope not in SCOPES:
     raise ValueError(f'scope is {scope!r}; known: {", ".join(SCOPES)}')
@@ -94,5 +94,6 @@ def _groups(
   names = [name for name, _ in masked_leaves(masks) if not never_pruned(name)]
   if scope == 'leaf':
     return {name: name for name in names}
+  layout.depths(masks)  # refuses a network without stages
   stages = {leaf.path: leaf.stage for leaf in layout.leaves(masks)}
   return {name: stages[name] for name in names}

@@ -1,14 +1,15 @@
 """SynFlow: pruning without data, in many small rounds."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elth_jax.masks import apply_masks, counts
+from elth_jax.elastic.layout import Layout
+from elth_jax.masks import NeverPruned, apply_masks, counts, nothing
 from elth_jax.process.devices import cpu_device
 from elth_jax.process.older_jax import enable_x64
 from elth_jax.pruners.float64 import in_float64
@@ -64,7 +65,8 @@ def synflow_masks(
   input_shape: tuple[int, ...],
   rounds: int = 100,
   scope: Scope | str = 'global',
-  never_pruned: Callable[[str], bool] = lambda name: False,
+  never_pruned: NeverPruned = nothing,
+  layout: Layout = Layout(),
 ) -> PyTree:
   """Masks of exactly `keep` weights, after an exponential schedule of rounds.
 
@@ -77,9 +79,10 @@ def synflow_masks(
     rounds: after round k of n the density is (keep / total)^(k / n).
     scope: see `select`.
     never_pruned: names of leaves that are counted but left as they are.
+    layout: says which leaves make a stage; see `select`.
 
   Raises:
-    ValueError: if `rounds` or `keep` is out of range.
+    ValueError: if `rounds` or `keep` is out of range; as `select` does.
   """
   if rounds < 1:
     raise ValueError(f'rounds is {rounds}; give at least 1')
@@ -91,7 +94,7 @@ def synflow_masks(
     scores = synflow_scores(apply, {**variables, 'params': params}, input_shape)
     now = round(start * (keep / start) ** (number / rounds))
     now = keep if number == rounds else max(now, keep)
-    masks = select(scores, masks, now, scope, never_pruned)
+    masks = select(scores, masks, now, scope, never_pruned, layout)
   return masks
 
 

@@ -35,6 +35,7 @@ class Mended:
 MENDED: tuple[Mended, ...] = (  # in order; to be appended to
   Mended('SET draws starting masks of its own, not those of RigL', 'set', 2),
   Mended('two trainings by RigL or SET end with two masks', 'connect', 2),
+  Mended('DPF reaches its sparsity at the end of its schedule', 'dpf', 2),
 )
 Keyed = TypeVar('Keyed', bound=Node)
 

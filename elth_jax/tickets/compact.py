@@ -30,7 +30,8 @@ def pack(
       `float16`; by default their own.
 
   Raises:
-    ValueError: if `values` is none of these.
+    ValueError: if `values` is none of these, or, naming the leaf, cannot hold
+      its largest weights.
   """
   masks = {n: a for n, a in arrays.items() if n.startswith(MASKS)}
   tensors = {n: a for n, a in arrays.items() if not n.startswith(MASKS)}
@@ -40,7 +41,7 @@ def pack(
     weights, mask = arrays[PARAMS + name], masks[MASKS + name]
     kept = weights[mask]
     if values is not None:
-      kept = kept.astype(_storage(values))
+      kept = _rounded(name, kept, values)
     tensors[PARAMS + name] = kept
     dtype = [str(weights.dtype)] if kept.dtype != weights.dtype else []
     leaves.append([name, list(mask.shape), *dtype])
@@ -111,6 +112,18 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
     found.update(f'{name} {array.dtype} {array.shape}\n'.encode())
     found.update(np.asarray(array, order='C').tobytes())
   return found.hexdigest()
+
+
+def _rounded(name: str, kept: np.ndarray, values: str) -> np.ndarray:
+  """A leaf's kept values in the dtype `values`."""
+  with np.errstate(over='ignore'):
+    rounded = kept.astype(_storage(values))
+  if np.any(np.isfinite(kept) & ~np.isfinite(rounded)):
+    raise ValueError(
+      f'{name}: {values} cannot hold its largest weights; give values=None, to '
+      f'store them in {kept.dtype}'
+    )
+  return rounded
 
 
 def _storage(values: str) -> np.dtype:

@@ -5,6 +5,7 @@ import html
 from elth_jax.elastic.layout import Layout
 from elth_jax.elastic.sparsity import Count, predict
 from elth_jax.families import Architecture
+from elth_jax.masks import counts
 from elth_jax.tickets.value import SparseNetwork
 
 
@@ -28,18 +29,26 @@ def summary(network: SparseNetwork) -> str:
 
 def table(network: SparseNetwork) -> str:
   """HTML: how much of every stage is kept, with bars."""
-  try:
-    layout = Architecture.from_json(network.architecture).family.layout
-  except ValueError:
-    layout = Layout()
-  found = predict(network.masks, None, layout)
-  rows = {**found.stages, 'elsewhere': found.elsewhere, 'all': found.overall}
+  rows = _counts(network)
   lines = [_row(name, count) for name, count in rows.items() if count.total]
   return (
     f'<p>{html.escape(summary(network))}</p>'
     '<table><tr><th>stage</th><th>kept</th><th>of</th><th>density</th></tr>'
     f'{"".join(lines)}</table>'
   )
+
+
+def _counts(network: SparseNetwork) -> dict[str, Count]:
+  """By stage, elsewhere and of all; of all alone where no stage is known."""
+  try:
+    layout = Architecture.from_json(network.architecture).family.layout
+  except ValueError:
+    layout = Layout()
+  try:
+    found = predict(network.masks, None, layout)
+  except ValueError:
+    return {'all': Count(*counts(network.masks))}
+  return {**found.stages, 'elsewhere': found.elsewhere, 'all': found.overall}
 
 
 def _row(name: str, count: Count) -> str:

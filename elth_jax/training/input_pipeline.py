@@ -1,9 +1,9 @@
 """How images reach the devices: all at once, or a few steps at a time."""
 
 import dataclasses
-import functools
 import itertools
 import math
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent import futures
 from typing import Any, ClassVar, Protocol
@@ -18,8 +18,14 @@ from elth_jax.process.arrays import put
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.sampling import draw_epoch
 
+OnDevices = tuple[jax.Array, jax.Array]  # images and labels
+
 EVALUATION_BATCH = 256
 WINDOW_BYTES = 2**26  # of one ticket's images
+# by data set, which must not be referred to from within
+_PLACED: weakref.WeakKeyDictionary[
+  Dataset, dict[tuple[jax.Device, ...], OnDevices]
+] = weakref.WeakKeyDictionary()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,11 +292,18 @@ def _labels(*shape: int) -> jax.ShapeDtypeStruct:
   return jax.ShapeDtypeStruct(shape, np.int32)
 
 
-@functools.lru_cache(maxsize=2)
-def _on_devices(
-  dataset: Dataset, devices: tuple[jax.Device, ...]
-) -> tuple[jax.Array, jax.Array]:
-  """Training images and labels on every device, shared by all steps."""
+def _on_devices(dataset: Dataset, devices: tuple[jax.Device, ...]) -> OnDevices:
+  """Training images and labels on every device, as long as the data set lives.
+
+  All steps on these devices share them.
+  """
+  found = _PLACED.setdefault(dataset, {})
+  if devices not in found:
+    found[devices] = _put_on(dataset, devices)
+  return found[devices]
+
+
+def _put_on(dataset: Dataset, devices: tuple[jax.Device, ...]) -> OnDevices:
   mesh = jax.make_mesh(
     (len(devices),), ('devices',), (AxisType.Auto,), devices=devices
   )

@@ -29,7 +29,8 @@ class Segment:
     accuracy: training accuracy of the segment, 0 to 1, by ticket.
     diverged: the first step of the segment whose loss was not finite, or -1,
       by ticket.
-    states: fetches the tickets' states to the host.
+    states: fetches the tickets' states to the host; within `after_segment`
+      alone, since the next dispatch takes their memory.
   """
 
   step: int

@@ -122,10 +122,7 @@ def make_segment(step: Callable) -> Callable:
 
 
 def make_evaluation(
-  module: nn.Module,
-  recipe: Recipe,
-  dataset: Images,
-  across: str | None = None,
+  module: nn.Module, dataset: Images, across: str | None = None
 ) -> Callable:
   """The function (params, batch_stats, masks, batches) -> metrics."""
 

@@ -142,7 +142,7 @@ class Trainer:
     )
     return self._steps(
       make_segment(step),
-      make_evaluation(module, self.recipe, self.dataset, across),
+      make_evaluation(module, self.dataset, across),
       make_statistics(module, self.recipe, self.dataset),
       self.pipeline,
       self.devices_for(per_ticket),

@@ -22,9 +22,6 @@ A new kind of step is a dataclass in a file of this package, or anywhere else:
 see `Step` and `register`.
 """
 
-from collections.abc import Mapping
-
-from elth_jax.elastic.plan import Fixed, Plan
 from elth_jax.elastic.rules.arranging import Reorder, Units
 from elth_jax.elastic.rules.best import Best, Scores, best_units
 from elth_jax.elastic.rules.rule import Rule
@@ -58,12 +55,8 @@ __all__ = [
   'Units',
   'as_rule',
   'best_units',
-  'check_rule',
   'chosen_units',
-  'make_plan',
   'register',
-  'squeezes',
-  'stretches',
 ]
 
 import_modules(__name__, __path__)  # registers what a new file brings
@@ -76,38 +69,3 @@ def as_rule(rule: str | Rule) -> Rule:
     ValueError: naming the step that cannot be read.
   """
   return Rule.parse(rule) if isinstance(rule, str) else rule
-
-
-def make_plan(
-  rule: str | Rule,
-  have: Mapping[str, int],
-  want: Mapping[str, int],
-  fixed: Fixed = 1,
-  scores: Scores | None = None,
-) -> Plan:
-  """The plan that a rule writes for these depths; see `Rule.plan`.
-
-  Raises:
-    ValueError: if the rule cannot be read, or does not lead to the target's
-      depths.
-  """
-  return as_rule(rule).plan(have, want, fixed, scores)
-
-
-def check_rule(rule: str) -> None:
-  """Raises `ValueError`, naming the step, if a rule cannot be read.
-
-  How a published table counts units depends on the family, so whether it is
-  complete is known when a plan is made.
-  """
-  Rule.parse(rule)
-
-
-def stretches(rule: str | Rule) -> bool:
-  """Whether a rule's first step makes networks deeper."""
-  return as_rule(rule).resizes == 'stretch'
-
-
-def squeezes(rule: str | Rule) -> bool:
-  """Whether a rule's first step makes networks shallower."""
-  return as_rule(rule).resizes == 'squeeze'
