@@ -12,6 +12,7 @@ from elth_jax.dynamic import (
   Training,
   dpf,
   erk_counts,
+  gmp,
   make_dynamic,
   rigl,
   uniform_counts,
@@ -287,6 +288,30 @@ def test_dpf_trains_dense_weights_behind_exact_masks(
   masked = with_masks(dense, state.masks)
   assert masked.sparsity == pytest.approx(1 - wanted[number] / total)
   assert np.isfinite(evaluation.loss)
+
+
+def test_gmp_prunes_for_good_by_the_schedule(net, recipe, dataset, start):
+  dense, _, keep = start
+  settings = {'method': 'gmp', 'interval': 2, 'stop_fraction': 0.75}
+  trainer = Trainer(net, recipe, dataset, dynamic=settings)
+  state = trainer.start(dense, 2, keep)
+  total, stop = counts(dense.masks)[1], round(0.75 * trainer.total_steps)
+  pruned = {}
+  for step in range(3, trainer.total_steps + 1):
+    (state,), _ = fit(trainer, [state], [0], step)
+    masks, params = flatten(state.masks), flatten(state.params)
+    for name, mask in masks.items():
+      if mask is not None:
+        assert not params[name][~mask].any()
+        assert not mask[pruned.get(name, np.zeros_like(mask))].any()
+        pruned[name] = ~mask
+    since = stop if step > stop else (step - 1 - 2) // 2 * 2 + 2
+    wanted = (1 - keep / total) * (1 - (1 - (since - 2) / (stop - 2)) ** 3)
+    found = 1 - counts(state.masks)[0] / total
+    assert found == pytest.approx(wanted, abs=1 / total)
+  assert counts(state.masks)[0] == keep
+  with pytest.raises(ValueError, match='interval 0'):
+    gmp({'w': 2}, 0, 3, interval=0)
 
 
 def test_dpf_takes_the_gradient_at_masked_weights(recipe, dataset):

@@ -44,7 +44,31 @@ def test_the_schedule_goes_by_the_step_not_by_the_count():
   np.testing.assert_allclose(late['b'], 2.0 - 0.01, rtol=1e-6)
 
 
-@pytest.mark.parametrize('name', ['sgd', 'adam'])
+def test_nesterov_is_pytorch_s():
+  """v = m v + g, p = p - lr (g + m v)."""
+  recipe = Recipe(momentum=0.9, l2=0.0, nesterov=True)
+  params, _ = train(recipe, {'w': None, 'b': None})
+  p, v, g = np.array([1.0, 0.0, 3.0]), np.zeros(3), np.array([0.5, 1.0, -1.0])
+  for step in range(4):
+    v = 0.9 * v + g
+    p = p - SCHEDULE[step] * (g + 0.9 * v)
+  np.testing.assert_allclose(params['w'], p, rtol=1e-6)
+
+
+def test_adamw_s_decay_is_decoupled():
+  """p = p - lr (m / (sqrt(v) + eps) + l2 p), both moments unbiased."""
+  params, _ = train(Recipe(optimizer='adamw', l2=0.1), {'w': None, 'b': None})
+  p, g = np.array([1.0, 0.0, 3.0]), np.array([0.5, 1.0, -1.0])
+  m, v = np.zeros(3), np.zeros(3)
+  for step in range(4):
+    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+    unbiased = m / (1 - 0.9 ** (step + 1)), v / (1 - 0.999 ** (step + 1))
+    move = unbiased[0] / (np.sqrt(unbiased[1]) + 1e-8)
+    p = p - SCHEDULE[step] * (move + 0.1 * p)
+  np.testing.assert_allclose(params['w'], p, rtol=1e-5)
+
+
+@pytest.mark.parametrize('name', ['sgd', 'adam', 'adamw'])
 def test_pruned_weights_are_exactly_zero_whatever_pulls(name):
   masks = {'w': jnp.array([True, False, False]), 'b': None}
   params, _ = train(Recipe(optimizer=name, l2=0.1), masks)

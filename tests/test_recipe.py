@@ -45,10 +45,28 @@ def test_warm_up_is_linear_from_zero():
   np.testing.assert_allclose([schedule(s) for s in steps], expected, rtol=1e-5)
 
 
+def test_the_cosine_ends_at_zero_with_training():
+  recipe = Recipe(
+    decay='cosine', drop_epochs=(), epochs=10, warmup_epochs=2, rewind_step=0
+  )
+  schedule, steps = recipe.schedule(1280), np.arange(101)  # ten an epoch
+  warm = np.minimum(steps / 20, 1)
+  wave = (1 + np.cos(np.pi * np.clip((steps - 20) / 80, 0, 1))) / 2
+  found = [float(schedule(step)) for step in steps]
+  np.testing.assert_allclose(found, 0.1 * warm * wave, atol=1e-7)
+  # of a longer training, which has the same warm-up
+  longer = recipe.longer(2).schedule(1280)
+  assert float(longer(110)) == pytest.approx(0.05)
+
+
 @pytest.mark.parametrize(
   ('change', 'message'),
   [
-    ({'optimizer': 'lion'}, 'sgd or adam'),
+    ({'optimizer': 'lion'}, 'sgd or adam or adamw'),
+    ({'decay': 'cosine'}, r'drop_epochs are \(80, 120\); give drop_epochs='),
+    ({'nesterov': True, 'momentum': 0.0}, 'nesterov is momentum of sgd'),
+    ({'nesterov': True, 'optimizer': 'adam'}, 'nesterov is momentum of sgd'),
+    ({'label_smoothing': 1.0}, 'label_smoothing is 1.0'),
     ({'learning_rate': 0.0}, 'learning_rate is 0.0'),
     ({'epochs': 0}, 'epochs is 0'),
     ({'momentum': -1.0}, 'momentum is -1.0'),

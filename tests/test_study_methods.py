@@ -15,6 +15,7 @@ from elth_jax.study.nodes import Connect, MaskOverlap
 from elth_jax.study.spec import Analyses, read_config
 from elth_jax.training import loop as loop_lib
 from elth_jax.training.recipe import Recipe
+from elth_jax.trees import flatten
 from elth_jax.workdir.store import Store
 from tests.conftest import make_dataset
 
@@ -123,6 +124,23 @@ def test_costs(finished):
   # from initialisation, so r steps more and no rewind steps
   assert int(found['imp_from_start', '2']['steps']) == 12
   assert search['imp_from_start', '0'] == 0
+  # as many levels as IMP, whose tickets are the trained weights
+  assert search['imp_lr_rewind', '2'] == pytest.approx(levels, rel=0.05)
+
+
+def test_learning_rate_rewinding_keeps_what_was_trained(finished):
+  nodes, store = nodes_of(config()), Store(finished)
+  begun = nodes['mlp3-r0-imp-lr-rewind-level02-ticket']
+  ticket = store.ticket(begun)
+  trained = store.trained(nodes[begun.parents['trained']])
+  assert begun.parents['trained'].endswith('imp-lr-rewind-level01')
+  for name, mask in flatten(ticket.masks).items():
+    found = flatten(ticket.params)[name]
+    wanted = flatten(trained.params)[name]
+    kept = np.ones_like(found, bool) if mask is None else mask
+    np.testing.assert_array_equal(found, np.where(kept, wanted, 0))
+  run = nodes['mlp3-r0-imp-lr-rewind-level02']
+  assert run.start == nodes['mlp3-r0-imp-level02'].start
 
 
 def test_analyses(finished):

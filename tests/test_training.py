@@ -202,6 +202,36 @@ def test_evaluation_counts_every_test_image_once(
   assert totals['correct'][0] == correct
 
 
+def test_labels_are_smoothed_in_training_alone(
+  recipe, dataset, tickets, net, trainer
+):
+  """Optax's own loss of smoothed labels, of the first batch."""
+  smoothed = dataclasses.replace(
+    recipe, label_smoothing=0.25, flip=False, crop_padding=0
+  )
+  other, seen = Trainer(net, smoothed, dataset), []
+  begin = other.start(tickets[0], 0)
+  fit(other, [begin], [0], 1, seen.append)
+  batch = draw_epoch(smoothed, len(dataset.train_labels), 0, 0)['index'][0]
+  images = dataset.normalize(jnp.asarray(dataset.train_images[batch]))
+  variables = {
+    'params': tickets[0].params,
+    'batch_stats': tickets[0].batch_stats,
+  }
+  logits, _ = net.module().apply(
+    variables, images, train=True, mutable='batch_stats'
+  )
+  labels = optax.smooth_labels(
+    jax.nn.one_hot(dataset.train_labels[batch], dataset.classes), 0.25
+  )
+  expected = optax.softmax_cross_entropy(logits, labels).mean()
+  assert seen[0].loss[0] == pytest.approx(float(expected), rel=1e-4)
+  (_, (found,)), (_, (plain,)) = (
+    fit(one, [begin], [0], 0) for one in (other, trainer)
+  )
+  assert found.loss == pytest.approx(plain.loss)
+
+
 def test_learning_happens(trainer, tickets):
   losses = []
   fit(

@@ -9,6 +9,7 @@ A new dynamic method is a new module here, which calls `register`; it is found.
 
 from elth_jax.dynamic.distribution import erk_counts, uniform_counts
 from elth_jax.dynamic.dpf import dpf
+from elth_jax.dynamic.gmp import gmp
 from elth_jax.dynamic.method import (
   DYNAMIC,
   Dynamic,
@@ -30,6 +31,7 @@ __all__ = [
   'Training',
   'dpf',
   'erk_counts',
+  'gmp',
   'make_dynamic',
   'register',
   'rigl',

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Literal
 
+import jax.numpy as jnp
 import optax
 
 from elth_jax.limits import (
@@ -178,10 +179,9 @@ class Recipe:
     an_epoch = self.steps_per_epoch(examples)
     warmup = self.warmup_epochs * an_epoch
     if self.decay == 'cosine':
-      cosine = optax.cosine_decay_schedule(
-        self.learning_rate, max(self.epochs * an_epoch - warmup, 1)
-      )
-      falling = lambda step: cosine(step - warmup)  # noqa: E731
+      span = max(self.epochs * an_epoch - warmup, 1)
+      cosine = optax.cosine_decay_schedule(self.learning_rate, span)
+      falling = lambda step: cosine(jnp.maximum(step - warmup, 0))  # noqa: E731
     else:
       drops = {epoch * an_epoch: self.drop_factor for epoch in self.drop_epochs}
       falling = optax.piecewise_constant_schedule(self.learning_rate, drops)
