@@ -133,7 +133,9 @@ def test_the_cubic_schedule_is_exact():
 
 
 def test_dpf_keeps_the_largest_of_all_dense_weights():
-  method = dpf({'a': 4, 'b': 2}, start=10, stop=42, interval=16, never_pruned=3)
+  method = dpf(
+    {'a': 4, 'b': 2}, start=10, stop=42, interval=16, never_pruned_count=3
+  )
   state = jax.tree.map(jnp.asarray, method.init(keep=5, seed=0))
   params = {
     'a': jnp.array([4.0, -3, 2, 1]),

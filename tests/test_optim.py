@@ -176,7 +176,7 @@ def test_methods_do_what_studies_do(name):
     drops=(5, 12),
     optimizer=make_optimizer(RECIPE, lambda step: RECIPE.learning_rate),
     sizes=sizes,
-    never_pruned=0,
+    never_pruned_count=0,
   )
   settings = {'method': name, 'interval': 4}
   if name != 'dpf':

@@ -17,7 +17,7 @@ def dpf(
   start: int,
   stop: int,
   interval: int = 16,
-  never_pruned: int = 0,
+  never_pruned_count: int = 0,
 ) -> Dynamic:
   """Dynamic pruning with feedback, as an (init, update) pair.
 
@@ -34,7 +34,7 @@ def dpf(
     stop: the step at which the wanted sparsity is reached; the second drop of
       the learning rate in the paper.
     interval: steps between masks.
-    never_pruned: weights that count but are never pruned.
+    never_pruned_count: weights that count but are never pruned.
 
   References:
     Lin et al., Dynamic Model Pruning with Feedback, 2020, algorithm 1; Zhu and
@@ -50,7 +50,9 @@ def dpf(
   def init(keep: int, seed: int) -> PyTree:
     del seed
     return {
-      'kept': kept_by_update(total, keep - never_pruned, start, stop, interval),
+      'kept': kept_by_update(
+        total, keep - never_pruned_count, start, stop, interval
+      ),
       'used': {name: np.zeros((), np.float32) for name in sizes},
     }
 
@@ -59,7 +61,7 @@ def dpf(
     number = jnp.minimum(-(-since // interval), state['kept'].size - 1)
     masks = lax.cond(
       (since % interval == 0) | (step == stop),
-      lambda old: keep_largest(params, old, sizes, state['kept'][number]),
+      lambda old: masks_of_largest(params, old, sizes, state['kept'][number]),
       lambda old: old,
       masks,
     )
@@ -72,7 +74,7 @@ def dpf(
   return Dynamic(init=init, masks=masks, dense=True)
 
 
-def keep_largest(
+def masks_of_largest(
   params: PyTree, masks: PyTree, sizes: Mapping[str, int], keep: jax.Array
 ) -> PyTree:
   """The masks that keep the largest weights of the named leaves."""
@@ -137,5 +139,5 @@ def _dpf(options, training):
     training.start,
     _stop(training.drops, training.steps),
     options['interval'],
-    training.never_pruned,
+    training.never_pruned_count,
   )

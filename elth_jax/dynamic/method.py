@@ -51,7 +51,7 @@ class Training:
     drops: the steps at which the learning rate drops.
     optimizer: whose state a method may have to reset in part.
     sizes: of the prunable leaves that may be pruned, by name.
-    never_pruned: how many weights are counted but never pruned.
+    never_pruned_count: how many weights are counted but never pruned.
   """
 
   start: int
@@ -59,7 +59,7 @@ class Training:
   drops: tuple[int, ...]
   optimizer: optax.GradientTransformation
   sizes: Mapping[str, int]
-  never_pruned: int
+  never_pruned_count: int
 
 
 # (settings, training) -> method

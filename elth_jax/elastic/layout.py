@@ -6,7 +6,7 @@ are, and rewrites trees.
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from elth_jax.elastic.series import Series, find_series
@@ -92,6 +92,10 @@ class Layout:
     if isinstance(self.fixed, Mapping):
       return self.fixed.get(stage, 1)
     return self.fixed
+
+  def fixed_by_stage(self, stages: Iterable[str]) -> dict[str, int]:
+    """`fixed_units` of each stage, as plans take them."""
+    return {stage: self.fixed_units(stage) for stage in stages}
 
   def depths(self, tree: PyTree) -> dict[str, int]:
     """The number of units in each stage, in the stages' natural order.

@@ -1,14 +1,20 @@
 """How sparse a ticket will be after a plan, and matching a wanted figure."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
 from elth_jax.elastic.layout import Layout
 from elth_jax.elastic.plan import Plan
-from elth_jax.masks import counts, keep_largest, keep_where
+from elth_jax.masks import (
+  NeverPruned,
+  counts,
+  keep_largest,
+  keep_where,
+  nothing,
+)
 from elth_jax.trees import PyTree, map_named, named_leaves
 
 
@@ -125,7 +131,7 @@ def match_sparsity(
   sparsity: float,
   scope: Literal['global', 'stage'] = 'global',
   layout: Layout = Layout(),
-  never_pruned: Callable[[str], bool] = lambda name: False,
+  never_pruned: NeverPruned = nothing,
 ) -> PyTree:
   """Masks of exactly the wanted sparsity, by as few changes as possible.
 

@@ -39,7 +39,7 @@ def stretch_tree(
     Chen et al. 2021, section 3.2 and figure 2.
   """
   have = layout.depths(tree)
-  fixed = {stage: layout.fixed_units(stage) for stage in have}
+  fixed = layout.fixed_by_stage(have)
   plan = Plan.stretch(have, depths, order, units, fixed)
   return plan.apply(tree, layout)
 
@@ -73,6 +73,6 @@ def squeeze_tree(
     Chen et al. 2021, section 3.2 and figure 5.
   """
   have = layout.depths(tree)
-  fixed = {stage: layout.fixed_units(stage) for stage in have}
+  fixed = layout.fixed_by_stage(have)
   plan = Plan.squeeze(have, depths, keep, drop, fixed)
   return plan.apply(tree, layout)

@@ -36,7 +36,7 @@ def plan_between(
   """
   source.with_name(target.name)  # refuses another family
   family, have, want = source.family, source.depths, target.depths
-  fixed = {stage: family.layout.fixed_units(stage) for stage in have}
+  fixed = family.layout.fixed_by_stage(have)
   try:
     if different := have.keys() ^ want.keys():
       raise ValueError(f'only one of them has {", ".join(sorted(different))}')

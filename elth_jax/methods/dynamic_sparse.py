@@ -63,9 +63,7 @@ def random_weights(tickets: Tickets, setting: Setting, purpose: str) -> Ticket:
     name: masks[name].shape for name in dict.fromkeys([*in_order, *masks])
   }
   keep, _ = counts(tickets['imp'].masks)
-  never_pruned = [
-    name for name in shapes if network.family.is_never_pruned(name)
-  ]
+  _, never_pruned = network.prunable_sizes()
   if setting.sparse.distribution == 'erk':
     kept = erk_counts(shapes, keep, never_pruned)
   else:

@@ -9,7 +9,7 @@ from elth_jax.masks import (
   prune_magnitude,
 )
 from elth_jax.tickets.ticket import Ticket
-from elth_jax.trees import PyTree, flatten
+from elth_jax.trees import PyTree
 
 
 def dense_ticket(
@@ -32,16 +32,9 @@ def kept_by_level(
   Raises:
     ValueError: if at some level no weight that may be pruned would be left.
   """
-  family = architecture.family
-  sizes = {
-    name: leaf.size
-    for name, leaf in flatten(architecture.shapes()['params']).items()
-    if family.prunable(name)
-  }
-  never_pruned = sum(
-    size for name, size in sizes.items() if family.is_never_pruned(name)
-  )
-  kept = [sum(sizes.values())]
+  free, spared = architecture.prunable_sizes()
+  never_pruned = sum(spared.values())
+  kept = [sum(free.values()) + never_pruned]
   for level in range(1, levels + 1):
     left = kept[-1] - count_to_prune(kept[-1], fraction)
     if left <= never_pruned:

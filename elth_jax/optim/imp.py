@@ -1,10 +1,8 @@
 """A level of iterative magnitude pruning with rewinding, as pure functions."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-from elth_jax.masks import apply_masks, prune_magnitude
+from elth_jax.masks import NeverPruned, apply_masks, nothing, prune_magnitude
 from elth_jax.trees import PyTree, named_leaves
 
 
@@ -12,7 +10,7 @@ def prune(
   trained: PyTree,
   masks: PyTree,
   fraction: float = 0.2,
-  never_pruned: Callable[[str], bool] = lambda name: False,
+  never_pruned: NeverPruned = nothing,
 ) -> PyTree:
   """The masks of the next level: the smallest weights of all layers go.
 

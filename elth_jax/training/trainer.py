@@ -226,18 +226,13 @@ def _training(
   optimizer: optax.GradientTransformationExtraArgs,
 ) -> Training:
   """What a dynamic method must know."""
-  family, an_epoch = architecture.family, recipe.steps_per_epoch(examples)
-  sizes = {
-    name: size
-    for name, size in architecture.parameters().items()
-    if family.prunable(name)
-  }
-  never_pruned = {name for name in sizes if family.is_never_pruned(name)}
+  sizes, never_pruned = architecture.prunable_sizes()
+  an_epoch = recipe.steps_per_epoch(examples)
   return Training(
     start=recipe.rewind_point(examples),
     steps=recipe.total_steps(examples),
     drops=tuple(epoch * an_epoch for epoch in recipe.drop_epochs),
     optimizer=optimizer,
-    sizes={name: n for name, n in sizes.items() if name not in never_pruned},
-    never_pruned=sum(sizes[name] for name in never_pruned),
+    sizes=sizes,
+    never_pruned_count=sum(never_pruned.values()),
   )
