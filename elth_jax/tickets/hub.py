@@ -40,11 +40,13 @@ def save_pretrained(
       `card_metadata.CardFacts`.
 
   Raises:
-    ValueError: if the folder is not on this machine (see `local_path`), or
-      both tickets are of one state.
+    TypeError: before anything is written: if a fact is unknown.
+    ValueError: likewise, if the folder is not on this machine (see
+      `local_path`), or both tickets are of one state.
   """
   from elth_jax.tickets.card import write_card  # loads matplotlib
 
+  known = CardFacts.of(**facts)
   folder = local_path(folder, 'folder')
   both = [one for one in (ticket, beside) if one is not None]
   if len({one.state for one in both}) < len(both):
@@ -62,7 +64,7 @@ def save_pretrained(
     ticket,
     folder,
     FILES[ticket.state],
-    facts=CardFacts(**facts),
+    facts=known,
     beside=beside,
     beside_file='' if beside is None else FILES[beside.state],
   )
