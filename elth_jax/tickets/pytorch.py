@@ -17,6 +17,7 @@ import safetensors
 import safetensors.numpy
 
 from elth_jax.families import Architecture
+from elth_jax.limits import check_argument
 from elth_jax.masks import apply_masks
 from elth_jax.storage.files import local_path, write_atomically
 from elth_jax.tickets.ticket import Ticket
@@ -85,8 +86,15 @@ def from_state_dict(
     masks: 0 or 1 for each prunable weight; all are kept without.
 
   Raises:
+    TypeError: if `network` is no architecture.
     ValueError: naming a tensor that is missing, unexpected or misshapen.
   """
+  check_argument(
+    'network',
+    network,
+    Architecture,
+    "an Architecture: architecture('resnet20')",
+  )
   state = _unwrapped(state)
   names = _names(network, state)
   shapes = flatten(network.shapes())

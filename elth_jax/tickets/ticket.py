@@ -113,8 +113,8 @@ class Ticket(SparseNetwork):
   def transform(
     self,
     target: str,
+    order: str | Rule | None = None,
     *,
-    order: str | Rule = 'append',
     units: Units | Mapping[str, Units] | None = None,
     keep: Units | Mapping[str, Units] | None = None,
     drop: Units | Mapping[str, Units] | None = None,
@@ -125,19 +125,20 @@ class Ticket(SparseNetwork):
     Args:
       target: the network wanted, e.g. `resnet32`; width, input and classes
         stay.
-      order: how replicas are arranged when stretching, `append` or
-        `interpolate`, or any rule of `elastic.rules`, a value or its text.
+      order: how replicas are arranged when stretching, `append` (by default)
+        or `interpolate`, or any rule of `elastic.rules`, a value or its text.
       units: the units to replicate when stretching.
       keep: the units to keep when squeezing; see `squeeze_tree`.
       drop: the units to drop when squeezing.
       plan: a plan of your own instead of these rules.
 
     Raises:
-      ValueError: if the target is of another family or unknown, or the result
-        does not have exactly its leaves, shapes and dtypes.
+      TypeError: if target, order or plan are of another type.
+      ValueError: if the target is of another family or unknown, choices do not
+        go together, or the result does not have exactly its leaves, shapes and
+        dtypes.
     """
-    if plan is None:
-      plan = transform.plan_for(self, target, order, units, keep, drop)
+    plan = transform.plan_for(self, target, order, units, keep, drop, plan)
     return transform.transform(self, target, plan)
 
   def apply(self, images: Any) -> jax.Array:
