@@ -91,6 +91,34 @@ def test_wrong_transforms(ticket, target, options, message):
     ticket.transform(target, **options)
 
 
+def test_a_ticket_of_ones_own_weights_and_masks(ticket):
+  net = architecture('resnet14', (8, 8, 1), 10, 2)
+  fresh = net.init(3)
+  numbers = jax.tree.map(lambda mask: mask.astype(np.int32), ticket.masks)
+  for masks in (ticket.masks, numbers):
+    own = Ticket.of(net, **fresh, masks=masks, provenance=ticket.provenance)
+    assert_same(own, ticket)
+  assert_same(Ticket.of(net, **fresh), dense_ticket(net, **fresh))
+  trained = Ticket.of(net, **fresh, masks=masks, state='trained')
+  assert trained.transform('resnet20').state == 'trained'
+
+
+def test_what_is_no_ticket_of_the_network(ticket):
+  net = architecture('resnet14', (8, 8, 1), 10, 2)
+  fresh, masks = net.init(3), ticket.masks
+  halves = jax.tree.map(lambda mask: mask * 0.5, masks)
+  with pytest.raises(TypeError, match=r"network is 'resnet14'; give archit"):
+    Ticket.of('resnet14', **fresh)
+  for trees, message in (
+    ((fresh['params'],), 'resnet14: leaves differ; missing batch_stats/'),
+    ((fresh, {}), 'unexpected params/batch_stats/'),
+    ((*fresh.values(), halves), r'mask \S+/kernel has values other than 0'),
+    ((*fresh.values(), {'head': masks['head']}), 'leaves differ; missing'),
+  ):
+    with pytest.raises(ValueError, match=message):
+      Ticket.of(net, *trees)
+
+
 @pytest.mark.parametrize(
   ('target', 'options', 'message'),
   [

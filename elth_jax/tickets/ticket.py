@@ -11,12 +11,16 @@ import numpy as np
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Rule
 from elth_jax.elastic.tables import Units
+from elth_jax.families import Architecture
+from elth_jax.limits import check_argument
+from elth_jax.masks import apply_masks, as_mask, dense_masks
 from elth_jax.storage.files import local_path, write_atomically
 from elth_jax.tickets import file as ticket_file
 from elth_jax.tickets import hub, inference, shown, transform
 from elth_jax.tickets.arrays import from_arrays, to_arrays
 from elth_jax.tickets.compact import pack, unpacked
 from elth_jax.tickets.value import COLLECTIONS, SparseNetwork
+from elth_jax.trees import PyTree, map_named
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -25,6 +29,50 @@ class Ticket(SparseNetwork):
 
   Its fields are those of `SparseNetwork`.
   """
+
+  @classmethod
+  def of(
+    cls,
+    network: Architecture,
+    params: PyTree,
+    batch_stats: PyTree | None = None,
+    masks: PyTree | None = None,
+    **about: Any,
+  ):
+    """A ticket of weights and masks of one's own, e.g. from a checkpoint.
+
+    Args:
+      network: of which they are, e.g. `architecture('resnet20')`.
+      params: with the leaves of `network.init(0)['params']`; they are masked
+        here if they are not.
+      batch_stats: likewise; may be left out where the network has none.
+      masks: bool or 0 and 1, true where kept, with the structure of `params`;
+        `None` where a parameter is dense and not counted. By default all
+        prunable weights are kept.
+      **about: `provenance` and `state`, as in `SparseNetwork`. The provenance
+        says what other functions go by: `dataset`, `rewind_step` and
+        `normalization` (mean and std by channel).
+
+    Raises:
+      TypeError: if `network` is no architecture.
+      ValueError: naming the leaf that is missing, unexpected, or of another
+        shape or dtype than the network's, or whose mask is no mask of it.
+    """
+    check_argument(
+      'network', network, Architecture, "architecture('resnet20') or the like"
+    )
+    batch_stats = {} if batch_stats is None else batch_stats
+    network.check({'params': params, 'batch_stats': batch_stats})
+    if masks is None:
+      masks = dense_masks(params, network.family.prunable)
+    masks = map_named(as_mask, masks)
+    return cls(
+      architecture=network.to_json(),
+      params=apply_masks(params, masks),
+      batch_stats=batch_stats,
+      masks=masks,
+      **about,
+    )
 
   def save(
     self, path: Path | str, *, compact: bool = False, values: str | None = None
