@@ -1,9 +1,10 @@
-"""Numbers in settings: finite and within their limits, or refused by name."""
+"""Numbers within their limits, arguments of their types, or refused by name."""
 
 import dataclasses
 import math
 import numbers
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 
@@ -84,3 +85,22 @@ def _is_finite(number: float) -> bool:
 def _fields(settings: Any) -> Iterator[tuple[str, Any]]:
   for field in dataclasses.fields(settings):
     yield field.name, getattr(settings, field.name)
+
+
+def check_argument(name: str, value: Any, kinds: Any, give: str) -> None:
+  """Checks the type of an argument.
+
+  Args:
+    name: of the argument.
+    value: what was given.
+    kinds: one type or a tuple of them, as for `isinstance`.
+    give: what to give, in words.
+
+  Raises:
+    TypeError: naming the argument, what was given and what to give.
+  """
+  if isinstance(value, kinds):
+    return
+  short = value is None or isinstance(value, str | int | float | tuple | Path)
+  found = f'{value!r:.80}' if short else f'a {type(value).__name__}'
+  raise TypeError(f'{name} is {found}; give {give}')

@@ -55,5 +55,9 @@ def test_they_reach_the_accuracy_on_their_cards(name):
 
 
 def test_unknown_names():
+  with pytest.raises(
+    ValueError, match="unknown state 'train'; did you mean 'trained'"
+  ):
+    Ticket.from_pretrained('elth_jax:resnet20-digits', state='train')
   with pytest.raises(FileNotFoundError, match='unknown published ticket'):
     Ticket.from_pretrained('elth_jax:resnet2-digits')

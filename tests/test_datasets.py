@@ -124,14 +124,57 @@ def test_a_study_as_published_keeps_other_normalisations(name):
 @pytest.mark.parametrize(
   ('change', 'message'),
   [
-    ({'train_images': np.zeros((22, 4, 4, 1))}, 'train: images are float64'),
-    ({'test_labels': np.zeros(3, np.int32)}, 'test: 9 images, 3 labels'),
-    ({'classes': 2}, 'labels run from 0 to 2, for 2 classes'),
+    ({'train_images': np.zeros((22, 4, 4, 1))}, 'train_images are float64'),
+    ({'train_images': [[0, 1]]}, r'train_images are int64\(1, 2\); give uint8'),
+    ({'test_images': np.zeros((9, 5, 5, 1), np.uint8)}, r'test images \(5, 5'),
+    ({'test_images': np.zeros((9, 4, 4, 1))}, 'test_images are float64'),
+    ({'test_labels': np.zeros(3, np.int32)}, r'of shape \(3,\), for 9 images'),
+    ({'train_labels': np.eye(22)}, 'a whole number for each image'),
+    ({'train_labels': np.zeros(22)}, r'float64; .*astype\(np\.int32\)'),
+    (
+      {'classes': 2},
+      'labels run from 0 to 2, for 2 classes; give numbers .* 1',
+    ),
+    ({'test_labels': np.full(9, -1)}, 'test_labels run from -1 to -1'),
+    ({'classes': 0}, 'classes is 0; give a whole number'),
+    ({'classes': 3.0}, r'classes is 3\.0; give a whole number'),
+    ({'mean': (0.4,) * 3}, r'mean is \(0\.4, .* for each of 1 channel'),
+    ({'mean': 0.4}, r'mean is 0\.4; give a tuple with a number for each'),
+    ({'std': 0.2}, r'std is 0\.2; give a tuple'),
+    ({'mean': (101.5,)}, r'mean is \(101\.5,\); .* by 255'),
+    ({'std': (64.0,)}, r'std is \(64\.0,\); .* above 0 and at most 1'),
+    ({'std': (0.0,)}, r'std is \(0\.0,\); each must be above 0'),
+    ({'std': (float('nan'),)}, r'std is \(nan,\); each must be'),
+    ({'mean': (float('inf'),)}, r'mean is \(inf,\); each must be'),
   ],
 )
 def test_impossible_data(change, message):
   with pytest.raises(ValueError, match=message):
     dataclasses.replace(make_dataset(), **change)
+
+
+def test_numbers_come_in_any_type():
+  """As people have them: arrays, lists, numpy's own numbers."""
+  tiny = make_dataset()
+  given = dataclasses.replace(
+    tiny,
+    classes=np.int64(3),
+    mean=np.float32([0.4]),
+    train_labels=tiny.train_labels.tolist(),
+  )
+  assert json.dumps([given.classes, given.mean]).startswith('[3, [0.4')
+  np.testing.assert_array_equal(given.train_labels, tiny.train_labels)
+
+
+def test_mean_and_deviation_are_those_of_the_training_images():
+  tiny = make_dataset(channels=3)
+  own = dataclasses.replace(tiny, mean=(), std=())
+  pixels = tiny.train_images / 255
+  np.testing.assert_allclose(own.mean, pixels.mean((0, 1, 2)))
+  np.testing.assert_allclose(own.std, pixels.std((0, 1, 2)))
+  assert own.subset(5).mean == own.mean
+  given = dataclasses.replace(tiny, std=())
+  assert (given.mean, given.std) == (tiny.mean, own.std)
 
 
 def test_missing_data_says_what_to_do(tmp_path, monkeypatch):
@@ -306,9 +349,33 @@ def test_a_data_set_of_ones_own_is_known_by_name(monkeypatch):
     datasets.register('mine', make_dataset)
   with pytest.raises(ValueError, match="name 'My data'"):
     datasets.register('My data', make_dataset)
-  with pytest.raises(ValueError, match='not called'):
+  with pytest.raises(datasets.DatasetError, match='not called'):
     datasets.register('planned', not_called, outline=not_called)
     datasets.outline('planned')
+
+
+@pytest.mark.parametrize(
+  ('load', 'message'),
+  [
+    (lambda: None, "'mine': its function returns NoneType; .* Dataset or"),
+    (lambda: {}['x'], "'mine' cannot be loaded: KeyError: 'x'"),
+    (lambda: make_dataset().half(2), "'mine' cannot be loaded: IndexError"),
+  ],
+)
+def test_a_function_that_returns_no_data_set(load, message, monkeypatch):
+  entry = datasets.DatasetEntry(load)
+  monkeypatch.setitem(datasets.DATASETS, 'mine', entry)
+  for get in (datasets.load, datasets.outline):
+    with pytest.raises(datasets.DatasetError, match=message):
+      get('mine')
+
+
+def test_a_data_set_is_registered_by_a_function():
+  with pytest.raises(TypeError, match='load is a Dataset; give a function'):
+    datasets.register('mine', make_dataset())
+  with pytest.raises(TypeError, match='outline is a Dataset'):
+    datasets.register('mine', make_dataset, outline=make_dataset())
+  assert 'mine' not in datasets.DATASETS
 
 
 def not_called():

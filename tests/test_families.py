@@ -267,6 +267,27 @@ def test_unknown_networks(name, message):
     architecture(name, CIFAR, 10)
 
 
+@pytest.mark.parametrize(
+  ('shape', 'classes', 'width', 'message'),
+  [
+    (10, (8, 8, 1), None, r'resnet20: input_shape is 10; give \(height, width'),
+    ((8, 8), 10, None, r'input_shape is \(8, 8\); give \(height'),
+    ((8, 8, 1), 0, None, 'classes=0.*sizes must be positive'),
+    ((8, 8, 1), 10, 0, 'width=0.*sizes must be positive'),
+  ],
+)
+def test_impossible_sizes(shape, classes, width, message):
+  with pytest.raises(ValueError, match=message):
+    architecture('resnet20', shape, classes, width)
+
+
+def test_a_name_is_text():
+  with pytest.raises(TypeError, match='network is 20; give its name'):
+    architecture(20)
+  with pytest.raises(TypeError, match='network is a Architecture; give its'):
+    architecture('resnet20').with_name(architecture('resnet32'))
+
+
 def test_sizes_must_be_positive():
   with pytest.raises(ValueError, match='positive'):
     architecture('resnet20', (32, 32, 0), 10)

@@ -84,12 +84,25 @@ def test_rewound_and_trained_stand_side_by_side(ticket, tmp_path):
   assert 'network trained is\nin `trained.safetensors`' in card.text
   with pytest.raises(ValueError, match='both tickets are rewound'):
     ticket.save_pretrained(tmp_path, beside=ticket)
-  with pytest.raises(TypeError, match='licence'):
-    ticket.save_pretrained(tmp_path, licence='mit')
   trained.save_pretrained(tmp_path / 'alone')
   assert Ticket.from_pretrained(tmp_path / 'alone').state == 'trained'
   with pytest.raises(FileNotFoundError, match='has no ticket'):
     Ticket.from_pretrained(tmp_path / 'alone', state='rewound')
+
+
+@pytest.mark.parametrize(
+  ('facts', 'message'),
+  [
+    ({'licence': 'mit'}, "unknown fact 'licence'; did you mean 'license'"),
+    ({'datasets': 'mnist'}, r"datasets is 'mnist'; .* \('mnist',\)"),
+  ],
+)
+def test_wrong_facts_are_refused_before_a_file_is_written(
+  ticket, tmp_path, facts, message
+):
+  with pytest.raises(TypeError, match=message):
+    ticket.save_pretrained(tmp_path / 'a', **facts)
+  assert not (tmp_path / 'a').exists()
 
 
 def test_what_a_ticket_says_cannot_change_the_metadata(ticket, tmp_path):

@@ -77,6 +77,18 @@ def test_a_level_without_weights_is_refused():
     kept_by_level(mlp, 20, 0.4)
 
 
+def test_arguments_of_a_level_in_another_order(tickets):
+  dense, _ = tickets
+  with pytest.raises(TypeError, match='rewind is a dict; give a Ticket'):
+    next_level(dense.params, dense, dense)
+  with pytest.raises(
+    TypeError, match=r'trained is a Ticket; .*trained\.params'
+  ):
+    next_level(dense, dense, dense)
+  with pytest.raises(ValueError, match="unknown scope 'layer'"):
+    next_level(dense, dense, dense.params, scope='layer')
+
+
 def test_with_masks_keeps_the_kept(tickets):
   dense, sparse = tickets
   again = with_masks(dense, sparse.masks)

@@ -57,6 +57,8 @@ def test_counts_and_scores_by_unit():
 
 
 def test_plans_that_do_not_fit():
+  with pytest.raises(TypeError, match="plan is 'append'; give a Plan"):
+    predict(masks_of(3, 0), 'append')
   with pytest.raises(ValueError, match='copies source unit 7'):
     predict(masks_of(2, 0), Plan({'stage1': (0, 7)}))
 

@@ -1,8 +1,10 @@
 """A study as a value, and its networks in use."""
 
+import dataclasses
 import re
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -153,12 +155,75 @@ def test_images_are_normalised_by_the_record(study):
     trained.apply(bytes_[0])
   with pytest.raises(ValueError, match='images are int64; give uint8'):
     trained.apply(bytes_.astype(np.int64))
-  with pytest.raises(ValueError, match='9 images, labels of shape'):
-    trained.evaluate(bytes_, data.test_labels[:4])
+  for labels, message in (
+    (data.test_labels[:4], r'labels are of shape \(4,\), for 9 images'),
+    (data.test_labels + 1, 'labels run from 1 to 3, for 3 classes'),
+    (data.test_labels - 1, 'labels run from -1 to'),
+    (np.full(9, np.nan), 'labels are float64; give whole numbers'),
+  ):
+    with pytest.raises(ValueError, match=message):
+      trained.evaluate(bytes_, labels)
+  with pytest.raises(ValueError, match='no images'):
+    trained.evaluate(bytes_[:0], labels[:0])
   net = architecture('mlp2', (4, 4, 1), 3, 6)
   plain = dense_ticket(net, **net.init(0))
   with pytest.raises(ValueError, match='no normalisation is on record'):
     plain.apply(bytes_)
+
+
+def test_pixels_that_were_not_normalised_are_noticed(study):
+  data, trained = make_dataset(), study.trained('mlp3-r0-dense')
+  pixels = data.test_images.astype(np.float32)
+  for images in (pixels, pixels / 255, jnp.asarray(pixels)):
+    with pytest.warns(UserWarning, match='taken as normalised.*as uint8'):
+      trained.apply(images)
+    with pytest.warns(UserWarning, match='taken as normalised'):
+      trained.evaluate(images, data.test_labels)
+  jax.jit(trained.apply)(pixels)  # nothing is known of them
+  trained.apply(data.normalize(data.test_images))
+  plain = trained.derive(provenance={})  # of images that nobody knows
+  plain.apply(pixels)
+
+
+def test_a_ticket_is_trained_from_the_step_of_its_weights():
+  data = make_dataset()
+  net = architecture('mlp2', (4, 4, 1), 3, 12)
+  dense = dense_ticket(net, **net.init(0))
+  late = dense.derive(provenance={'dataset': 'tiny', 'rewind_step': 2})
+  with pytest.raises(
+    ValueError, match=r'of step 2, .* from step 1; give .*rewind_step=2'
+  ):
+    elth_jax.train(late, data, SHORT)
+  fitting = dataclasses.replace(SHORT, rewind_step=2)
+  trained = elth_jax.train(late, data, fitting)
+  assert trained.provenance['start'] == 2
+  elsewhere = late.derive(provenance={'dataset': 'big', 'rewind_step': 2})
+  for other in (trained, elsewhere):
+    assert elth_jax.train(other, data, SHORT).provenance['start'] == 1
+
+
+def test_weights_that_are_no_numbers_are_no_matter_of_the_learning_rate():
+  net = architecture('mlp2', (4, 4, 1), 3, 12)
+  fresh = net.init(0)
+  fresh['params']['head']['bias'][1] = np.nan
+  ticket = dense_ticket(net, **fresh)
+  with pytest.raises(ValueError, match='params/head/bias of the ticket holds'):
+    elth_jax.train(ticket, make_dataset(), SHORT)
+
+
+@pytest.mark.parametrize(
+  ('change', 'message'),
+  [
+    ({'ticket': make_dataset()}, 'ticket is a Dataset; give a Ticket, as in'),
+    ({'ticket': 'a.safetensors'}, "ticket is 'a.safetensors'; give a Ticket"),
+    ({'dataset': SHORT}, 'dataset is a Recipe; give a Dataset'),
+    ({'recipe': {'epochs': 2}}, 'recipe is a dict; give a Recipe'),
+  ],
+)
+def test_arguments_in_another_order(tickets, change, message):
+  given = {'ticket': tickets[0], 'dataset': 'digits', 'recipe': SHORT}
+  with pytest.raises(TypeError, match=message):
+    elth_jax.train(**given | change)
 
 
 def test_training_one_ticket():

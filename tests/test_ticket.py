@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+import functools
 import json
 import pickle
 from pathlib import Path
@@ -11,10 +12,12 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elth_jax import Ticket
+from elth_jax import Ticket, explain
+from elth_jax.elastic.rules import Append
 from elth_jax.families import architecture
 from elth_jax.masks import apply_masks
 from elth_jax.methods.lottery import dense_ticket, next_level
+from elth_jax.tickets.transform import plan_of
 from elth_jax.trees import flatten
 
 
@@ -86,6 +89,70 @@ def test_transforms_are_checked_and_signed(ticket, target):
 def test_wrong_transforms(ticket, target, options, message):
   with pytest.raises(ValueError, match=message):
     ticket.transform(target, **options)
+
+
+def test_a_ticket_of_ones_own_weights_and_masks(ticket):
+  net = architecture('resnet14', (8, 8, 1), 10, 2)
+  fresh = net.init(3)
+  numbers = jax.tree.map(lambda mask: mask.astype(np.int32), ticket.masks)
+  for masks in (ticket.masks, numbers):
+    own = Ticket.of(net, **fresh, masks=masks, provenance=ticket.provenance)
+    assert_same(own, ticket)
+  assert_same(Ticket.of(net, **fresh), dense_ticket(net, **fresh))
+  trained = Ticket.of(net, **fresh, masks=masks, state='trained')
+  assert trained.transform('resnet20').state == 'trained'
+
+
+def test_what_is_no_ticket_of_the_network(ticket):
+  net = architecture('resnet14', (8, 8, 1), 10, 2)
+  fresh, masks = net.init(3), ticket.masks
+  halves = jax.tree.map(lambda mask: mask * 0.5, masks)
+  with pytest.raises(TypeError, match=r"network is 'resnet14'; give archit"):
+    Ticket.of('resnet14', **fresh)
+  for trees, message in (
+    ((fresh['params'],), 'resnet14: leaves differ; missing batch_stats/'),
+    ((fresh, {}), 'unexpected params/batch_stats/'),
+    ((*fresh.values(), halves), r'mask \S+/kernel has values other than 0'),
+    ((*fresh.values(), {'head': masks['head']}), 'leaves differ; missing'),
+  ):
+    with pytest.raises(ValueError, match=message):
+      Ticket.of(net, *trees)
+
+
+@pytest.mark.parametrize(
+  ('target', 'options', 'message'),
+  [
+    (32, {}, "the network is 32; give its name, e.g. 'resnet20'"),
+    ('resnet20', {'plan': '0:0;1:1,3'}, "plan is '0:0;1:1,3'; give a Plan"),
+    ('resnet20', {'order': Append()}, 'order is a Append; give a rule as text'),
+  ],
+)
+def test_arguments_of_another_type(ticket, target, options, message):
+  for transform in (ticket.transform, functools.partial(explain, ticket)):
+    with pytest.raises(TypeError, match=message):
+      transform(target, **options)
+
+
+def test_the_order_may_be_given_by_position_or_left_out(ticket):
+  plans = {
+    str(plan_of(ticket.transform('resnet20', *order)))
+    for order in ((), ('append',), (None,))
+  }
+  assert len(plans) == 1
+  named = ticket.transform('resnet26', order='interpolate')
+  assert plan_of(ticket.transform('resnet26', 'interpolate')) == plan_of(named)
+
+
+def test_a_plan_takes_the_place_of_all_choices(ticket):
+  plan = plan_of(ticket.transform('resnet20'))
+  explained = functools.partial(explain, ticket)
+  by_name = functools.partial(explain, 'resnet14')
+  for transform in (ticket.transform, explained, by_name):
+    with pytest.raises(ValueError, match='order and plan are given; give one'):
+      transform('resnet20', order='append', plan=plan)
+  for transform in (ticket.transform, explained):
+    with pytest.raises(ValueError, match='keep and plan are given'):
+      transform('resnet20', keep=(1,), plan=plan)
 
 
 def test_nothing_to_copy(ticket):

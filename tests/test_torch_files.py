@@ -37,6 +37,11 @@ def sparse_ticket(name):
   return net, next_level(dense, dense, dense.params, 0.6)
 
 
+def test_the_network_is_no_name():
+  with pytest.raises(TypeError, match=r"network is 'resnet20'; .*architecture"):
+    torch_files.from_state_dict('resnet20', {})
+
+
 def assert_same(one, other):
   for name in ('params', 'batch_stats', 'masks'):
     jax.tree.map(

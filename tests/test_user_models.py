@@ -1,5 +1,7 @@
 """Layouts for models that are not ours, built from Flax's own modules."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,13 +13,15 @@ from flax import nnx
 from elth_jax import (
   Layout,
   Plan,
+  families,
   squeeze_tree,
   stretch_tree,
 )
 from elth_jax.elastic.replicas import scale_leaves
 from elth_jax.elastic.sparsity import predict
 from elth_jax.masks import counts, dense_masks
-from elth_jax.trees import check_like, flatten, unflatten
+from elth_jax.methods.lottery import dense_ticket
+from elth_jax.trees import check_like, flatten, map_named, unflatten
 
 KEY = jax.random.key(0)
 
@@ -294,6 +298,61 @@ def test_flat_names_of_the_default_layout():
   assert {name: int(v[0]) for name, v in deep.items()} == {
     name: int(v[0]) for name, v in flatten(expected).items()
   }
+
+
+class FlatCnn(nn.Module):
+  """Layers of a block side by side, each numbered for itself."""
+
+  depth: int
+
+  @nn.compact
+  def __call__(self, images, valid=None, train=False):
+    x = nn.Conv(4, (3, 3), name='stem')(images)
+    for number in range(self.depth):
+      y = nn.Conv(4, (3, 3), use_bias=False, name=f'conv_{number}')(x)
+      x = x + nn.relu(nn.BatchNorm(not train, name=f'bn_{number}')(y))
+    return nn.Dense(3, name='head')(x.mean((1, 2)))
+
+
+def flat_ticket(monkeypatch, units):
+  family = families.Family(
+    name='flat_cnn',
+    width=4,
+    depths=lambda number: {'conv': number, 'bn': number},
+    module=lambda net, backend: FlatCnn(net.numbers[0]),
+    layout=Layout(units=units, fixed=0),
+  )
+  monkeypatch.setitem(families.FAMILIES, family.name, family)  # out again
+  families.register(family, replace=True)
+  net = families.architecture('flat_cnn3', (4, 4, 1), 3)
+  return dense_ticket(net, **net.init(0))
+
+
+def test_layers_of_a_block_side_by_side(monkeypatch):
+  ticket = flat_ticket(monkeypatch, r'(?:conv|bn)_(\d+)')
+  stats = map_named(
+    lambda name, leaf: leaf + int(name.split('/')[0][-1]), ticket.batch_stats
+  )
+  ticket = dataclasses.replace(ticket, batch_stats=stats)
+  deep = ticket.transform('flat_cnn5', 'interpolate')
+  for target, source in enumerate((0, 0, 1, 1, 2)):
+    for tree, layer in (('params', 'conv'), ('batch_stats', 'bn')):
+      new, old = getattr(deep, tree), getattr(ticket, tree)
+      jax.tree.map(
+        np.testing.assert_array_equal,
+        new[f'{layer}_{target}'],
+        old[f'{layer}_{source}'],
+      )
+
+
+def test_layers_that_the_layout_forgets_are_named(monkeypatch):
+  ticket = flat_ticket(monkeypatch, r'conv_(\d+)')
+  plan = Plan({'conv': (0, 0, 1, 1, 2)})
+  with pytest.raises(
+    ValueError,
+    match=r"missing batch_stats/bn_3/mean.*Layout\.units, 'conv_\(.*, does not",
+  ):
+    ticket.transform('flat_cnn5', plan=plan)
 
 
 def test_two_series_side_by_side():

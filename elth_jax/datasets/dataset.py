@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from elth_jax.datasets import checks
 from elth_jax.randomness import generator
 
 Stats = tuple[tuple[float, ...], tuple[float, ...]]  # mean, std per channel
@@ -54,6 +55,9 @@ class Images(abc.ABC):
       that is not how they are stored; see `in_shape`.
     published_stats: mean and std that the published runs normalised with,
       where those are not the data set's own; see `as_published`.
+
+  Raises:
+    ValueError: if classes, mean or std cannot be; says what to give.
   """
 
   name: str
@@ -62,6 +66,16 @@ class Images(abc.ABC):
   std: tuple[float, ...]
   shape: tuple[int, int, int] | None = None
   published_stats: Stats | None = None
+
+  def __post_init__(self):
+    channels = self.image_shape[-1]
+    self._set('classes', checks.whole_classes(self.name, self.classes))
+    for field, limits in (('mean', checks.MEAN), ('std', checks.STD)):
+      what, given = f'{self.name}: {field}', getattr(self, field)
+      self._set(field, checks.by_channel(what, given, channels, limits))
+
+  def _set(self, field: str, value: object) -> None:
+    object.__setattr__(self, field, value)
 
   @property
   @abc.abstractmethod
@@ -184,31 +198,42 @@ class Dataset(Images):
     train_labels: int32 (examples,), from 0.
     test_images: like `train_images`.
     test_labels: like `train_labels`.
+    mean: by default, that of the training images.
+    std: likewise.
+
+  Raises:
+    ValueError: naming the part that is not so; says what to give.
   """
 
   train_images: np.ndarray
   train_labels: np.ndarray
   test_images: np.ndarray
   test_labels: np.ndarray
+  mean: tuple[float, ...] = ()
+  std: tuple[float, ...] = ()
 
   def __post_init__(self):
+    for field in ('train_images', 'test_images'):
+      self._set(field, np.asarray(getattr(self, field)))
+      checks.check_images(f'{self.name}: {field}', getattr(self, field))
+    train, test = self.train_images.shape[1:], self.test_images.shape[1:]
+    if train != test:
+      raise ValueError(
+        f'{self.name}: training images are {train} and test images {test}; '
+        'give both in one size'
+      )
+    missing = [f for f in ('mean', 'std') if not np.size(getattr(self, f))]
+    stats = checks.stats_of(self.train_images) if missing else {}
+    for field in missing:
+      self._set(field, stats[field])
+    super().__post_init__()
     for split in ('train', 'test'):
-      images = getattr(self, f'{split}_images')
-      labels = getattr(self, f'{split}_labels')
-      if images.dtype != np.uint8 or images.ndim != 4:
-        raise ValueError(
-          f'{self.name} {split}: images are {images.dtype}{images.shape}, '
-          'not uint8 (examples, height, width, channels)'
-        )
-      if labels.shape != images.shape[:1] or not len(labels):
-        raise ValueError(
-          f'{self.name} {split}: {len(images)} images, {len(labels)} labels'
-        )
-      if labels.min() < 0 or labels.max() >= self.classes:
-        raise ValueError(
-          f'{self.name} {split}: labels run from {labels.min()} to '
-          f'{labels.max()}, for {self.classes} classes'
-        )
+      self._check_labels(f'{split}_labels', getattr(self, f'{split}_images'))
+
+  def _check_labels(self, field: str, images: np.ndarray) -> None:
+    self._set(field, np.asarray(getattr(self, field)))
+    labels, what = getattr(self, field), f'{self.name}: {field}'
+    checks.check_labels(what, labels, len(images), self.classes)
 
   @property
   def examples(self) -> int:

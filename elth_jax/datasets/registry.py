@@ -8,7 +8,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from elth_jax.datasets.dataset import Dataset, Images
+from elth_jax.datasets.dataset import (
+  Dataset,
+  DatasetError,
+  Images,
+  Outline,
+)
 from elth_jax.datasets.stream import Stream
 from elth_jax.registry import Registry
 
@@ -60,12 +65,19 @@ def register(
     **options: other fields of `DatasetEntry`.
 
   Raises:
+    TypeError: if `load` or `outline` is no function.
     ValueError: if the name is taken, or cannot be one.
   """
-  if not re.fullmatch(r'[a-z][a-z0-9_]*', name):
+  if not isinstance(name, str) or not re.fullmatch(r'[a-z][a-z0-9_]*', name):
     raise ValueError(
       f'data set name {name!r}: use lower-case letters, digits and underscores'
     )
+  for what, given in (('load', load), ('outline', outline or load)):
+    if not callable(given):
+      raise TypeError(
+        f'data set {name!r}: {what} is a {type(given).__name__}; give a '
+        'function that returns it, e.g. lambda: data'
+      )
   entry = DatasetEntry(load, outline, label or name, **options)
   DATASETS.register(name, entry, replace)
 
@@ -90,9 +102,9 @@ def load(name: str) -> Dataset | Stream:
   Raises:
     ValueError: if the name is unknown.
     DatasetError: if the data is not here, or not the published data; says what
-      to do.
+      to do. If its function fails or returns anything else.
   """
-  return find(name).load()
+  return _made(name, find(name).load, (Dataset, Stream))
 
 
 def outline(name: str) -> Images:
@@ -103,9 +115,30 @@ def outline(name: str) -> Images:
     DatasetError: as `load`, for a data set that has no outline.
   """
   entry = find(name)
-  return entry.outline() if entry.outline else entry.load()
+  return _made(name, entry.outline or entry.load, (Outline, Dataset, Stream))
 
 
 def pretty(name: str) -> str:
   """`cifar10` as `CIFAR-10`; the name itself where there is no label."""
   return DATASETS[name].label or name if name in DATASETS else name
+
+
+def _made(
+  name: str, make: Callable[[], Any], kinds: tuple[type[Images], ...]
+) -> Any:
+  """What a data set's function returns; `DatasetError` if it does not."""
+  try:
+    found = make()
+  except DatasetError:
+    raise
+  except Exception as error:  # a function of a user's may raise anything
+    reason = f'{type(error).__name__}: {error}'.partition('\n')[0]
+    raise DatasetError(
+      f'data set {name!r} cannot be loaded: {reason}'
+    ) from error
+  if not isinstance(found, kinds):
+    raise DatasetError(
+      f'data set {name!r}: its function returns {type(found).__name__}; it '
+      f'must return {" or ".join(kind.__name__ for kind in kinds)}'
+    )
+  return found

@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Mapping
+from types import NoneType
 from typing import Literal
 
 import numpy as np
 
 from elth_jax.elastic.layout import Layout
 from elth_jax.elastic.plan import Plan
+from elth_jax.limits import check_argument
 from elth_jax.masks import (
   NeverPruned,
   counts,
@@ -81,8 +83,10 @@ def predict(
   """The counts after a plan (or as they are), without building the target.
 
   Raises:
+    TypeError: if the plan is none.
     ValueError: if the plan names a stage or unit that the masks lack.
   """
+  check_argument('plan', plan, (Plan, NoneType), 'a Plan, e.g. of Plan.stretch')
   units, elsewhere = unit_counts(masks, layout)
   if plan is None:
     plan = Plan({stage: tuple(range(len(of))) for stage, of in units.items()})

@@ -14,6 +14,7 @@ import numpy as np
 from elth_jax.families import trainable
 from elth_jax.families.family import FAMILIES, Family, kept_by_network
 from elth_jax.families.from_nnx import checked
+from elth_jax.limits import check_argument
 from elth_jax.names import NetworkName
 from elth_jax.nn import conv_backends, layers
 from elth_jax.nn.conv_backends import ConvBackend
@@ -51,6 +52,12 @@ class Architecture:
   width: int
 
   def __post_init__(self):
+    shape = self.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 3:
+      raise ValueError(
+        f'{self.name}: input_shape is {shape!r:.80}; give (height, width, '
+        'channels)'
+      )
     sizes = (*self.input_shape, self.classes, self.width)
     if not self.depths or not all(
       type(n) is int and 0 < n <= LARGEST for n in sizes
@@ -75,7 +82,7 @@ class Architecture:
 
   def with_name(self, name: str) -> 'Architecture':
     """The same with another depth; `ValueError` if of another family."""
-    if _split_name(name)[0] is not self.family:
+    if _split_name(_checked_name(name))[0] is not self.family:
       raise ValueError(f'{name} is not of the family of {self.name}')
     return dataclasses.replace(self, name=name)
 
@@ -206,12 +213,9 @@ class Architecture:
     name, shape = values['name'], values['input_shape']
     if not isinstance(name, str) or not isinstance(shape, list | tuple):
       raise ValueError(f'architecture {name!r:.80} of images {shape!r:.80}')
-    if len(shape) != 3:
-      raise ValueError(f'architecture {name!r}: images of shape {shape!r:.80}')
-    height, width, channels = shape
     return cls(
       name=name,
-      input_shape=(height, width, channels),
+      input_shape=tuple(shape),  # pyrefly: ignore
       classes=values['classes'],
       width=values['width'],
     )
@@ -223,14 +227,24 @@ def architecture(
   classes: int | None = None,
   width: int | None = None,
 ) -> Architecture:
-  """The network called `name`; what is left out is as in its paper."""
-  family, _ = _split_name(name)
+  """The network called `name`; what is left out is as in its paper.
+
+  Raises:
+    TypeError: if the name is none.
+    ValueError: as `Architecture` does.
+  """
+  family, _ = _split_name(_checked_name(name))
   return Architecture(
     name,
-    input_shape or family.input_shape,
-    classes or family.classes,
-    width or family.width,
+    family.input_shape if input_shape is None else input_shape,
+    family.classes if classes is None else classes,
+    family.width if width is None else width,
   )
+
+
+def _checked_name(name: str) -> str:
+  check_argument('the network', name, str, "its name, e.g. 'resnet20'")
+  return name
 
 
 @kept_by_network

@@ -10,6 +10,7 @@ masks that are not bool: as indices, 0 and 1 would stand for two weights.
 from elth_jax.masks.counting import (
   NeverPruned,
   apply_masks,
+  as_mask,
   check_bool,
   check_masks,
   check_prunable,
@@ -40,6 +41,7 @@ from elth_jax.masks.selection import (
 __all__ = [
   'NeverPruned',
   'apply_masks',
+  'as_mask',
   'check_bool',
   'check_masks',
   'check_prunable',

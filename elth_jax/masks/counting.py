@@ -58,6 +58,18 @@ def check_bool(name: str, mask: Any) -> None:
     )
 
 
+def as_mask(name: str, mask: Any) -> np.ndarray | None:
+  """A mask as bool; `ValueError`, naming the leaf, if it is not 0 and 1."""
+  if mask is None:
+    return None
+  values = np.asarray(mask)
+  if not np.isin(values, (0, 1)).all():
+    raise ValueError(
+      f'mask {name} has values other than 0 and 1; give mask != 0'
+    )
+  return values.astype(bool)
+
+
 def check_masks(masks: PyTree, params: PyTree) -> None:
   """Checks that masks are bool and fit the parameters.
 

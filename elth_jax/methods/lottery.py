@@ -1,6 +1,9 @@
 """Iterative magnitude pruning with rewinding, a level at a time."""
 
+from collections.abc import Mapping
+
 from elth_jax.families import Architecture
+from elth_jax.limits import check_argument
 from elth_jax.masks import (
   apply_masks,
   count_to_prune,
@@ -8,8 +11,11 @@ from elth_jax.masks import (
   prune_by_leaf,
   prune_magnitude,
 )
+from elth_jax.names import unknown
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.trees import PyTree
+
+SCOPES = {'global': prune_magnitude, 'leaf': prune_by_leaf}
 
 
 def dense_ticket(
@@ -77,17 +83,21 @@ def next_level(
     scope: `global` ranks weights over all layers; `leaf` prunes the same share
       of each, rounded up (Morcos et al. 2019, figure 1).
 
+  Raises:
+    TypeError: if an argument is of another type.
+    ValueError: if there is no such scope, or as `prune_magnitude` does.
+
   References:
     Frankle et al., Linear Mode Connectivity and the Lottery Ticket
     Hypothesis, 2020, algorithm 2.
   """
+  for name, ticket in (('rewind', rewind), ('previous', previous)):
+    check_argument(name, ticket, Ticket, 'a Ticket, e.g. of dense_ticket')
+  check_argument('trained', trained, Mapping, 'parameters: trained.params')
+  if scope not in SCOPES:
+    raise ValueError(unknown('scope', scope, SCOPES))
   family = Architecture.from_json(rewind.architecture).family
-  if scope == 'global':
-    masks = prune_magnitude(
-      trained, previous.masks, fraction, family.is_never_pruned, reference_count
-    )
-  else:
-    masks = prune_by_leaf(
-      trained, previous.masks, fraction, family.is_never_pruned, reference_count
-    )
+  masks = SCOPES[scope](
+    trained, previous.masks, fraction, family.is_never_pruned, reference_count
+  )
   return with_masks(rewind, masks)

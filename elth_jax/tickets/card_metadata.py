@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from elth_jax import datasets
+from elth_jax.names import unknown
 from elth_jax.tickets.value import SparseNetwork
 
 LIBRARY = 'elth_jax'
@@ -21,12 +22,30 @@ class CardFacts:
     datasets: as the hub names them; by default, the one on the ticket's record.
     base_model: the repository of the ticket that this one was made from.
     command: that made it.
+
+  Raises:
+    TypeError: if `datasets` is no sequence of names.
   """
 
   license: str = ''
   datasets: tuple[str, ...] = ()
   base_model: str = ''
   command: str = ''
+
+  def __post_init__(self):
+    if not isinstance(self.datasets, list | tuple):
+      raise TypeError(
+        f"datasets is {self.datasets!r}; give a tuple of names, e.g. ('mnist',)"
+      )
+
+  @classmethod
+  def of(cls, **facts: Any) -> 'CardFacts':
+    """The facts by name; `TypeError` if one has no such name."""
+    known = [field.name for field in dataclasses.fields(cls)]
+    for name in facts:
+      if name not in known:
+        raise TypeError(unknown('fact', name, known))
+    return cls(**facts)
 
 
 def metadata(

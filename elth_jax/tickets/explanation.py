@@ -11,6 +11,7 @@ from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Rule
 from elth_jax.elastic.sparsity import Count, predict
 from elth_jax.families import Architecture, architecture, plan_between
+from elth_jax.limits import check_argument
 from elth_jax.tickets import transform
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.trees import PyTree
@@ -151,7 +152,7 @@ class Explanation:
 def explain(
   source: Ticket | Architecture | str,
   target: str,
-  order: str | Rule = 'append',
+  order: str | Rule | None = None,
   *,
   plan: Plan | None = None,
   **choice: Any,
@@ -166,8 +167,11 @@ def explain(
     **choice: `units`, `keep` or `drop`, as for `Ticket.transform`.
 
   Raises:
-    ValueError: as `Ticket.transform` would.
+    TypeError, ValueError: as `Ticket.transform` would.
   """
+  check_argument(
+    'source', source, (Ticket, Architecture, str), 'a ticket or a network'
+  )
   if isinstance(source, str):
     source = architecture(source)
   ticket = source if isinstance(source, Ticket) else None
@@ -176,12 +180,15 @@ def explain(
     if isinstance(source, Ticket)
     else source
   )
-  if plan is None and ticket is not None:
-    plan = transform.plan_for(ticket, target, order, **choice)
-  elif plan is None and choice:
+  if ticket is not None:
+    plan = transform.plan_for(ticket, target, order, plan=plan, **choice)
+  elif choice:
     raise ValueError('units, keep and drop go with a ticket; write a rule')
-  elif plan is None:
-    plan = plan_between(network, network.with_name(target), order)
+  elif plan is not None:
+    plan = transform.checked_plan(plan, {'order': order})
+  else:
+    rule = 'append' if order is None else order
+    plan = plan_between(network, network.with_name(target), rule)
   return explain_tree(
     network.shapes()['params'],
     plan,

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from elth_jax.names import unknown
 from elth_jax.storage.files import local_path, write_atomically
 from elth_jax.tickets.card_metadata import LIBRARY, CardFacts
 from elth_jax.tickets.published import PREFIX, in_folder, published_file
@@ -40,11 +41,13 @@ def save_pretrained(
       `card_metadata.CardFacts`.
 
   Raises:
-    ValueError: if the folder is not on this machine (see `local_path`), or
-      both tickets are of one state.
+    TypeError: before anything is written: if a fact is unknown.
+    ValueError: likewise, if the folder is not on this machine (see
+      `local_path`), or both tickets are of one state.
   """
   from elth_jax.tickets.card import write_card  # loads matplotlib
 
+  known = CardFacts.of(**facts)
   folder = local_path(folder, 'folder')
   both = [one for one in (ticket, beside) if one is not None]
   if len({one.state for one in both}) < len(both):
@@ -62,7 +65,7 @@ def save_pretrained(
     ticket,
     folder,
     FILES[ticket.state],
-    facts=CardFacts(**facts),
+    facts=known,
     beside=beside,
     beside_file='' if beside is None else FILES[beside.state],
   )
@@ -88,8 +91,11 @@ def find_ticket(
   Raises:
     FileNotFoundError: if there is no such folder, and no repository is named.
     ImportError: if a repository is named and huggingface_hub is missing.
-    ValueError: if the folder is not on this machine; see `local_path`.
+    ValueError: if the folder is not on this machine (see `local_path`), or
+      the state is unknown.
   """
+  if state not in (None, *FILES):
+    raise ValueError(unknown('state', str(state), FILES))
   if str(name).startswith(PREFIX):
     return published_file(str(name).removeprefix(PREFIX), FILES, state)
   folder = local_path(name, 'name')

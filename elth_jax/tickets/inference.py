@@ -1,11 +1,14 @@
 """A sparse network applied to images."""
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from elth_jax.datasets.checks import check_labels
 from elth_jax.datasets.dataset import scaled
 from elth_jax.families import Architecture
 from elth_jax.families.family import kept_by_network
@@ -21,7 +24,8 @@ def logits(network: SparseNetwork, images: Any) -> jax.Array:
   Args:
     network: of a family of this library's or a registered one.
     images: NHWC of the network's size. uint8 is normalised by the mean and
-      deviation on record; floats are taken as normalised.
+      deviation on record; floats are taken as normalised, with a warning if
+      they look like pixels of 0..1 or 0..255.
 
   Returns:
     float32 (images, classes).
@@ -44,11 +48,12 @@ def accuracy(network: SparseNetwork, images: Any, labels: Any) -> float:
     labels: whole numbers from 0, one an image.
 
   Raises:
-    ValueError: as `logits`, or if there are no images, or not as many labels.
+    ValueError: as `logits`, or if there are no images, or not a class for each.
   """
   labels = np.asarray(labels)
-  if labels.shape != (len(images),) or not len(images):
-    raise ValueError(f'{len(images)} images, labels of shape {labels.shape}')
+  if not len(images):
+    raise ValueError('there are no images; give at least one')
+  check_labels('labels', labels, len(images), network.architecture['classes'])
   right = 0
   for start in range(0, len(images), BATCH):
     found = logits(network, images[start : start + BATCH]).argmax(-1)
@@ -64,8 +69,8 @@ def _normalized(network: SparseNetwork, images: Any) -> Any:
       f'images of shape {images.shape}; the network takes (images, '
       f'{", ".join(map(str, wanted))})'
     )
+  record = network.provenance.get('normalization')
   if images.dtype == np.uint8:
-    record = network.provenance.get('normalization')
     if record is None:
       raise ValueError(
         'images are uint8, and no normalisation is on record; give normalised '
@@ -76,7 +81,20 @@ def _normalized(network: SparseNetwork, images: Any) -> Any:
     raise ValueError(
       f'images are {images.dtype}; give uint8 or normalised floats'
     )
+  if record is not None and _look_like_pixels(images, record[0]):
+    warnings.warn(
+      'float images without a negative number: floats are taken as normalised, '
+      'and pixels of 0..1 or 0..255 are not; give them as uint8 of 0..255',
+      stacklevel=4,
+    )
   return images
+
+
+def _look_like_pixels(images: Any, mean: Sequence[float]) -> bool:
+  """Whether there is no pixel below a mean that is above black."""
+  if isinstance(images, jax.core.Tracer) or not images.size or not any(mean):
+    return False
+  return bool(images.min() >= 0) and bool(0 < images.max() <= 255)
 
 
 @kept_by_network

@@ -17,7 +17,8 @@ import safetensors
 import safetensors.numpy
 
 from elth_jax.families import Architecture
-from elth_jax.masks import apply_masks
+from elth_jax.limits import check_argument
+from elth_jax.masks import as_mask
 from elth_jax.storage.files import local_path, write_atomically
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.trees import flatten, unflatten
@@ -85,8 +86,15 @@ def from_state_dict(
     masks: 0 or 1 for each prunable weight; all are kept without.
 
   Raises:
+    TypeError: if `network` is no architecture.
     ValueError: naming a tensor that is missing, unexpected or misshapen.
   """
+  check_argument(
+    'network',
+    network,
+    Architecture,
+    "architecture('resnet20') or the like",
+  )
   state = _unwrapped(state)
   names = _names(network, state)
   shapes = flatten(network.shapes())
@@ -112,17 +120,13 @@ def from_state_dict(
     shape = shapes[f'params/{leaf}'].shape
     kept[leaf] = np.ones(shape, bool)
     if masks is not None:
-      values = _to_ours(name, masks[name], shape)
-      if not np.isin(values, (0, 1)).all():
-        raise ValueError(f'mask {name} has values other than 0 and 1')
-      kept[leaf] = values.astype(bool)
+      kept[leaf] = as_mask(name, _to_ours(name, masks[name], shape))
   collections = unflatten(leaves)
-  params = collections['params']
-  return Ticket(
-    architecture=network.to_json(),
-    params=apply_masks(params, unflatten(kept)),
-    batch_stats=collections.get('batch_stats', {}),
-    masks=unflatten(kept),
+  return Ticket.of(
+    network,
+    collections['params'],
+    collections.get('batch_stats', {}),
+    unflatten(kept),
     provenance={'from': 'pytorch'},
   )
 

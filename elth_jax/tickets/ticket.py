@@ -11,12 +11,16 @@ import numpy as np
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Rule
 from elth_jax.elastic.tables import Units
+from elth_jax.families import Architecture
+from elth_jax.limits import check_argument
+from elth_jax.masks import apply_masks, as_mask, dense_masks
 from elth_jax.storage.files import local_path, write_atomically
 from elth_jax.tickets import file as ticket_file
 from elth_jax.tickets import hub, inference, shown, transform
 from elth_jax.tickets.arrays import from_arrays, to_arrays
 from elth_jax.tickets.compact import pack, unpacked
 from elth_jax.tickets.value import COLLECTIONS, SparseNetwork
+from elth_jax.trees import PyTree, map_named
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -25,6 +29,50 @@ class Ticket(SparseNetwork):
 
   Its fields are those of `SparseNetwork`.
   """
+
+  @classmethod
+  def of(
+    cls,
+    network: Architecture,
+    params: PyTree,
+    batch_stats: PyTree | None = None,
+    masks: PyTree | None = None,
+    **about: Any,
+  ):
+    """A ticket of weights and masks of one's own, e.g. from a checkpoint.
+
+    Args:
+      network: of which they are, e.g. `architecture('resnet20')`.
+      params: with the leaves of `network.init(0)['params']`; they are masked
+        here if they are not.
+      batch_stats: likewise; may be left out where the network has none.
+      masks: bool or 0 and 1, true where kept, with the structure of `params`;
+        `None` where a parameter is dense and not counted. By default all
+        prunable weights are kept.
+      **about: `provenance` and `state`, as in `SparseNetwork`. The provenance
+        says what other functions go by: `dataset`, `rewind_step` and
+        `normalization` (mean and std by channel).
+
+    Raises:
+      TypeError: if `network` is no architecture.
+      ValueError: naming the leaf that is missing, unexpected, or of another
+        shape or dtype than the network's, or whose mask is no mask of it.
+    """
+    check_argument(
+      'network', network, Architecture, "architecture('resnet20') or the like"
+    )
+    batch_stats = {} if batch_stats is None else batch_stats
+    network.check({'params': params, 'batch_stats': batch_stats})
+    if masks is None:
+      masks = dense_masks(params, network.family.prunable)
+    masks = map_named(as_mask, masks)
+    return cls(
+      architecture=network.to_json(),
+      params=apply_masks(params, masks),
+      batch_stats=batch_stats,
+      masks=masks,
+      **about,
+    )
 
   def save(
     self, path: Path | str, *, compact: bool = False, values: str | None = None
@@ -113,8 +161,8 @@ class Ticket(SparseNetwork):
   def transform(
     self,
     target: str,
+    order: str | Rule | None = None,
     *,
-    order: str | Rule = 'append',
     units: Units | Mapping[str, Units] | None = None,
     keep: Units | Mapping[str, Units] | None = None,
     drop: Units | Mapping[str, Units] | None = None,
@@ -125,19 +173,20 @@ class Ticket(SparseNetwork):
     Args:
       target: the network wanted, e.g. `resnet32`; width, input and classes
         stay.
-      order: how replicas are arranged when stretching, `append` or
-        `interpolate`, or any rule of `elastic.rules`, a value or its text.
+      order: how replicas are arranged when stretching, `append` (by default)
+        or `interpolate`, or any rule of `elastic.rules`, a value or its text.
       units: the units to replicate when stretching.
       keep: the units to keep when squeezing; see `squeeze_tree`.
       drop: the units to drop when squeezing.
       plan: a plan of your own instead of these rules.
 
     Raises:
-      ValueError: if the target is of another family or unknown, or the result
-        does not have exactly its leaves, shapes and dtypes.
+      TypeError: if target, order or plan are of another type.
+      ValueError: if the target is of another family or unknown, choices do not
+        go together, or the result does not have exactly its leaves, shapes and
+        dtypes.
     """
-    if plan is None:
-      plan = transform.plan_for(self, target, order, units, keep, drop)
+    plan = transform.plan_for(self, target, order, units, keep, drop, plan)
     return transform.transform(self, target, plan)
 
   def apply(self, images: Any) -> jax.Array:

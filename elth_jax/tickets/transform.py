@@ -19,6 +19,7 @@ from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Rule, as_rule
 from elth_jax.elastic.tables import Units
 from elth_jax.families import Architecture, plan_between
+from elth_jax.limits import check_argument
 from elth_jax.masks import apply_masks, magnitude
 from elth_jax.randomness import generator
 from elth_jax.tickets.value import COLLECTIONS, Network
@@ -30,17 +31,23 @@ UnitChoice = Units | Mapping[str, Units] | None
 def plan_for(
   ticket: Network,
   target: str,
-  order: str | Rule = 'append',
+  order: str | Rule | None = None,
   units: UnitChoice = None,
   keep: UnitChoice = None,
   drop: UnitChoice = None,
+  plan: Plan | None = None,
 ) -> Plan:
   """The plan by which `Ticket.transform` would make the target.
 
   Raises:
+    TypeError: if target, order or plan are of another type.
     ValueError: naming both networks, if no such plan leads there, or a choice
       is given that does not apply.
   """
+  choices = {'order': order, 'units': units, 'keep': keep, 'drop': drop}
+  if plan is not None:
+    return checked_plan(plan, choices)
+  order = 'append' if order is None else order
   source = Architecture.from_json(ticket.architecture)
   wanted = source.with_name(target)
   have, want = source.depths, wanted.depths
@@ -59,6 +66,20 @@ def plan_for(
     return Plan.stretch(have, want, str(order), units, fixed)  # pyrefly: ignore
   except ValueError as error:
     raise ValueError(f'{source.name} to {target}: {error}') from None
+
+
+def checked_plan(plan: Plan, choices: Mapping[str, Any]) -> Plan:
+  """A plan of the caller's own, which takes the place of all choices.
+
+  Raises:
+    TypeError: if it is no plan.
+    ValueError: if a choice is given too.
+  """
+  check_argument('plan', plan, Plan, 'a Plan, or a rule as `order`')
+  for name, value in choices.items():
+    if value is not None:
+      raise ValueError(f'{name} and plan are given; give one of them')
+  return plan
 
 
 def with_classes(ticket: Network, classes: int, seed: int) -> Network:
@@ -131,7 +152,14 @@ def transform(ticket: Network, target: str, plan: Plan) -> Network:
       'plan': str(plan),
     },
   )
-  return checked(new, wanted)
+  try:
+    return checked(new, wanted)
+  except ValueError as error:
+    pattern = source.family.layout.units
+    raise ValueError(
+      f'{error}; layers stay as they are where Layout.units, {pattern!r}, does '
+      'not match their names'
+    ) from None
 
 
 def plan_of(ticket: Network) -> Plan:

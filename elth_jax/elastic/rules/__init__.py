@@ -35,6 +35,7 @@ from elth_jax.elastic.rules.step import (
 )
 from elth_jax.elastic.rules.stretching import Append, Interpolate, Overlap
 from elth_jax.elastic.rules.table import Table
+from elth_jax.limits import check_argument
 from elth_jax.registry import import_modules
 
 __all__ = [
@@ -66,6 +67,10 @@ def as_rule(rule: str | Rule) -> Rule:
   """The rule that a caller gave, as a value or as text.
 
   Raises:
+    TypeError: if it is neither.
     ValueError: naming the step that cannot be read.
   """
+  check_argument(
+    'order', rule, (str, Rule), "a rule as text, 'append', or Rule.of(Append())"
+  )
   return Rule.parse(rule) if isinstance(rule, str) else rule
