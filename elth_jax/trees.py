@@ -79,9 +79,12 @@ def like(node: Mapping, children: dict[Any, Any]) -> Any:
     new.update(children)
     return new
   kind: Any = type(node)
-  if hasattr(node, 'raw_mapping'):  # nnx.State holds the mappings of its States
+  if hasattr(node, 'raw_mapping'):  # nnx.State shows its mappings as States
+    held = node.raw_mapping
     children = {
-      key: child.raw_mapping if type(child) is kind else child
+      key: child.raw_mapping
+      if type(child) is kind and type(held.get(key)) is not kind
+      else child
       for key, child in children.items()
     }
   return kind(children)

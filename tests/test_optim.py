@@ -295,8 +295,12 @@ def as_state(tree):
   return nnx.State(jax.tree.map(nnx.Param, tree))
 
 
+def as_states(tree):
+  return nnx.State({key: as_state(part) for key, part in tree.items()})
+
+
 @pytest.mark.parametrize('name', ['keep_masked', 'rigl', 'dpf'])
-@pytest.mark.parametrize('nodes', [as_frozen, as_state])
+@pytest.mark.parametrize('nodes', [as_frozen, as_state, as_states])
 def test_plain_masks_serve_parameters_in_other_nodes(name, nodes):
   more = {'keep_masked': {}, 'rigl': {'stop': 9}, 'dpf': {'stop': 9}}[name]
   masks = [DENSE, 0.5] if name == 'dpf' else [MASKS]
