@@ -84,11 +84,10 @@ class Depth(Step):
       plan_between(network, self.predict(network), self._rule, scores)
 
   def settled(self, ticket: Ticket) -> Step:
-    plan = self.plan or plan_for(ticket, self.network, self._rule)
-    return dataclasses.replace(self, plan=plan)
+    return dataclasses.replace(self, plan=self._plan(ticket))
 
   def apply(self, ticket: Ticket, seed: int) -> Ticket:
-    return ticket.transform(self.network, order=self._rule, plan=self.plan)
+    return ticket.transform(self.network, plan=self._plan(ticket))
 
   def explain(self, network: Architecture) -> str:
     if not self.rule:
@@ -98,7 +97,8 @@ class Depth(Step):
         f'{network.name} -> {self.network}: {self.rule} (known when the ticket '
         'is)'
       )
-    return str(explain(network, self.network, self._rule, plan=self.plan))
+    rule = self._rule if self.plan is None else None
+    return str(explain(network, self.network, rule, plan=self.plan))
 
   def figure(
     self, network: Architecture, ticket: Ticket
@@ -117,6 +117,9 @@ class Depth(Step):
   @property
   def _rule(self) -> Rule:
     return self.rule or SQUEEZED
+
+  def _plan(self, ticket: Ticket) -> Plan:
+    return self.plan or plan_for(ticket, self.network, self._rule)
 
 
 def _equal_scores(network: Architecture) -> Scores:
