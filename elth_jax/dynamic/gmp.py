@@ -12,7 +12,7 @@ def gmp(
   start: int,
   stop: int,
   interval: int = 100,
-  never_pruned: int = 0,
+  never_pruned_count: int = 0,
 ) -> Dynamic:
   """Gradual magnitude pruning, as an (init, update) pair.
 
@@ -25,7 +25,7 @@ def gmp(
     start: the step at which training starts; t counts from there.
     stop: the step at which the wanted sparsity is reached.
     interval: steps between masks.
-    never_pruned: weights that count but are never pruned.
+    never_pruned_count: weights that count but are never pruned.
 
   Raises:
     ValueError: as `dpf` does.
@@ -33,7 +33,7 @@ def gmp(
   References:
     Zhu and Gupta, To Prune, or Not to Prune, 2017, section 3.
   """
-  feedback = dpf(sizes, start, stop, interval, never_pruned)
+  feedback = dpf(sizes, start, stop, interval, never_pruned_count)
   return dataclasses.replace(feedback, dense=False)
 
 
@@ -60,5 +60,5 @@ def _gmp(options, training):
     training.start,
     min(max(last, training.start + 1), training.steps - 1),
     options['interval'],
-    training.never_pruned,
+    training.never_pruned_count,
   )
