@@ -17,11 +17,13 @@ if TYPE_CHECKING:
   from elth_jax.runner.study import Study
   from elth_jax.tickets.explanation import explain
   from elth_jax.tickets.ticket import Ticket
+  from elth_jax.training.recipe import Recipe
   from elth_jax.training.single import train
 
 _HOMES = {
   'Layout': 'elth_jax.elastic.layout',
   'Plan': 'elth_jax.elastic.plan',
+  'Recipe': 'elth_jax.training.recipe',
   'Study': 'elth_jax.runner.study',
   'Ticket': 'elth_jax.tickets.ticket',
   'explain': 'elth_jax.tickets.explanation',
@@ -33,6 +35,7 @@ _HOMES = {
 __all__ = [
   'Layout',
   'Plan',
+  'Recipe',
   'Study',
   'Ticket',
   'explain',

@@ -51,7 +51,11 @@ def test_every_field_of_a_config_is_described():
   assert described.keys() == flat(plain(digits.get_config())).keys()
   for name, field in described.items():
     assert len(field.meaning) > 8 and field.meaning.endswith(('.', '...')), name
-  assert described['recipe.optimizer'].choices == ('sgd', 'adam')
+  assert described['recipe.optimizer'].choices == (
+    'sgd',
+    'adam',
+    'adamw',
+  )
   assert described['recipe.precision'].choices[1] == 'highest'
   assert described['levels'].type == 'int'
   assert described['dataset'].default is None
@@ -218,6 +222,27 @@ def test_a_config_s_own_families_are_known(tmp_path, monkeypatch):
   assert code == 0 and 'chain4' in out, errors
   code, out, errors = run('explain', 'chain3', 'chain4', '--config=none.py')
   assert code == 1 and 'elth_jax: --config: FileNotFoundError' in errors
+
+
+def test_a_ticket_is_transformed_to_a_file(capsys, tmp_path):
+  from elth_jax import Ticket
+  from elth_jax.cli import transform
+
+  file = tmp_path / 'stretched.safetensors'
+  words = ['elth_jax:resnet20-digits', 'resnet32', str(file)]
+  assert transform.main(words) == 0
+  assert 'resnet32' in (out := capsys.readouterr().out) and str(file) in out
+  found = Ticket.load(file)
+  wanted = Ticket.from_pretrained(words[0]).transform('resnet32')
+  assert found.to_bytes() == wanted.to_bytes()
+  assert transform.main(words) == 1
+  assert f'{file} is there' in capsys.readouterr().err
+  back = str(tmp_path / 'back.safetensors')
+  assert transform.main([str(file), 'resnet20', back, '--order=squeeze']) == 0
+  assert Ticket.load(back).sparsity == Ticket.from_pretrained(words[0]).sparsity
+  capsys.readouterr()
+  assert transform.main([str(tmp_path / 'none'), 'resnet20', f'{file}2']) == 1
+  assert 'none' in capsys.readouterr().err
 
 
 def test_an_explanation_needs_no_accelerator(monkeypatch):

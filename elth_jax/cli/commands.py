@@ -49,6 +49,9 @@ COMMANDS = {
   'explain': Command(
     'elth_jax.cli.explain', 'say what a transfer between two networks does'
   ),
+  'transform': Command(
+    'elth_jax.cli.transform', 'stretch or squeeze a ticket, as a file'
+  ),
   'prepare': Command('elth_jax.prepare', 'prepare a real data set', True),
   'fetch': Command(
     'elth_jax.cli.fetch', 'copy a study on an object store to a folder'

@@ -5,8 +5,9 @@
   elth-jax explain runs/digits/tickets/resnet20-r0-imp-level06.safetensors \
     resnet32 --figure=plan.svg
 
-SOURCE is a network's name, or a ticket's file, whose sparsities are told too;
-or a ticket that comes with the package, e.g. elth_jax:resnet20-digits.
+SOURCE is a network's name, or a ticket's file or folder, whose sparsities are
+told too; or a ticket that comes with the package, such as
+elth_jax:resnet20-digits.
 Of a name, the network for 32 x 32 colour images and ten classes is explained.
 """
 
@@ -15,6 +16,7 @@ import os
 import sys
 from pathlib import Path
 
+from elth_jax.cli.transform import ticket_of
 from elth_jax.study import config_file
 
 
@@ -47,17 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
   from elth_jax.storage.files import local_path
   from elth_jax.tickets.explanation import explain
   from elth_jax.tickets.published import PREFIX
-  from elth_jax.tickets.ticket import Ticket
 
   try:
     devices.require()
     config_file.register_from(given.config)
     name = given.source
-    source: Ticket | str = name
-    if name.startswith(PREFIX):
-      source = Ticket.from_pretrained(name)
-    elif name.endswith('.safetensors') or Path(name).is_file():
-      source = Ticket.load(name)
+    is_ticket = name.startswith(PREFIX) or name.endswith('.safetensors')
+    source = ticket_of(name) if is_ticket or Path(name).exists() else name
     found = explain(source, given.target, given.order)
     say(str(found))
     if given.figure:

@@ -129,7 +129,7 @@ def _made(
   """What a data set's function returns; `DatasetError` if it does not."""
   try:
     found = make()
-  except (DatasetError, RuntimeError):  # the latter when a process was lost
+  except DatasetError:
     raise
   except Exception as error:  # a function of a user's may raise anything
     reason = f'{type(error).__name__}: {error}'.partition('\n')[0]

@@ -7,7 +7,11 @@ optimiser state. `DYNAMIC` lists them by name.
 A new dynamic method is a new module here, which calls `register`; it is found.
 """
 
-from elth_jax.dynamic.distribution import erk_counts, uniform_counts
+from elth_jax.dynamic.distribution import (
+  erk_counts,
+  random_masks,
+  uniform_counts,
+)
 from elth_jax.dynamic.dpf import dpf
 from elth_jax.dynamic.gmp import gmp
 from elth_jax.dynamic.method import (
@@ -33,6 +37,7 @@ __all__ = [
   'erk_counts',
   'gmp',
   'make_dynamic',
+  'random_masks',
   'register',
   'rigl',
   'settings_of',

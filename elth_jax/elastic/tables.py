@@ -28,7 +28,7 @@ def stretch_table(
     stage: its name, for errors.
     have: units of the source, fixed ones included.
     want: units of the target, fixed ones included.
-    order: `interpolate` or `append`; see `plan.stretch_tree`.
+    order: `interpolate` or `append`; see `stretch.stretch_tree`.
     units: the units to replicate, earlier ones first; `None` for all that are
       not fixed.
     fixed: units at the start that are never replicated.

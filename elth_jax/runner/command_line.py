@@ -248,13 +248,15 @@ def _run(argv: Sequence[str], stop: StopRequest, command: str) -> None:
     HostsError,
     OSError,
   ) as error:
+    # a signal to the whole job also ends processes that read data
+    if stop and isinstance(error, DatasetError):
+      _exit_stopped(stop)
     sys.exit(f'elth_jax: {error}')
   except StudyStopped:
     _exit_stopped(stop)
   except Exception as error:
     if not stop:
       raise
-    # a signal to the whole job also ends processes that read data
     first = str(error).strip().partition('\n')[0]
     print(f'elth_jax: {type(error).__name__}: {first}', file=sys.stderr)
     _exit_stopped(stop)

@@ -83,8 +83,8 @@ def find_ticket(
   Args:
     name: `elth_jax:NAME` for one that comes with this library (see
       `published`), a folder that `save_pretrained` wrote, or `user/repository`.
-    state: `rewound` or `trained`; by default the rewound one, or the trained
-      one where that is alone.
+    state: `rewound` or `trained`; by default the rewound one, or of a folder
+      the trained one where that is alone.
     revision: branch, tag or commit of the repository.
     **options: of `huggingface_hub.hf_hub_download`, e.g. `token`.
 
