@@ -45,8 +45,8 @@ def gmp(
   },
   label='GMP',
   starts_dense=True,
-  colour='#C51B7D',
-  marker='p',
+  colour='#1010C0',
+  marker='4',
 )
 def _gmp(options, training):
   """GMP: the smallest weights are pruned while the dense network trains.

@@ -46,6 +46,6 @@ register_found(
   label='IMP, learning rate rewound',
   pruned_by='global',
   rewound_to='trained',
-  colour='#762A83',
-  marker='H',
+  colour='#1010A0',
+  marker='3',
 )
