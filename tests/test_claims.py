@@ -502,12 +502,12 @@ def test_no_claim_is_supported_that_a_pair_contradicts():
   )
   judged = judge(Claim.parse('ett > snip'), found)
   assert judged.difference > judged.margin
-  assert judged.verdict == 'undecided' and judged.is_mixed
+  assert judged.verdict == 'undecided' and judged.pair_contradicts
   assert judged.needed is None
   behind = judge(no_worse('ett', 'snip', within=1), found)
   assert behind.p_for < 0.05 and behind.verdict == 'undecided'
   near = judge(no_worse('ett', 'snip', within=3), found)
-  assert near.verdict == 'supported' and not near.is_mixed
+  assert near.verdict == 'supported' and not near.pair_contradicts
 
 
 def test_claims_of_matched_tickets_are_corrected_apart():

@@ -258,7 +258,7 @@ def _verdict(judged: Judgement) -> str:
     words += f', p {min(judged.p_for, judged.p_against):.2g}'
   elif judged.test.replicates == 1:
     words += ', by one replicate'
-  elif judged.is_mixed:
+  elif judged.pair_contradicts:
     words += ': supported on average, and contradicted by a pair'
   elif judged.decided_alone:
     words += ' once corrected for the other claims'

@@ -112,7 +112,7 @@ class Judgement:
     return 'undecided' if alone else 'supported'
 
   @property
-  def is_mixed(self) -> bool:
+  def pair_contradicts(self) -> bool:
     """Whether a pair contradicts what is supported on average."""
     decided = min(self.p_for, self.p_against) < LEVEL
     return decided and self.verdict == 'undecided'
@@ -210,7 +210,7 @@ def _with_needed(judged: Judgement, claims: int) -> Judgement:
   """With how many replicates would decide it, as one of so many undecided."""
   tests = [pair.test.times(100) for pair in judged.pairs]
   needed = None
-  if judged.verdict == 'undecided' and not judged.is_mixed:
+  if judged.verdict == 'undecided' and not judged.pair_contradicts:
     needed = _needed(judged.claim, judged.test, tests, claims)
   return dataclasses.replace(judged, needed=needed)
 
