@@ -193,6 +193,7 @@ def get_config():
 """
 
 
+@pytest.mark.slow
 def test_a_config_s_own_families_are_known(tmp_path, monkeypatch):
   """The installed command finds what stands beside a config, too."""
   (tmp_path / 'own').mkdir()

@@ -148,7 +148,8 @@ def _why(error: Exception, argv: Sequence[str]) -> str:
   for word in argv:
     if text.strip("'") in word.partition('=')[0].split('.')[1:]:
       return f'{word}: this config has no {text}'
-  if 'must have a value other than None' in text:
+  lacks_config = '--config=None' in text and not _files(argv)
+  if lacks_config or '--workdir=None' in text:
     return 'give --config=NAME and --workdir=DIR; elth-jax configs lists names'
   if 'Traceback' in text:  # of the config's file; its last line says why
     return f'--config: {text.strip().splitlines()[-1]}'
@@ -250,6 +251,7 @@ def _run(argv: Sequence[str], stop: StopRequest, command: str) -> None:
   ) as error:
     # a signal to the whole job also ends processes that read data
     if stop and isinstance(error, DatasetError):
+      print(f'elth_jax: {error}', file=sys.stderr)
       _exit_stopped(stop)
     sys.exit(f'elth_jax: {error}')
   except StudyStopped:
