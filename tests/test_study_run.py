@@ -315,8 +315,17 @@ def test_the_page_of_what_was_reproduced(finished, tmp_path, capsys):
   files = {p: p.read_bytes() for p in into.rglob('*') if p.is_file()}
   assert reproduction.main([str(kept), str(kept), f'--into={into}']) == 0
   assert files == {p: p.read_bytes() for p in into.rglob('*') if p.is_file()}
-  before = text
+  # of two studies of one name, none takes the other's place
+  other = shutil.copytree(kept, tmp_path / 'other')
+  asked = json.loads((other / 'config.json').read_bytes())
+  (other / 'config.json').write_text(
+    json.dumps({**asked, 'seed': 0, 'levels': 3})
+  )
   capsys.readouterr()
+  assert reproduction.main([str(kept), str(other), f'--into={into}']) == 1
+  assert 'two studies of one title, scale and seed' in capsys.readouterr().err
+  assert files == {p: p.read_bytes() for p in into.rglob('*') if p.is_file()}
+  before = text
   for wrong, message in (
     (tmp_path / 'none', 'is no workdir'),
     (finished, 'names no paper'),

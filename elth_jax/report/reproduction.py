@@ -87,6 +87,7 @@ def write(
   listed = read_list(local_path(claims, '--claims')) if claims else []
   devices.require()  # networks are traced to know what took which time
   parts = [evidence.read(folder) for folder in folders]
+  _check_names(folders, parts)
   studies = evidence.pooled(parts)
   stated: list[Stated] = []
   texts: list[str] = []
@@ -122,6 +123,18 @@ def write(
   ]
   write_atomically(into / PAGE, '\n'.join(page))
   return into / PAGE
+
+
+def _check_names(folders: Sequence[Path], parts: Sequence[Evidence]) -> None:
+  """What is kept of two studies must not be one folder."""
+  first: dict[str, tuple[Path, Evidence]] = {}
+  for folder, part in zip(folders, parts, strict=True):
+    before, other = first.setdefault(part.name, (folder, part))
+    if other.spec != part.spec:
+      raise ValueError(
+        f'{before} and {folder} are two studies of one title, scale and seed; '
+        'run one again with another --config.paper.title'
+      )
 
 
 def _cells(study: Evidence) -> list[Cell]:
