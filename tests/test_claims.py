@@ -558,6 +558,7 @@ def test_networks_that_only_guess_are_counted():
   known = summary.cells(rows, test_images=360, classes=10)
   assert judge(better('imp', 'dpf'), known).at_chance == 1
   assert judge(better('imp', 'dpf'), summary.cells(rows)).at_chance == 0
+  assert judge(better('imp', 0), known).at_chance == 0
 
 
 def test_claims_are_of_what_they_name_only():

@@ -273,10 +273,11 @@ def _verdict(judged: Judgement) -> str:
     words += ', by one replicate'
   elif judged.pair_contradicts:
     words += ': supported on average, and contradicted by a pair'
-  elif judged.decided_alone:
-    words += ' once corrected for the other claims'
-  elif judged.needed:
-    words += f'; {judged.needed} replicates would decide'
+  else:
+    if judged.decided_alone:
+      words += ' once corrected for the other claims'
+    if judged.needed:
+      words += f'; {judged.needed} replicates would decide'
   if judged.at_chance:
     count = counted(judged.at_chance, 'network')
     words += f'; {count} no better than chance'

@@ -63,6 +63,8 @@ class Cell:
   @property
   def at_chance(self) -> int:
     """How many replicates are no better than guessing."""
+    if not self.chance:
+      return 0
     most = ABOVE_CHANCE * self.chance
     return sum(value <= most for value in self.accuracy.values())
 
