@@ -139,6 +139,7 @@ def test_the_command_that_goes_on_with_a_study():
   assert typed('/x/elth_jax/main.py') == f'python -m elth_jax.main {end}'
 
 
+@pytest.mark.slow
 def test_a_study_by_its_name_from_anywhere(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   code, out, errors = run(

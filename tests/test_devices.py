@@ -78,6 +78,7 @@ def test_one_and_eight_devices_agree(tmp_path):
       np.testing.assert_array_equal(values, one['3/' + name[2:]])
 
 
+@pytest.mark.slow
 def test_only_long_steps_and_own_layers_are_shared(net, recipe, dataset):
   two = jax.local_devices()[:2]
   assert (

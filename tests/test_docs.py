@@ -105,11 +105,18 @@ def test_a_method_of_your_own(tickets, dataset):
 
 
 GUIDES = sorted(ROOT.glob('docs/guides/*.md'))
+SLOW = {'own_model'}
 
 
 @pytest.mark.parametrize(
   'path',
-  [ROOT / 'docs/index.md', *GUIDES],
+  [
+    ROOT / 'docs/index.md',
+    *(
+      pytest.param(path, marks=[pytest.mark.slow] * (path.stem in SLOW))
+      for path in GUIDES
+    ),
+  ],
   ids=lambda path: path.stem,
 )
 def test_guides(path, tmp_path, monkeypatch):

@@ -73,6 +73,7 @@ def test_a_study_from_the_command_line_killed_and_continued(tmp_path):
   assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == 'win32', reason='needs POSIX signals')
 def test_signals_while_it_compiles_and_a_full_disk(tmp_path):
   workdir = tmp_path / 'workdir'

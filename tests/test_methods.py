@@ -276,7 +276,7 @@ def test_snip_is_compiled_once_for_all_levels_and_replicates(tickets):
   [
     pytest.param('imagenet_resnet18', marks=pytest.mark.slow),
     'vgg13-2',
-    'mobilenet20',
+    pytest.param('mobilenet20', marks=pytest.mark.slow),
     'mlp3',
   ],
 )

@@ -337,6 +337,7 @@ def study(source, monkeypatch):
   )
 
 
+@pytest.mark.slow
 def test_a_ticket_of_a_stream_is_trained_on_data_in_memory(study, tmp_path):
   assert session.run(study, tmp_path / 'whole')
   text = (tmp_path / 'whole' / 'results.csv').read_text()

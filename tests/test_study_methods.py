@@ -204,6 +204,7 @@ def test_twins_are_no_rows(finished):
   assert len(set(keys)) == len(keys)
 
 
+@pytest.mark.slow
 def test_a_stopped_study_continues_to_the_same_bytes(
   finished, tmp_path, monkeypatch
 ):

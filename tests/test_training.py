@@ -145,6 +145,7 @@ def test_slow_steps_are_dispatched_one_by_one_from_the_start(
   assert steps == [4, 5, 6, 7, 8, 9]
 
 
+@pytest.mark.slow
 def test_two_tickets_on_one_device_give_the_same_to_rounding(
   net, recipe, dataset, trainer, tickets
 ):
