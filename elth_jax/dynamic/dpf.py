@@ -22,11 +22,10 @@ def dpf(
   """Dynamic pruning with feedback, as an (init, update) pair.
 
   Every `interval` steps, and at `stop`, the mask keeps the largest weights of
-  all layers;
-  the gradient is taken at the masked weights and applied to all dense ones, so
-  that weights pruned too early come back. The sparsity follows the cubic
-  schedule s (1 - (1 - t / n)^3) exactly, and stays from `stop` on, while the
-  masks go on to change.
+  all layers. The gradient is taken at the masked weights and applied to all
+  dense ones, so that weights pruned too early come back. The sparsity follows
+  the cubic schedule s (1 - (1 - t / n)^3) exactly, and stays from `stop` on,
+  while the masks go on to change.
 
   Args:
     sizes: of the leaves that may be pruned, by name.
