@@ -12,7 +12,7 @@ from elth_jax.cli import watch
 from elth_jax.runner import session
 from elth_jax.study.config import base_config
 from elth_jax.training.recipe import Recipe
-from elth_jax.workdir import leases, lock, watching
+from elth_jax.workdir import leases, lock, outputs, watching
 from elth_jax.workdir.watching import Watcher
 
 CONFIG = {
@@ -199,3 +199,17 @@ def test_a_live_look_ends_with_the_study(half, finished, monkeypatch):
   monkeypatch.setattr(os, 'environ', dict(os.environ))
   assert watch.main([str(root)]) == 0
   assert '3 of 4' in shown[0] and 'the study is done' in shown[-1]
+
+
+def test_what_failed_of_itself_is_said_once():
+  failed = {
+    'a': 'diverged at step 1',
+    'c': outputs.failed_since('b'),
+    'b': outputs.failed_since('a'),
+    'd': 'needs more memory',
+  }
+  assert list(outputs.failures(failed)) == [
+    'FAILED a: diverged at step 1; 2 nodes need it',
+    'FAILED d: needs more memory',
+  ]
+  assert outputs.first_failure(failed, 'c') == 'a'

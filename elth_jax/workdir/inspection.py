@@ -164,8 +164,12 @@ def _contradictions(
 def _foretell(
   nodes: Mapping[str, Node], done: set[str], store: Store, health: Health
 ) -> None:
-  lost = outputs.inspect(store.root).failed
-  left = [n for name, n in nodes.items() if name not in {*done, *lost}]
+  failed = outputs.inspect(store.root).failed
+  # a run that diverged is done; what failed otherwise is tried again
+  undone = {
+    n for n in failed if outputs.first_failure(failed, n) in done
+  } - done
+  left = [n for name, n in nodes.items() if name not in done | undone]
   there = [node for node in left if store.product(node).exists()]
   for node in there:
     health.next.append(f'set aside {store.product(node)} and make it again')
@@ -175,7 +179,7 @@ def _foretell(
     health.next.append(
       f'do {len(left)} of {counted(len(nodes), "node")}, {training_runs(runs)}'
     )
-  if undone := lost.keys() - done:
+  if undone:
     health.next.append(
       f'not do {counted(len(undone), "node")}: a run that diverged is needed'
     )

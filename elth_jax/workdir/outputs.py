@@ -153,15 +153,15 @@ def failures(failed: Mapping[str, str]) -> Iterator[str]:
   Args:
     failed: node -> why it failed.
   """
-  parents = {
-    name: why.removeprefix('needs ').removesuffix(', which failed')
-    for name, why in failed.items()
-  }
-  lost = Counter()
-  for name in failed:
-    while failed.get(name) == failed_since(parents[name]):
-      name = parents[name]
-    lost[name] += 1
+  lost = Counter(first_failure(failed, name) for name in failed)
   for name, count in lost.items():
     more = f'; {counted(count - 1, "node")} need it' if count > 1 else ''
     yield f'FAILED {name}: {failed.get(name, "")}{more}'
+
+
+def first_failure(failed: Mapping[str, str], name: str) -> str:
+  """The node that failed of itself, and that a failed node needs, or is."""
+  parent = failed[name].removeprefix('needs ').removesuffix(', which failed')
+  if parent in failed and failed[name] == failed_since(parent):
+    return first_failure(failed, parent)
+  return name
