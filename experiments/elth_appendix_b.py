@@ -9,7 +9,7 @@ table has the time of each, search included, as measured on this machine; the
 paper's are hours on eight V100, and count ResNet-26's own network too. Two
 replicates, since time hardly varies.
 `--config.scale=small`: CIFAR-10, ResNet-20 for 14 and 32, a quarter as wide, on
-20,000 images; about 40 minutes on two cores.
+10,000 images.
 """
 
 from ml_collections import ConfigDict
@@ -57,7 +57,6 @@ def get_config() -> ConfigDict:
       'small': {
         **SMALL_CIFAR,
         'dataset': 'cifar10',
-        'train_examples': 20_000,
         'sources': ('resnet20',),
         'targets': ('resnet14', 'resnet32'),
         'recipe': {**vars(CIFAR_RESNET), **SMALL_CIFAR['recipe']},

@@ -8,9 +8,8 @@ one-shot pruning and random masks, at 20% to 94.5% sparsity. The paper has not:
 dense and random networks that train as long as IMP's search took.
 `--config.scale=small`: ResNet-14 to 20, a quarter as wide, on Fashion-MNIST at
 14 pixels, 94.5% sparsity; the nodes are those of figure 6, which
-`--config.reuse` takes. About 25 minutes a replicate on two cores otherwise;
-five replicates tell differences of 1.5 points with a power of 80% where
-replicates spread by 0.8.
+`--config.reuse` takes. Eight replicates tell differences of 1.2 points with a
+power of 80% where replicates spread by 0.8.
 `--config.scale=digits`: the same networks, a quarter as wide, on handwritten
 digits, eight replicates; five minutes on two cores, where dense networks and
 IMP's were taken from figure 6.

@@ -5,9 +5,9 @@
 
 ResNet-32 to 56: the stretched ticket, its masks over new weights, its weights
 under random masks, both random, and SNIP masks for the replicas alone.
-`--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels; about 20
-minutes a replicate on two cores, five replicates. SNIP masks need more than
-that to be told apart if the difference is below a point.
+`--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels, eight
+replicates. SNIP masks need more than that to be told apart if the difference is
+below a point.
 `--config.scale=digits`: the same networks, a quarter as wide, on handwritten
 digits, eight replicates; six minutes on two cores, beside other work, where a
 part was taken from figures 1 and 6.

@@ -5,8 +5,8 @@
 
 ResNet-32 to 56 with the earlier, middle or later two of four units replicated;
 ResNet-56 to 32 with different four of eight units kept.
-`--config.scale=small`: what is dropped alone, a quarter as wide, on 20,000
-images of 16 pixels, 94.5% sparsity; 13 minutes a replicate on two cores. Eight
+`--config.scale=small`: what is dropped alone, a quarter as wide, on 10,000
+images of 16 pixels, 94.5% sparsity. Eight
 replicates tell differences of 1.2 points with a power of 80% where those of two
 variants of one ticket spread by 1.
 `--config.scale=digits`: the same networks and variants, a quarter as wide, on
@@ -88,7 +88,6 @@ def get_config() -> ConfigDict:
     scales={
       'small': {
         **SMALL_CIFAR,
-        'train_examples': 20_000,
         'replicates': 8,
         'sources': ('resnet56',),  # what is dropped
         'targets': ('resnet32',),

@@ -3,9 +3,8 @@
   TFDS_DATA_DIR=... python -m elth_jax.main \
     --config=experiments/elth_figure7.py --workdir=runs/elth_figure7
 
-`--config.scale=small`: VGG-13 and 16, an eighth as wide, on 25,000 images
-of CIFAR-10 at 16 pixels; about 35 minutes a replicate on two cores, three
-replicates, which decide differences of 3 points.
+`--config.scale=small`: VGG-13 and 16, an eighth as wide, on 10,000 images of
+CIFAR-10 at 16 pixels, three replicates, which decide differences of 3 points.
 `--config.scale=digits`: the same networks, an eighth as wide, at 16 pixels, on
 handwritten digits, eight replicates; 20 minutes on two cores.
 """
@@ -49,7 +48,6 @@ def get_config() -> ConfigDict:
     scales={
       'small': {
         **SMALL_CIFAR,
-        'train_examples': 25_000,
         'width': 8,
         'sources': LADDER[:2],
         'targets': LADDER[:2],

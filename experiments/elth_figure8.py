@@ -9,7 +9,7 @@ is the largest drop of accuracy on the line between the two; Random and SNIP
 stand for other sparse networks. The paper does not name the figure's sparsity;
 89.26% is that of its tables.
 `--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels, 94.5%
-sparsity; about 25 minutes a replicate on two cores, five replicates. Other
+sparsity, eight replicates. Other
 networks were found to lose tens of points, so these decide.
 `--config.scale=digits`: the same networks, a quarter as wide, on handwritten
 digits, eight replicates; eight minutes on two cores, beside other work, where a

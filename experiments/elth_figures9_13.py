@@ -7,8 +7,8 @@ The target is named behind the file: resnet14 (figure 9), resnet20, resnet32,
 resnet44 or resnet56 (figure 13), and is trained from tickets of all others, by
 append and interpolate. `resnet20-to-resnet56` is one pair with all schemes that
 lead there: fewer unique units, mixtures, and other units kept.
-`--config.scale=small`: two sources, a quarter as wide, on 20,000 images of 16
-pixels; about 20 minutes a replicate on two cores, three replicates;
+`--config.scale=small`: two sources, a quarter as wide, on 10,000 images of 16
+pixels, three replicates;
 `--config.scale=gpu`: 40 epochs.
 `--config.scale=digits`: the same networks, a quarter as wide, on handwritten
 digits, eight replicates; not run yet.
@@ -70,7 +70,6 @@ def get_config(target: str = 'resnet32') -> ConfigDict:
     scales={
       'small': {
         **SMALL_CIFAR,
-        'train_examples': 20_000,
         'sources': sources[:2],
       },
       'gpu': {**GPU_CIFAR, 'sources': sources[:2]},

@@ -7,7 +7,7 @@ ResNet-18's ticket of ImageNet as it is, and ResNet-26's squeezed to ResNet-18,
 at 73.79% sparsity, under a fresh head. CIFAR-10 is enlarged to the size of
 ImageNet's images, 224 pixels, as appendix D says. (The paper's text speaks of
 ResNet-34 once where its table has ResNet-26; here it is ResNet-26.)
-`--config.scale=small`: 20,000 images of each at 32 pixels, a sixteenth as wide;
+`--config.scale=small`: 10,000 images of each at 32 pixels, a sixteenth as wide;
 it needs ImageNet, and was not run.
 """
 
@@ -67,7 +67,6 @@ def get_config() -> ConfigDict:
     scales={
       'small': {
         **SMALL_CIFAR,
-        'train_examples': 20_000,
         'image_size': 32,
         'prune_fraction': 0.36,  # 73.8% sparsity in three levels
         'recipe_on': {'imagenet2012': {**SMALL_RECIPE, **SOFTER}},

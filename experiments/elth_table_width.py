@@ -6,9 +6,8 @@
 `double`: ResNet-20's ticket to ResNet-20 W32, every channel split in two:
 replicated, with Gaussian noise, or permuted. `halve`: the other way, one of
 each two channels kept. At 89.26% sparsity, as the table's caption says.
-`--config.scale=small`: widths 4 and 8, 20,000 images of 16 pixels; about 25
-minutes a replicate on two cores (15 to halve), three replicates, which decide
-differences of 3 points.
+`--config.scale=small`: widths 4 and 8, 10,000 images of 16 pixels, three
+replicates, which decide differences of 3 points.
 `--config.scale=digits`: widths 4 and 8, on handwritten digits, eight
 replicates; nine minutes on two cores, beside other work.
 """
@@ -78,7 +77,6 @@ def get_config(way: str = 'double') -> ConfigDict:
     scales={
       'small': {
         **SMALL_CIFAR,
-        'train_examples': 20_000,
         'prune_fraction': 0.525,  # 89.3% sparsity in three levels
         'width': small[0],
         'source_width': small[1],

@@ -7,8 +7,8 @@ VGG19 with a global average pool, CIFAR-10: IMP that ranks weights over the
 whole network beside IMP that prunes the same share of every layer. Thirty
 levels of 20%, six replicates. Random tickets, tickets that go back to
 initialisation, and pruning in one shot stand beside, and how sparse the first
-and the last layer become. `--config.scale=small`: an eighth as wide, on 25,000
-images of 16 pixels, 94.5% sparsity; about 35 minutes a replicate on two cores.
+and the last layer become. `--config.scale=small`: an eighth as wide, on 10,000
+images of 16 pixels, 94.5% sparsity.
 `--config.scale=digits`: the same network, an eighth as wide, at 16 pixels, on
 handwritten digits, eight replicates; six replicates took five minutes on two
 cores, beside other work.

@@ -30,8 +30,8 @@ PAPER_CIFAR = {
   'imagenet_normalization': True,  # as the published runs did
 }
 HIGH = 0.945  # sparsity, where the figures tell methods apart
-# ResNets a quarter as wide on a few small images, trained until twice the epochs
-# gain dense networks nothing
+# ResNets a quarter as wide on a few small images, trained until twice the
+# epochs gain dense networks nothing
 SMALL = {
   'width': 4,  # channels of the first stage; 16 in the paper
   'levels': 3,
@@ -135,11 +135,12 @@ ONETICKET = {
   'replicates': 6,
 }
 ONETICKET_SCALES = {
-  'small': {
-    **SMALL_CIFAR,
+  'small': {**SMALL_CIFAR, 'width': 8, 'replicates': 4},
+  'short': {
+    **SHORT_CIFAR,
     'train_examples': 25_000,
     'width': 8,
-    'replicates': 4,
+    'replicates': 2,
   },
   'gpu': {**GPU_CIFAR, 'replicates': 3},
   'digits': {**DIGITS_VGG, 'compare_levels': (1, 3)},
@@ -191,12 +192,15 @@ def oneticket_transfer(network: str, dataset: str, figure: int) -> ConfigDict:
       claims=transfer_claims(network, dataset),
     ),
     scales={
-      'small': {
-        **ONETICKET_SCALES['small'],
-        'source_datasets': tuple(
-          one for one in ('fashion_mnist', 'svhn_cropped') if one != dataset
-        ),
-        'recipe_on': {one: {'rewind_epochs': 1} for one in LARGE},
+      **{
+        scale: {
+          **ONETICKET_SCALES[scale],
+          'source_datasets': tuple(
+            one for one in ('fashion_mnist', 'svhn_cropped') if one != dataset
+          ),
+          'recipe_on': {one: {'rewind_epochs': 1} for one in LARGE},
+        }
+        for scale in ('small', 'short')
       },
       'gpu': {
         **ONETICKET_SCALES['gpu'],
