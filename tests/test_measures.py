@@ -202,15 +202,16 @@ def test_the_overview_has_a_line_for_each_claim(tmp_path):
     )
   )
   judged = judge_all(paper, summary.cells(ROWS))
-  stated = [Stated('P, figure 1', 'small', *one) for one in judged]
+  stated = [Stated('P, figure 1', 'small', *one, 'no') for one in judged]
   text = '\n'.join(
     [
-      *overview.in_short(stated, ['P, figure 1']),
+      *overview.in_short(stated, {'P, figure 1': 'no', 'Q': 'yes'}),
       *overview.table(stated, read_list(path)),
       *overview.undecided(stated),
     ]
   )
-  assert 'not converged in P, figure 1, so' in text
+  counts = '| no | 1 | 0 | 0 | 1 | P, figure 1 |'
+  assert '| yes | 0 | 0 | 0 | 0 | Q |' in text and counts in text
   assert 'in 2 lines, 1 of them on' in text and 'tested 1 time, once' in text
   row = next(r for r in text.splitlines() if r.startswith('| 7 |'))
   assert 'tickets win | **' in row and row.endswith('** (small) |')
@@ -264,7 +265,7 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
   assert {(one.verdict, one.converged) for one in alone} == {('undecided', '')}
   text = '\n'.join(hypothesis.section([one, other]))
   mean = 50 * (sum(near) + sum(far) - 2 * sum(imp)) / 4
-  assert f'| figure | ETT | 2 | {mean:+.2f} | ' in text
+  assert f'| figure | no | ETT | 2 | {mean:+.2f} | ' in text
   assert text.rstrip().endswith('ResNet-32 | 1 | 1 | 0 |')
   assert not [*hypothesis.section([]), *hypothesis.all_pairs([])]
   # networks that are in two studies count in the larger one

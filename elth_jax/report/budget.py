@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from elth_jax.families import pretty
 from elth_jax.report.comparison import LEVEL, contrast
@@ -10,6 +11,7 @@ from elth_jax.report.summary import Cell, Row, cells, spread
 from elth_jax.statistics import Difference
 from elth_jax.study.analysis_nodes import DOUBLED
 
+Converged = Literal['yes', 'no', 'not certain']
 MOST = 1.0  # points that doubling the epochs may gain a converged network
 
 
@@ -85,3 +87,15 @@ def outgrown(found: Sequence[Cell]) -> bool:
     for cell in found
     if cell.method == 'imp' and cell.target in dense
   )
+
+
+def converged(found: Sequence[Cell], longer: Gate | None) -> Converged:
+  """Whether the dense networks of a study have converged.
+
+  Args:
+    found: its cells; sparse networks that are better say that they have not.
+    longer: what twice the epochs gain them; `None` if that is unknown.
+  """
+  if outgrown(found) or (longer and longer.failed):
+    return 'no'
+  return 'yes' if longer and longer.passed else 'not certain'

@@ -109,6 +109,12 @@ def _converged(target: str, gate: Gate | None) -> str:
   return f'{word} ({gain.mean:+.2f})'
 
 
+def _all_converged(found: Iterable[Tested]) -> str:
+  """The least favourable answer of some pairs; empty if nobody looked."""
+  answers = {one.converged.partition(' ')[0] for one in found}
+  return next(word for word in ('no', 'perhaps', '', 'yes') if word in answers)
+
+
 def _verdicts(pairs: Sequence[Comparison]) -> list[str]:
   tests = [pair.test.times(100) for pair in pairs]
   above = [test.p_above(-MOST_BEHIND) for test in tests]
@@ -133,16 +139,18 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
     'corrected for the pairs of its study. `matched`: with exactly as many '
     'weights as IMP keeps, which no paper has: the smallest are pruned, or '
     'the largest of those that were pruned come back. Networks that are in '
-    f'two studies count in the larger one. Of {counted(len(found), "pair")}, '
-    f'{counts[NOT_BEHIND]} are comparable, {counts[BEHIND]} are more than a '
-    f'point behind, and {counts["undecided"]} are undecided. All pairs stand '
-    'at the end of this page.\n'
+    'two studies count in the larger one. `converged`: whether twice the '
+    'epochs gain the dense networks less than a point; empty where nobody '
+    f'looked. Of {counted(len(found), "pair")}, {counts[NOT_BEHIND]} are '
+    f'comparable, {counts[BEHIND]} are more than a point behind, and '
+    f'{counts["undecided"]} are undecided. All pairs stand at the end of this '
+    'page.\n'
   )
   yield (
-    '| study | ticket | pairs | elastic - IMP, mean | worst | best | '
-    'comparable | behind | undecided |'
+    '| study | converged | ticket | pairs | elastic - IMP, mean | worst | best '
+    '| comparable | behind | undecided |'
   )
-  yield '| --- | --- | ---: | ---: | --- | --- | ---: | ---: | ---: |'
+  yield '| --- | --- | --- | ---: | ---: | --- | --- | ---: | ---: | ---: |'
   groups: dict[tuple[str, str], list[Tested]] = {}
   for one in found:
     label = method_label(one.pair.better)
@@ -152,8 +160,8 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
     ordered = sorted(some, key=_difference)
     mean = sum(map(_difference, some)) / len(some)
     yield (
-      f'| {study} | {label} | {len(some)} | {mean:+.2f} | '
-      f'{_shortly(ordered[0])} | {_shortly(ordered[-1])} | '
+      f'| {study} | {_all_converged(some)} | {label} | {len(some)} | '
+      f'{mean:+.2f} | {_shortly(ordered[0])} | {_shortly(ordered[-1])} | '
       f'{counts[NOT_BEHIND]} | {counts[BEHIND]} | {counts["undecided"]} |'
     )
   yield ''

@@ -3,10 +3,12 @@
 import csv
 import dataclasses
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from elth_jax.process.text import counted
+from elth_jax.report.budget import Converged
 from elth_jax.report.summary import spread
 from elth_jax.report.verdicts import Judgement, is_matched
 from elth_jax.study.claims import Claim, claim_ids
@@ -24,12 +26,14 @@ class Stated:
     scale: at which it was run.
     claim: what is claimed.
     found: what was found; `None` if it was not tested.
+    converged: whether the study's dense networks have.
   """
 
   study: str
   scale: str
   claim: Claim
   found: Judgement | None
+  converged: Converged
 
 
 def read_list(path: Path) -> list[dict[str, str]]:
@@ -48,17 +52,14 @@ def read_list(path: Path) -> list[dict[str, str]]:
 
 
 def in_short(
-  stated: Sequence[Stated],
-  unconverged: Sequence[str] = (),
-  unknown: Sequence[str] = (),
+  stated: Sequence[Stated], studies: Mapping[str, Converged]
 ) -> Iterator[str]:
-  """Markdown: how many claims were decided.
+  """Markdown: how many claims were decided, and by which studies.
 
   Args:
     stated: every claim of every study.
-    unconverged: studies whose dense networks gain from longer training, or fall
-      behind sparse ones that train longer.
-    unknown: studies of which nobody knows.
+    studies: title and scale of every study, and whether its dense networks have
+      converged.
   """
   tested = [one for one in stated if one.found]
   texts = {one.claim.text for one in stated}
@@ -75,13 +76,28 @@ def in_short(
       'For tickets with exactly as many weights as IMP keeps, which no paper '
       f'has, the same was tested {_counts(matched)}\n'
     )
-  if unconverged:
-    yield (
-      f'Dense networks have not converged in {"; ".join(unconverged)}, so '
-      'verdicts there are of short training.\n'
+  yield (
+    'Dense networks have converged where twice the epochs gain them less than '
+    'a point. Where they have not, verdicts are of short training. Tickets of '
+    'all kinds together:\n'
+  )
+  yield (
+    '| converged | tested | supported | contradicted | undecided | studies |'
+  )
+  yield '| --- | ---: | ---: | ---: | ---: | --- |'
+  for answer in get_args(Converged):
+    names = [name for name, converged in studies.items() if converged == answer]
+    verdicts = Counter(
+      one.found.verdict
+      for one in tested
+      if one.found and one.converged == answer
     )
-  if unknown:
-    yield f'Whether they have is not certain in {"; ".join(unknown)}.\n'
+    yield (
+      f'| {answer} | {verdicts.total()} | {verdicts["supported"]} | '
+      f'{verdicts["contradicted"]} | {verdicts["undecided"]} | '
+      f'{"; ".join(names) or "none"} |'
+    )
+  yield ''
 
 
 def _counts(tested: Sequence[Stated]) -> str:

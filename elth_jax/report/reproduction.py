@@ -77,20 +77,19 @@ def write(
   studies = evidence.pooled(parts)
   stated: list[Stated] = []
   texts: list[str] = []
-  unconverged: list[str] = []
-  unknown: list[str] = []
+  converged: dict[str, budget.Converged] = {}
   elastic: list[tuple[str, list[Cell], budget.Gate | None]] = []
   for study in studies:
     found = _cells(study)
     some = judge_all(study.spec.paper, found, study.spec.prune_fraction)
     paper = study.spec.paper
-    stated += [Stated(paper.title, paper.scale, *one) for one in some]
     gate = _gate(study, studies)
     name = f'{paper.title} ({paper.scale})'
-    if budget.outgrown(found) or (gate and gate.failed):
-      unconverged.append(name)
-    elif not (gate and gate.passed):
-      unknown.append(name)
+    converged[name] = budget.converged(found, gate)
+    stated += [
+      Stated(paper.title, paper.scale, claim, judged, converged[name])
+      for claim, judged in some
+    ]
     elastic.append((name, found, gate))
     texts += study_section.section(study, found, some, gate, into)
   for part in parts:
@@ -99,7 +98,7 @@ def write(
   costs = computed.costs() if listed else []
   page = [
     HEAD,
-    *overview.in_short(stated, unconverged, unknown),
+    *overview.in_short(stated, converged),
     *hypothesis.section(pairs),
     *overview.table(stated, listed, {cost.claim for cost in costs}),
     *overview.undecided(stated),
