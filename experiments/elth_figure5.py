@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 
 from elth_jax.study.claims import alike, better
 from elth_jax.study.config import (
-  DIGITS_SHORT,
+  DIGITS,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -94,6 +94,6 @@ def get_config() -> ConfigDict:
         'orders': SQUEEZING,
       },
       'gpu': GPU_CIFAR,
-      'digits': {**DIGITS_SHORT, 'compare_levels': (1, 3)},
+      'digits': {**DIGITS, 'compare_levels': (1, 3)},
     },
   )

@@ -84,6 +84,7 @@ def get_config(way: str = 'double') -> ConfigDict:
       'gpu': GPU_CIFAR,
       'digits': {
         **DIGITS,
+        'analyses': {'doubled': True},
         'prune_fraction': 0.525,
         'width': small[0],
         'source_width': small[1],

@@ -88,34 +88,25 @@ GPU_CIFAR = {
   'recipe': {'epochs': 40, 'drop_epochs': (20, 30), 'rewind_step': 250},
 }
 # ResNets on handwritten digits of 8 pixels, which come with scikit-learn: whole
-# ladders in minutes of two cores, but 360 test images. Twice the epochs gain
-# dense networks a point, more or less
+# ladders in minutes of two cores, until twice the epochs gain dense networks
+# nothing; but 360 test images
 DIGITS = {
+  **SMALL,
   'dataset': 'digits',
   'imagenet_normalization': False,
-  'width': 4,
-  'levels': 3,
-  'compare_levels': (3,),
-  'prune_fraction': 0.62,  # 94.5% sparsity in three levels
   'replicates': 8,
   'recipe': {
     'batch_size': 32,
-    'epochs': 36,
-    'drop_epochs': (24, 30),
+    'epochs': 24,
+    'drop_epochs': (16, 20),
     'rewind_step': 0,
     'rewind_epochs': 1,
     'flip': False,  # a mirrored digit is no digit
-    'crop_padding': 1,
+    'crop_padding': 0,
   },
 }
-# a third of the training, where there are many variants or large networks;
-# twice the epochs gain dense ResNets 2 to 6 points then
-DIGITS_SHORT = {
-  **DIGITS,
-  'recipe': {**DIGITS['recipe'], 'epochs': 12, 'drop_epochs': (8, 10)},
-}
 # VGGs, whose pooling needs larger images
-DIGITS_VGG = {**DIGITS_SHORT, 'image_size': 16, 'width': 8}
+DIGITS_VGG = {**DIGITS, 'image_size': 16, 'width': 8}
 # the smaller scales of a study that stretches one ResNet to another
 ONE_STRETCH = {
   'small': {
@@ -143,7 +134,11 @@ ONETICKET_SCALES = {
     'replicates': 2,
   },
   'gpu': {**GPU_CIFAR, 'replicates': 3},
-  'digits': {**DIGITS_VGG, 'compare_levels': (1, 3)},
+  'digits': {
+    **DIGITS_VGG,
+    'compare_levels': (1, 3),
+    'analyses': {'doubled': True},
+  },
 }
 ONETICKET_NETWORKS = {
   'vgg19': ('oneticket_vgg19', ONETICKET_VGG19),
