@@ -141,7 +141,7 @@ def _compare_with_config(root: Path, health: Health, sound: set[Path]) -> None:
 def _mended(node: Node, store: Store) -> str:
   """What was mended since a product was made; empty if nothing."""
   return mended_since(
-    str(store.about(node).get('node')), node.earlier, node.key
+    str(store.record(node).get('node')), node.earlier, node.key
   )
 
 
@@ -150,10 +150,10 @@ def _contradictions(
 ) -> Iterator[str]:
   """Whether a product is of this config, and of the parents that are here."""
   path = store.product(node)
-  about = store.about(node)
-  if about.get('node') != node.key:
+  record = store.record(node)
+  if record.get('node') != node.key:
     yield f'{path} was made from other settings than {outputs.CONFIG} has'
-  hashes: Mapping[str, Any] = about.get('hashes', {})
+  hashes: Mapping[str, Any] = record.get('hashes', {})
   for role, parent in node.parents.items():
     if parent not in done or role not in hashes:
       continue

@@ -36,12 +36,12 @@ from elth_jax.storage.files import (
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.keys import mended_since
 from elth_jax.study.nodes import Node, Run, TicketNode
-from elth_jax.tickets import file as ticket_file
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.versions import versions
 from elth_jax.workdir.leases import Leases
 from elth_jax.workdir.metrics import Metrics
 from elth_jax.workdir.no_leases import NoLeases
+from elth_jax.workdir.record import read_record, read_ticket
 from elth_jax.workdir.trained import TRAINED, read_trained, ticket_path
 
 RESULT = 'result.json'
@@ -130,7 +130,7 @@ class Store:
     product = self.product(node)
     if not product.exists():
       return False
-    key = str(self.about(node).get('node'))
+    key = str(self.record(node).get('node'))
     if reason := mended_since(key, node.earlier, node.key):
       raise OutdatedError(product, f'was made before this changed: {reason}')
     if key != node.key:
@@ -238,7 +238,9 @@ class Store:
     try:
       return Ticket.load(path)
     except (FileNotFoundError, ValueError) as error:
-      raise DamagedError(path, f'cannot be used: {_why(error)}') from error
+      raise DamagedError(
+        path, f'cannot be used: {error.__cause__ or error}'
+      ) from error
 
   def ticket_path(self, node: Node) -> Path:
     return ticket_path(self.root, node.name)
@@ -250,24 +252,19 @@ class Store:
   def digest(self, node: Node) -> str:
     """The SHA-256 of what a finished node made: its ticket or its weights."""
     if isinstance(node, TicketNode):
-      return self.about(node)['sha256']
+      return read_ticket(self.ticket_path(node))['sha256']
     files = manifest.read(self._folder(node))['files']
     return files[TRAINED if TRAINED in files else RESULT]['sha256']
 
-  def about(self, node: Node) -> dict[str, Any]:
-    """What a product says of itself, once all of it was checked.
+  def record(self, node: Node) -> dict[str, Any]:
+    """What a product tells of itself, once all of it was checked.
 
     Raises:
       DamagedError: if it is damaged.
     """
     if not isinstance(node, TicketNode):
-      return manifest.check(self._folder(node))['about']
-    path = self.ticket_path(node)
-    try:
-      about = ticket_file.read_about(path)
-      return {**about['provenance'], 'sha256': about['sha256']}
-    except (FileNotFoundError, ValueError, LookupError, TypeError) as error:
-      raise DamagedError(path, f'cannot be used: {_why(error)}') from error
+      manifest.check(self._folder(node))
+    return read_record(self.product(node))
 
   def partial(self, node: Node) -> Path:
     """The folder for checkpoints of a training run."""
@@ -320,8 +317,3 @@ class Store:
 
   def _folder(self, node: Node) -> Path:
     return self.root / 'runs' / node.name
-
-
-def _why(error: Exception) -> object:
-  """What is wrong with a ticket's file, without its name."""
-  return error.__cause__ or error
