@@ -23,6 +23,7 @@ from elth_jax.tickets import file as ticket_file
 from elth_jax.workdir import history, outputs
 from elth_jax.workdir.leases import FOLDER
 from elth_jax.workdir.lock import is_busy
+from elth_jax.workdir.record import changed_data
 from elth_jax.workdir.store import Store
 
 
@@ -152,7 +153,10 @@ def _contradictions(
   path = store.product(node)
   record = store.record(node)
   if record.get('node') != node.key:
-    yield f'{path} was made from other settings than {outputs.CONFIG} has'
+    if changed := changed_data(node, record):
+      yield f'{path} was made from other data: {changed}'
+    else:
+      yield f'{path} was made from other settings than {outputs.CONFIG} has'
   hashes: Mapping[str, Any] = record.get('hashes', {})
   for role, parent in node.parents.items():
     if parent not in done or role not in hashes:

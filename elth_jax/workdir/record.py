@@ -1,10 +1,13 @@
 """What a product in a workdir tells of itself: its record."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from elth_jax.reading import as_json
 from elth_jax.storage import manifest
 from elth_jax.storage.manifest import DamagedError
+from elth_jax.study.nodes import Node, Run
 from elth_jax.tickets import file as ticket_file
 
 
@@ -27,6 +30,33 @@ def read_record(product: Path) -> dict[str, Any]:
   found = dict(manifest.read(product)['about'])
   settings = dict(found.pop('spec', {}))
   return {**settings.pop('about', {}), **settings, **found}
+
+
+def changed_data(node: Node, record: Mapping[str, Any]) -> str:
+  """How a run's data set differs from what a product was trained on.
+
+  Args:
+    node: the run as it is now.
+    record: of its product.
+
+  Returns:
+    A few words; empty if nothing differs, or another data set is named.
+  """
+  if not isinstance(node, Run):
+    return ''
+  now = as_json(node.data)
+  if record.get('dataset') != now['dataset']:
+    return ''
+  changes = [
+    'other images or labels'
+    if name == 'sha256'
+    else f'{name} was {record.get(name)}, now {value}'
+    for name, value in now.items()
+    if record.get(name) != value
+  ]
+  if not changes:
+    return ''
+  return f'the data set {now["dataset"]!r} has changed: {", ".join(changes)}'
 
 
 def read_ticket(path: Path) -> dict[str, Any]:

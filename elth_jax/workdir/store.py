@@ -41,7 +41,7 @@ from elth_jax.versions import versions
 from elth_jax.workdir.leases import Leases
 from elth_jax.workdir.metrics import Metrics
 from elth_jax.workdir.no_leases import NoLeases
-from elth_jax.workdir.record import read_record, read_ticket
+from elth_jax.workdir.record import changed_data, read_record, read_ticket
 from elth_jax.workdir.trained import TRAINED, read_trained, ticket_path
 
 RESULT = 'result.json'
@@ -130,10 +130,16 @@ class Store:
     product = self.product(node)
     if not product.exists():
       return False
-    key = str(self.record(node).get('node'))
+    record = self.record(node)
+    key = str(record.get('node'))
     if reason := mended_since(key, node.earlier, node.key):
       raise OutdatedError(product, f'was made before this changed: {reason}')
     if key != node.key:
+      if changed := changed_data(node, record):
+        raise StoreError(
+          f'{self.root} holds another {node.name}: {changed}; restore the '
+          'data, or give another --workdir'
+        )
       raise StoreError(
         f'{self.root} holds another {node.name}, made from other settings or '
         'before keys had their present form; give another --workdir'
