@@ -32,6 +32,7 @@ from elth_jax.storage.files import (
   utf8,
   write_atomically,
   write_once,
+  writing,
 )
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.keys import mended_since
@@ -293,10 +294,11 @@ class Store:
     while aside.exists():
       number += 1
       aside = aside.with_name(f'{below.name}.{number}')
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(path, aside)
-    sync(aside.parent)
-    sync(path.parent)
+    with writing(aside):
+      aside.parent.mkdir(parents=True, exist_ok=True)
+      os.replace(path, aside)
+      sync(aside.parent)
+      sync(path.parent)
     if folder == OUTDATED:
       self.on_outdated(path)
     return aside
