@@ -1,6 +1,7 @@
 """A study that is killed, fails or stops anywhere ends in the same bytes."""
 
 import dataclasses
+import re
 
 import matplotlib.figure
 import pytest
@@ -109,7 +110,9 @@ def test_failed_at_any_file_operation(finished, tmp_path, share):
       with crash.before_each_write(workdir, fail):
         assert session.run(study(), workdir)
     except (OSError, StoreError) as error:
-      assert 'No space left' in str(error)
+      text = str(error)
+      assert 'No space left' in text and f'{workdir}' in text
+      assert re.search('free some space|is there space|give another', text)
     assert session.run(study(), workdir)
     assert crash.results(workdir) == expected, fails_at
     if len(operations) < fails_at:

@@ -1,7 +1,9 @@
 """Whatever is damaged in a workdir is noticed, named, set aside and remade."""
 
+import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +21,7 @@ from elth_jax.workdir.inspection import inspect
 from elth_jax.workdir.lock import BusyError, is_busy, owned
 from elth_jax.workdir.store import StoreError
 from tests import crash
+from tests.conftest import make_dataset
 from tests.test_crash import finished, study, tiny  # noqa: F401
 
 LOCK = '.lock'  # an empty file
@@ -344,6 +347,27 @@ def test_a_foreign_parent_is_a_contradiction(workdir, whole):
   assert 'was made from another mlp2-r0-imp-level01-ticket' in damaged
   with pytest.raises(StoreError, match='holds another mlp2-r0-imp-level01'):
     session.run(study(), workdir)
+
+
+def test_data_that_has_changed_is_named(workdir, monkeypatch):
+  changed = make_dataset()
+  changed.train_images[0] ^= 1
+  for data, why in (
+    (changed, 'other images or labels'),
+    (make_dataset(train=21), 'examples was 22, now 21, other images'),
+    (
+      dataclasses.replace(make_dataset(), mean=(0.5,)),
+      r'normalization was \[\[0.4\], \[0.25\]\], now \[\[0.5\], \[0.25\]\]',
+    ),
+  ):
+    entry = datasets.DatasetEntry(lambda data=data: data)
+    monkeypatch.setitem(datasets.DATASETS, 'tiny', entry)
+    said = f"the data set 'tiny' has changed: {why}"
+    assert re.search(said, '\n'.join(inspect(workdir).damaged))
+    with pytest.raises(StoreError, match=f'{said}.*; restore the data, or'):
+      session.run(study(), workdir)
+  monkeypatch.undo()
+  assert not inspect(workdir).damaged
 
 
 def test_leftovers_are_removed_only_by_the_owner(workdir):

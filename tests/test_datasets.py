@@ -153,6 +153,30 @@ def test_impossible_data(change, message):
     dataclasses.replace(make_dataset(), **change)
 
 
+@pytest.mark.parametrize(
+  ('stats', 'message'),
+  [
+    (0.5, r'is 0\.5; give \(mean, std\), each a tuple .* each of 1 channel'),
+    (((0.4,),), r'is \(\(0\.4,\),\); give \(mean, std\)'),
+    ('own', "is 'own'; give \\(mean, std\\)"),
+    ((0.4, 0.2), r': mean is 0\.4; give a tuple with a number for each'),
+    (((0.4,) * 3, (0.2,) * 3), r': mean is .* for each of 1 channel'),
+    (((0.4,), (0.0,)), r': std is \(0\.0,\); each must be above 0'),
+    (((101.5,), (0.2,)), r': mean is \(101\.5,\); .* by 255'),
+  ],
+)
+def test_published_normalisation_that_cannot_be(stats, message, monkeypatch):
+  message = f'tiny: published_stats ?{message}'
+  with pytest.raises(ValueError, match=message):
+    dataclasses.replace(make_dataset(), published_stats=stats)
+  entry = datasets.DatasetEntry(
+    lambda: dataclasses.replace(make_dataset(), published_stats=stats)
+  )
+  monkeypatch.setitem(datasets.DATASETS, 'tiny', entry)
+  with pytest.raises(datasets.DatasetError, match=message):
+    datasets.load('tiny')
+
+
 def test_numbers_come_in_any_type():
   """As people have them: arrays, lists, numpy's own numbers."""
   tiny = make_dataset()

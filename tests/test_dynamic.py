@@ -77,6 +77,47 @@ def test_dense_layers_and_fractions_of_nothing_stay():
     np.testing.assert_array_equal(params['w'], weights)
 
 
+@pytest.mark.parametrize('grow', ['gradient', 'random'])
+@pytest.mark.parametrize('bad', [np.nan, -np.nan, np.inf, -np.inf])
+def test_gradients_that_are_not_finite_change_no_count(grow, bad):
+  """Finite ones are grown first, wherever the others are."""
+  method = rigl(SGD, stop=1000, interval=1, drop_fraction=0.5, grow=grow)
+  weights = jnp.array([4.0, 3, 2, 1, 0, 0, 0, 0])
+  masks = {'w': weights != 0}
+  state = {'seed': jnp.uint32(0)}
+  for places in ([4], [0, 4, 5], [4, 5, 6, 7], range(8)):
+    slopes = jnp.arange(8.0).at[jnp.array(places)].set(bad)
+    _, new, _ = method.update(
+      1, {'w': weights}, masks, {'w': slopes}, SGD.init(masks), state
+    )
+    assert int(new['w'].sum()) == 4
+    assert new['w'][:3].all()  # one of four is dropped
+    if grow == 'gradient' and places == [4]:
+      assert new['w'][7]
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_dropped_first(bad):
+  method = rigl(SGD, stop=1000, interval=1, drop_fraction=0.5)
+  weights = {'w': jnp.array([bad, 3, 2, 1, 0, 0])}
+  masks = {'w': jnp.arange(6) < 4}
+  slopes = {'w': jnp.arange(6.0)}
+  params, new, _ = method.update(
+    1, weights, masks, slopes, SGD.init(weights), {}
+  )
+  np.testing.assert_array_equal(new['w'], [0, 1, 1, 1, 0, 1])
+  np.testing.assert_array_equal(params['w'], [0, 3, 2, 1, 0, 0])
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_dpf_keeps_its_count_of_weights_that_are_not_finite(bad):
+  method = dpf({'w': 6}, start=0, stop=8, interval=4)
+  own = jax.tree.map(jnp.asarray, method.init(keep=3, seed=0))
+  weights = {'w': jnp.array([1.0, bad, 3, bad, bad, bad])}
+  new, _ = method.masks(8, weights, {'w': jnp.ones(6, bool)}, own)
+  assert int(new['w'].sum()) == 3
+
+
 def test_chance_is_uniform_and_depends_on_all_its_words():
   draw = np.asarray(chance(jnp.uint32(3), jnp.int32(100), 2, (50_000,)))
   assert draw.min() >= 0 and draw.max() < 1

@@ -212,10 +212,10 @@ def test_mlp_against_numpy():
 
 def test_what_may_be_pruned_and_what_only_counts():
   """Kernels of 16 by 9, 9 by 9, 9 by 3 and 3 by 3, the last one spared."""
-  free, never_pruned = architecture('mlp2', (4, 4, 1), 3, 9).prunable_sizes()
+  free, always_kept = architecture('mlp2', (4, 4, 1), 3, 9).prunable_sizes()
   blocks = {'stage1/block0/fc/kernel': 144, 'stage1/block1/fc/kernel': 81}
   assert free == {**blocks, 'neck/kernel': 27}
-  assert never_pruned == {'head/kernel': 9}
+  assert always_kept == {'head/kernel': 9}
 
 
 def test_init_is_a_function_of_seed_and_network():

@@ -1,9 +1,12 @@
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
 from elth_jax.process.compilation import keep_compiled
+from elth_jax.storage import manifest
 from elth_jax.storage.files import (
   NoHomeError,
   as_text,
@@ -35,6 +38,35 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch):
     write_atomically(path, 'new')
   assert path.read_text() == 'old'
   assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+  ('code', 'remedy'),
+  [
+    (errno.ENOSPC, 'free some space there, then start again'),
+    (errno.EDQUOT, 'free some space there, then start again'),
+    (errno.EACCES, 'let this user write there, then start again'),
+    (errno.EROFS, 'let this user write there, then start again'),
+    (errno.EIO, r'is the disk sound\?'),
+  ],
+)
+@pytest.mark.parametrize('name', ['mkdir', 'fsync', 'replace'])
+def test_what_cannot_be_written_is_named(
+  tmp_path, monkeypatch, code, remedy, name
+):
+  def fail(*arguments):
+    raise OSError(code, os.strerror(code))
+
+  monkeypatch.setattr(f'os.{name}', fail)
+  message = f'cannot be written: {os.strerror(code)}; {remedy}$'
+  path = tmp_path / 'folder' / 'file'
+  with pytest.raises(OSError, match=f'^{path} {message}') as found:
+    write_atomically(path, 'text')
+  assert found.value.errno == code
+  with pytest.raises(OSError, match=rf'^{tmp_path}/\.?folder.* {message}'):
+    manifest.publish(
+      tmp_path / 'folder', {}, lambda aside: (aside / 'a').touch()
+    )
 
 
 @pytest.mark.parametrize(

@@ -287,7 +287,7 @@ def test_scores_on_other_families(name, method):
   sparse = next_level(dense, dense, dense.params, 0.5)
   made = make(method, dense, sparse)
   assert counts(made.masks) == counts(sparse.masks)
-  for leaf in net.family.never_pruned:
+  for leaf in net.family.never_pruned_leaves:
     assert flatten(made.masks)[leaf].all()
 
 

@@ -16,7 +16,7 @@ import os
 import sys
 from pathlib import Path
 
-from elth_jax.cli.transform import ticket_of
+from elth_jax.cli.transform import add_options, ticket_of
 from elth_jax.study import config_file
 
 
@@ -29,15 +29,10 @@ def parser() -> argparse.ArgumentParser:
   )
   made.add_argument('source', help="a network's name, or a ticket's file")
   made.add_argument('target', help='the name of the network wanted')
-  made.add_argument(
-    '--order',
-    default='append',
-    help='the rule by which units are copied or dropped; by default append',
-  )
+  add_options(made)
   made.add_argument(
     '--figure', metavar='FILE', help='draw it too: .svg, .png or .pdf'
   )
-  config_file.add_option(made)
   return made
 
 

@@ -31,13 +31,18 @@ def parser() -> argparse.ArgumentParser:
   made.add_argument('source', help="a ticket's file, folder or name")
   made.add_argument('target', help='the network wanted, of the same family')
   made.add_argument('file', help='where the new ticket goes; none may be there')
+  add_options(made)
+  return made
+
+
+def add_options(made: argparse.ArgumentParser) -> None:
+  """Adds what `explain` takes too: `--order` and `--config`."""
   made.add_argument(
     '--order',
     default='append',
     help='the rule by which units are copied or dropped; by default append',
   )
   config_file.add_option(made)
-  return made
 
 
 def main(arguments: list[str] | None = None) -> int:

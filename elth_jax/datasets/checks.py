@@ -77,6 +77,27 @@ def by_channel(
   return numbers
 
 
+def stats_by_channel(
+  what: str, values: Any, channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+  """Mean and deviation as two tuples.
+
+  Raises:
+    ValueError: if they are not two, or as `by_channel` does.
+  """
+  try:
+    mean, std = values
+  except (TypeError, ValueError):
+    raise ValueError(
+      f'{what} is {values!r}; give (mean, std), each a tuple with a number for '
+      f'each of {channels} channel(s)'
+    ) from None
+  return (
+    by_channel(f'{what}: mean', mean, channels, MEAN),
+    by_channel(f'{what}: std', std, channels, STD),
+  )
+
+
 def stats_of(images: np.ndarray) -> dict[str, tuple[float, ...]]:
   """`mean` and `std` by channel of uint8 images scaled to 0..1.
 

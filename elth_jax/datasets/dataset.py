@@ -57,7 +57,8 @@ class Images(abc.ABC):
       where those are not the data set's own; see `as_published`.
 
   Raises:
-    ValueError: if classes, mean or std cannot be; says what to give.
+    ValueError: if classes, mean, std or published_stats cannot be; says what
+      to give.
   """
 
   name: str
@@ -73,6 +74,10 @@ class Images(abc.ABC):
     for field, limits in (('mean', checks.MEAN), ('std', checks.STD)):
       what, given = f'{self.name}: {field}', getattr(self, field)
       self._set(field, checks.by_channel(what, given, channels, limits))
+    if self.published_stats is not None:
+      what = f'{self.name}: published_stats'
+      stats = checks.stats_by_channel(what, self.published_stats, channels)
+      self._set('published_stats', stats)
 
   def _set(self, field: str, value: object) -> None:
     object.__setattr__(self, field, value)

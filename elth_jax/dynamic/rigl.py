@@ -92,12 +92,20 @@ def drop_and_grow(
     weights: of the same shape, zero outside the mask.
     score: where to grow, largest first; ties by position.
     share: of the kept weights that are dropped, rounded down.
+
+  Weights and scores that are not finite come after all that are.
   """
   kept = mask.sum()
   count = jnp.floor(share * kept).astype(kept.dtype)
-  stays = rank(jnp.where(mask, jnp.abs(weights), -1)) < kept - count
-  grown = rank(jnp.where(stays, -1, score)) < count
+  sizes = _finite_first(jnp.abs(weights))
+  stays = rank(jnp.where(mask, sizes, -jnp.inf)) < kept - count
+  grown = rank(jnp.where(stays, -jnp.inf, _finite_first(score))) < count
   return stays | grown
+
+
+def _finite_first(sizes: jax.Array) -> jax.Array:
+  """Sizes of 0 and more; -1 for what is NaN or infinite."""
+  return jnp.where(jnp.isfinite(sizes), sizes, -1)
 
 
 def chance(

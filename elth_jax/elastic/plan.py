@@ -14,7 +14,7 @@ from elth_jax.elastic.table_text import format_table, parse_table
 from elth_jax.elastic.tables import (
   ORDERS,
   Order,
-  Units,
+  UnitNumbers,
   squeeze_table,
   stretch_table,
   whole_numbers,
@@ -159,7 +159,7 @@ class Plan:
     source: Mapping[str, int],
     target: Depths,
     order: Order = 'append',
-    units: Units | Mapping[str, Units] | None = None,
+    units: UnitNumbers | Mapping[str, UnitNumbers] | None = None,
     fixed: Fixed = 1,
   ):
     """The plan that replicates units; see `stretch_tree`."""
@@ -181,8 +181,8 @@ class Plan:
     cls,
     source: Mapping[str, int],
     target: Depths,
-    keep: Units | Mapping[str, Units] | None = None,
-    drop: Units | Mapping[str, Units] | None = None,
+    keep: UnitNumbers | Mapping[str, UnitNumbers] | None = None,
+    drop: UnitNumbers | Mapping[str, UnitNumbers] | None = None,
     fixed: Fixed = 1,
   ):
     """The plan that drops units; see `squeeze_tree`."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from elth_jax.elastic.layout import Layout
 from elth_jax.elastic.plan import Depths, Plan
-from elth_jax.elastic.tables import Order, Units
+from elth_jax.elastic.tables import Order, UnitNumbers
 from elth_jax.trees import PyTree
 
 
@@ -13,7 +13,7 @@ def stretch_tree(
   depths: Depths,
   *,
   order: Order = 'append',
-  units: Units | Mapping[str, Units] | None = None,
+  units: UnitNumbers | Mapping[str, UnitNumbers] | None = None,
   layout: Layout = Layout(),
 ) -> PyTree:
   """Deepens every stage of `tree` by replicating its units.
@@ -48,8 +48,8 @@ def squeeze_tree(
   tree: PyTree,
   depths: Depths,
   *,
-  keep: Units | Mapping[str, Units] | None = None,
-  drop: Units | Mapping[str, Units] | None = None,
+  keep: UnitNumbers | Mapping[str, UnitNumbers] | None = None,
+  drop: UnitNumbers | Mapping[str, UnitNumbers] | None = None,
   layout: Layout = Layout(),
 ) -> PyTree:
   """Shortens every stage of `tree` by dropping units.

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence, Set
 from typing import Literal
 
 Order = Literal['append', 'interpolate']
-Units = Collection[int]
+UnitNumbers = Collection[int]
 ORDERS: tuple[Order, ...] = ('append', 'interpolate')
 
 
@@ -19,7 +19,7 @@ def stretch_table(
   have: int,
   want: int,
   order: Order,
-  units: Units | None,
+  units: UnitNumbers | None,
   fixed: int = 1,
 ) -> tuple[int, ...]:
   """The table that replicates `units` until the stage has `want` units.
@@ -70,8 +70,8 @@ def squeeze_table(
   stage: str,
   have: int,
   want: int,
-  keep: Units | None,
-  drop: Units | None,
+  keep: UnitNumbers | None,
+  drop: UnitNumbers | None,
   fixed: int = 1,
 ) -> tuple[int, ...]:
   """The table that keeps the fixed units and some others, in their order.
@@ -162,7 +162,7 @@ def whole_numbers(values: Iterable[int], what: str) -> list[int]:
 
 
 def _check_units(
-  stage: str, units: Units | None, have: int, fixed: int, what: str
+  stage: str, units: UnitNumbers | None, have: int, fixed: int, what: str
 ) -> list[int] | None:
   if units is None:
     return None

@@ -170,12 +170,12 @@ class Architecture:
   def prunable_sizes(self) -> tuple[dict[str, int], dict[str, int]]:
     """Weights by leaf: (may be pruned, are counted but never pruned)."""
     free: dict[str, int] = {}
-    never_pruned: dict[str, int] = {}
+    always_kept: dict[str, int] = {}
     for name, size in self.parameters().items():
       if self.family.prunable(name):
         kept = self.family.is_never_pruned(name)
-        (never_pruned if kept else free)[name] = size
-    return free, never_pruned
+        (always_kept if kept else free)[name] = size
+    return free, always_kept
 
   def multiply_adds(self) -> dict[str, int]:
     """Multiply-adds of one image's forward pass, by kernel name.

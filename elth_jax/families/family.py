@@ -39,7 +39,8 @@ class Family:
     numbers: the most numbers that a name may have, as in `vgg13-3`.
     layout: how trees of this family name stages and units.
     prunable_names: the last part of the names of prunable parameters.
-    never_pruned: names of leaves that are counted as prunable but never pruned.
+    never_pruned_leaves: names of leaves that are counted as prunable but never
+      pruned.
     dense: names of leaves that are neither counted nor pruned.
     branch_end: ends of the names of a unit's last leaves; scaled by zero, they
       make the unit pass on what it is given. Empty where nothing does that.
@@ -60,7 +61,7 @@ class Family:
   numbers: int = 1
   layout: Layout = Layout()
   prunable_names: tuple[str, ...] = ('kernel',)
-  never_pruned: tuple[str, ...] = ()
+  never_pruned_leaves: tuple[str, ...] = ()
   dense: tuple[str, ...] = ()
   branch_end: tuple[str, ...] = ()
   plan_syntax: PlanSyntax = PlanSyntax()
@@ -74,7 +75,7 @@ class Family:
 
   def is_never_pruned(self, leaf: str) -> bool:
     """Whether a prunable parameter is counted but never pruned."""
-    return leaf in self.never_pruned
+    return leaf in self.never_pruned_leaves
 
 
 FAMILIES: Registry[Family] = Registry('family')

@@ -70,7 +70,7 @@ register(
     module=lambda a, backend: MLP(
       a.numbers[0], a.width, a.classes, LayerFactory(backend)
     ),
-    never_pruned=('head/kernel',),
+    never_pruned_leaves=('head/kernel',),
     plan_syntax=PlanSyntax(trailing=1),
     torch_name=pytorch_names.open_lth_mlp,
   )

@@ -104,7 +104,7 @@ register(
     module=module_of(VGG),
     numbers=2,
     layout=Layout(fixed={'stage6': 0}),  # its linear layers are all alike
-    never_pruned=('head/kernel',),
+    never_pruned_leaves=('head/kernel',),
     plan_syntax=PlanSyntax(stage='stage6', step=2),
     torch_name=pytorch_names.elastic_lth_vgg,
     older_torch_name=pytorch_names.older_vgg,

@@ -63,11 +63,11 @@ def random_weights(tickets: Tickets, setting: Setting, purpose: str) -> Ticket:
     name: masks[name].shape for name in dict.fromkeys([*in_order, *masks])
   }
   keep, _ = counts(tickets['imp'].masks)
-  _, never_pruned = network.prunable_sizes()
+  _, always_kept = network.prunable_sizes()
   if setting.sparse.distribution == 'erk':
-    kept = erk_counts(shapes, keep, never_pruned)
+    kept = erk_counts(shapes, keep, always_kept)
   else:
-    kept = uniform_counts(shapes, keep, [next(iter(shapes)), *never_pruned])
+    kept = uniform_counts(shapes, keep, [next(iter(shapes)), *always_kept])
   seed = setting.seed_for(purpose)
   return _keeping(
     with_masks(rewind, random_masks(rewind.masks, kept, seed)), keep

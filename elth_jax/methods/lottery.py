@@ -38,17 +38,17 @@ def kept_by_level(
   Raises:
     ValueError: if at some level no weight that may be pruned would be left.
   """
-  free, spared = architecture.prunable_sizes()
-  never_pruned = sum(spared.values())
-  kept = [sum(free.values()) + never_pruned]
+  free, always_kept = architecture.prunable_sizes()
+  never_pruned_count = sum(always_kept.values())
+  kept = [sum(free.values()) + never_pruned_count]
   for level in range(1, levels + 1):
     left = kept[-1] - count_to_prune(kept[-1], fraction)
-    if left <= never_pruned:
+    if left <= never_pruned_count:
       raise ValueError(
         f'{architecture.name} of width {architecture.width}: level {level} '
-        f'would keep {left} of {kept[0]} weights, {never_pruned} of which are '
-        'never pruned; ask for fewer levels, a smaller prune_fraction or more '
-        'width'
+        f'would keep {left} of {kept[0]} weights, {never_pruned_count} of '
+        'which are never pruned; ask for fewer levels, a smaller '
+        'prune_fraction or more width'
       )
     kept.append(left)
   return kept

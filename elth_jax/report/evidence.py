@@ -34,6 +34,7 @@ from elth_jax.study.spec import StudySpec
 from elth_jax.workdir import history, outputs
 from elth_jax.workdir.metrics import machine_seconds
 from elth_jax.workdir.outputs import CONFIG
+from elth_jax.workdir.record import read_record
 from elth_jax.workdir.store import RESULT, Store
 
 RESULTS, EVIDENCE = 'results.csv', 'evidence.json'
@@ -250,7 +251,7 @@ def _of_workdir(folder: Path, spec: StudySpec, rows: Sequence[Row]) -> Evidence:
     of_targets(without_result(nodes, failed), spec),
     [
       (
-        manifest.read(path)['about']['spec']['about'],
+        read_record(path),
         json.loads(manifest.read_file(path, RESULT))['barrier'],
       )
       for path in sorted((folder / 'runs').glob('*-connectivity'))

@@ -89,8 +89,7 @@ def trained(
     nodes: the study.
     store: where the run's ticket is, whose provenance it goes on with.
   """
-  began = store.about(nodes[node.parents['ticket']])
-  del began['sha256']
+  began = store.record(nodes[node.parents['ticket']])
   accuracy = result['test_accuracy']
   return Ticket(
     architecture=node.architecture.to_json(),

@@ -66,15 +66,9 @@ class Study:
   def fetch(cls, url: str, folder: Path | str) -> 'Study':
     """The study on an object store, copied to a folder, or what is new of it.
 
-    Args:
-      url: `s3://bucket/path`; nothing changes there.
-      folder: is made; or an earlier copy, in which no study has gone on since.
+    Takes what `workdir.fetching.fetch` takes, and raises what it raises.
 
     Raises:
-      ValueError: if the URL names no bucket, or the folder is none here.
-      FileNotFoundError: if there is no study at the URL.
-      FileExistsError: if the folder holds anything else.
-      ObjectStoreError: if the object store does not answer, or refuses.
       DamagedError: if a ticket or run cannot be used there; all others are
         in the folder.
     """

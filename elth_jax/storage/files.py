@@ -1,6 +1,7 @@
 """Paths on this machine; files that appear whole or not at all; hashes."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -14,6 +15,25 @@ ASIDE = '.aside'  # ends the name of what is not whole yet
 WINDOWS = os.name == 'nt'
 # two letters or more, since C: is a drive; Path makes one slash of two
 SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.-]+:/')
+
+
+FREE = 'free some space there, then start again'
+ALLOW = 'let this user write there, then start again'
+REMEDIES = {
+  errno.ENOSPC: FREE,
+  errno.EDQUOT: FREE,
+  errno.EACCES: ALLOW,
+  errno.EPERM: ALLOW,
+  errno.EROFS: ALLOW,
+  errno.EIO: 'is the disk sound?',
+}
+
+
+class WriteError(OSError):
+  """A file that cannot be written; says which, why, and what to do."""
+
+  def __str__(self):
+    return str(self.strerror)
 
 
 class NoHomeError(ValueError):
@@ -142,15 +162,40 @@ def utf8(text: str) -> bytes:
   return content.decode('utf-8', 'backslashreplace').encode()
 
 
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+  """Around what writes a file or folder.
+
+  Raises:
+    WriteError: if the disk is full or fails, or does not let this user write.
+  """
+  try:
+    yield
+  except OSError as error:
+    remedy = REMEDIES.get(error.errno or 0)
+    if remedy is None or isinstance(error, WriteError):
+      raise
+    raise WriteError(
+      error.errno, f'{path} cannot be written: {error.strerror}; {remedy}'
+    ) from error
+
+
 def write_atomically(path: Path | str, data: bytes | str) -> None:
   """Writes aside, syncs and renames, so that no reader sees half a file.
 
   Text is written as UTF-8.
+
+  Raises:
+    WriteError: as `writing` does.
   """
   path = Path(path)
+  data = utf8(data) if isinstance(data, str) else data
+  with writing(path):
+    _write_aside(path, data)
+
+
+def _write_aside(path: Path, data: bytes) -> None:
   path.parent.mkdir(parents=True, exist_ok=True)
-  if isinstance(data, str):
-    data = utf8(data)
   handle, aside = tempfile.mkstemp(ASIDE, f'.{path.name}.', path.parent)
   try:
     with os.fdopen(handle, 'wb') as file:
@@ -192,7 +237,8 @@ def write_once(path: Path, data: bytes) -> bool:
   aside = aside_of(path)
   write_atomically(aside, data)
   try:
-    os.link(aside, path)
+    with writing(path):
+      os.link(aside, path)
   except FileExistsError:
     return False
   finally:
@@ -210,7 +256,7 @@ def remove_folder(folder: Path) -> None:
   """Removes a folder that may be there; nobody sees it half removed."""
   aside = folder.with_name(f'.{folder.name}{ASIDE}')
   shutil.rmtree(aside, ignore_errors=True)
-  with contextlib.suppress(FileNotFoundError):
+  with writing(folder), contextlib.suppress(FileNotFoundError):
     os.replace(folder, aside)
   shutil.rmtree(aside, ignore_errors=True)
 

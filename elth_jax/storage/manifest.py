@@ -19,6 +19,7 @@ from elth_jax.storage.files import (
   sha256,
   sync,
   write_atomically,
+  writing,
 )
 
 NAME = 'manifest.json'
@@ -56,6 +57,13 @@ def publish(
   Raises:
     OSError: if something is there, or the folder cannot be written.
   """
+  with writing(folder):
+    _publish(folder, about, fill)
+
+
+def _publish(
+  folder: Path, about: Mapping[str, Any], fill: Callable[[Path], None]
+) -> None:
   aside = aside_of(folder)
   aside.mkdir(parents=True)
   fill(aside)

@@ -21,7 +21,7 @@ from elth_jax.study.parallel import Parallel
 from elth_jax.study.presets import apply_preset
 from elth_jax.study.published import Published
 from elth_jax.study.scale import scaled
-from elth_jax.training.recipe import Optimizer, Recipe
+from elth_jax.training.recipe import OptimizerName, Recipe
 
 MOST = 1000  # levels or replicates; more is a slip
 LARGEST_IMAGE = 4096  # pixels a side
@@ -133,7 +133,7 @@ class StudySpec:
   train_examples: int = 0
   image_size: int = 0
   source_datasets: tuple[str, ...] = ()
-  source_optimizer: Literal['', Optimizer] = ''
+  source_optimizer: Literal['', OptimizerName] = ''
   source_width: int = 0
   recipe_on: Mapping[str, Mapping[str, Any]] = dataclasses.field(
     default_factory=dict

@@ -10,7 +10,7 @@ import numpy as np
 
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Rule
-from elth_jax.elastic.tables import Units
+from elth_jax.elastic.tables import UnitNumbers
 from elth_jax.families import Architecture
 from elth_jax.limits import check_argument
 from elth_jax.masks import apply_masks, as_mask, dense_masks
@@ -163,9 +163,9 @@ class Ticket(SparseNetwork):
     target: str,
     order: str | Rule | None = None,
     *,
-    units: Units | Mapping[str, Units] | None = None,
-    keep: Units | Mapping[str, Units] | None = None,
-    drop: Units | Mapping[str, Units] | None = None,
+    units: UnitNumbers | Mapping[str, UnitNumbers] | None = None,
+    keep: UnitNumbers | Mapping[str, UnitNumbers] | None = None,
+    drop: UnitNumbers | Mapping[str, UnitNumbers] | None = None,
     plan: Plan | None = None,
   ):
     """The ticket of another depth of the same family, checked against it.

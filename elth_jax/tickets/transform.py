@@ -17,7 +17,7 @@ from elth_jax.elastic import (
 )
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Rule, as_rule
-from elth_jax.elastic.tables import Units
+from elth_jax.elastic.tables import UnitNumbers
 from elth_jax.families import Architecture, plan_between
 from elth_jax.limits import check_argument
 from elth_jax.masks import apply_masks, magnitude
@@ -25,7 +25,7 @@ from elth_jax.randomness import generator
 from elth_jax.tickets.value import COLLECTIONS, Network
 from elth_jax.trees import flatten, map_named, unflatten
 
-UnitChoice = Units | Mapping[str, Units] | None
+UnitChoice = UnitNumbers | Mapping[str, UnitNumbers] | None
 
 
 def plan_for(

@@ -132,7 +132,10 @@ def _write(aside: Path, state: TrainState) -> None:
         place / ARRAYS, args=ocp.args.StandardSave(_leaves(state))
       )
   except Exception as error:  # orbax has no error of its own
-    raise OSError(f'checkpoint {aside.parent} not written: {error}') from error
+    raise OSError(
+      f'checkpoint {aside.parent} not written: {error}; is there space, and '
+      'may this user write there?'
+    ) from error
 
 
 def _leaves(state: TrainState) -> dict[str, np.ndarray]:

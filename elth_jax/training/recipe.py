@@ -16,8 +16,8 @@ from elth_jax.process.precision import Precision
 from elth_jax.reading import check_types
 
 MOST = 2**20  # epochs, images a step or pixels; more is a slip
-Optimizer = Literal['sgd', 'adam', 'adamw']
-LEARNING_RATES: dict[Optimizer, float] = {
+OptimizerName = Literal['sgd', 'adam', 'adamw']
+LEARNING_RATES: dict[OptimizerName, float] = {
   'sgd': 0.1,
   'adam': 3e-4,
   'adamw': 3e-4,
@@ -58,7 +58,7 @@ class Recipe:
       training alone.
   """
 
-  optimizer: Optimizer = 'sgd'
+  optimizer: OptimizerName = 'sgd'
   learning_rate: float = 0.1
   momentum: float = 0.9
   l2: float = 1e-4
@@ -166,7 +166,7 @@ class Recipe:
       drop_epochs=tuple(epoch * times for epoch in self.drop_epochs),
     )
 
-  def by(self, optimizer: Optimizer) -> 'Recipe':
+  def by(self, optimizer: OptimizerName) -> 'Recipe':
     """The same with another optimiser, at its usual rate, as in OneTicket.
 
     Adam at 3e-4 with the same L2, or SGD at 0.1.

@@ -226,7 +226,7 @@ def _training(
   optimizer: optax.GradientTransformationExtraArgs,
 ) -> Training:
   """What a dynamic method must know."""
-  sizes, never_pruned = architecture.prunable_sizes()
+  sizes, always_kept = architecture.prunable_sizes()
   an_epoch = recipe.steps_per_epoch(examples)
   return Training(
     start=recipe.rewind_point(examples),
@@ -234,5 +234,5 @@ def _training(
     drops=tuple(epoch * an_epoch for epoch in recipe.drop_epochs),
     optimizer=optimizer,
     sizes=sizes,
-    never_pruned_count=sum(never_pruned.values()),
+    never_pruned_count=sum(always_kept.values()),
   )

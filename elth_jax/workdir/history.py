@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from elth_jax.storage.files import utf8
+from elth_jax.storage.files import utf8, writing
 from elth_jax.storage.manifest import with_hash, without_hash
 from elth_jax.versions import code, versions
 from elth_jax.workdir.store import Store
@@ -46,7 +46,7 @@ def note_start(store: Store, command: str) -> list[str]:
     'machine': platform.machine(),
     'ground': environment,
   }
-  with path.open('ab') as file:
+  with writing(path), path.open('ab') as file:
     file.write(utf8(_line(line)))
   changed = [
     f'{name} was {before[name]}, now {value}'

@@ -23,6 +23,7 @@ from elth_jax.tickets import file as ticket_file
 from elth_jax.workdir import history, outputs
 from elth_jax.workdir.leases import FOLDER
 from elth_jax.workdir.lock import is_busy
+from elth_jax.workdir.record import changed_data
 from elth_jax.workdir.store import Store
 
 
@@ -141,7 +142,7 @@ def _compare_with_config(root: Path, health: Health, sound: set[Path]) -> None:
 def _mended(node: Node, store: Store) -> str:
   """What was mended since a product was made; empty if nothing."""
   return mended_since(
-    str(store.about(node).get('node')), node.earlier, node.key
+    str(store.record(node).get('node')), node.earlier, node.key
   )
 
 
@@ -150,10 +151,13 @@ def _contradictions(
 ) -> Iterator[str]:
   """Whether a product is of this config, and of the parents that are here."""
   path = store.product(node)
-  about = store.about(node)
-  if about.get('node') != node.key:
-    yield f'{path} was made from other settings than {outputs.CONFIG} has'
-  hashes: Mapping[str, Any] = about.get('hashes', {})
+  record = store.record(node)
+  if record.get('node') != node.key:
+    if changed := changed_data(node, record):
+      yield f'{path} was made from other data: {changed}'
+    else:
+      yield f'{path} was made from other settings than {outputs.CONFIG} has'
+  hashes: Mapping[str, Any] = record.get('hashes', {})
   for role, parent in node.parents.items():
     if parent not in done or role not in hashes:
       continue

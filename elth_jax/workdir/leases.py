@@ -23,6 +23,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from elth_jax.storage.files import writing
 from elth_jax.workdir.owners import Owner, is_gone, this_process
 
 FOLDER = '.leases'
@@ -105,8 +106,9 @@ class Leases:
 
   def _write_mark(self) -> None:
     for _ in range(MOST_TRIES):
-      self._owners.mkdir(parents=True, exist_ok=True)
-      with contextlib.suppress(FileNotFoundError):  # the last one just left
+      # the last one may just have left
+      with writing(self._mark), contextlib.suppress(FileNotFoundError):
+        self._owners.mkdir(parents=True, exist_ok=True)
         self._mark.write_text(self.token)
         return
     raise OSError(f'{self._owners} is removed again and again')

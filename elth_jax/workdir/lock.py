@@ -14,7 +14,7 @@ from pathlib import Path
 
 import filelock
 
-from elth_jax.storage.files import write_atomically
+from elth_jax.storage.files import write_atomically, writing
 from elth_jax.workdir import leases
 
 LOCK, OWNER = '.lock', '.owner.json'
@@ -39,7 +39,8 @@ def owned(root: Path, seconds: float = 60.0) -> Iterator[None]:
   """
   lock = filelock.FileLock(root / LOCK, timeout=LOOKS_SECONDS)
   try:
-    lock.acquire()
+    with writing(root / LOCK):
+      lock.acquire()
   except filelock.Timeout:
     raise BusyError(busy(root, _owner(root))) from None
   try:

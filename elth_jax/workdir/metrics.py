@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from elth_jax.storage.files import sync, utf8, write_atomically
+from elth_jax.storage.files import sync, utf8, write_atomically, writing
 
 FOLDER = 'metrics'
 
@@ -38,7 +38,7 @@ class Metrics:
     """Adds one line, of the run `node`."""
     path = self._place(values['node'])
     path.parent.mkdir(exist_ok=True)
-    with path.open('ab') as file:
+    with writing(path), path.open('ab') as file:
       file.write(utf8(json.dumps(values) + '\n'))
     self.listener(values)
 

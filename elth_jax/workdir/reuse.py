@@ -10,7 +10,7 @@ from elth_jax.storage import manifest
 from elth_jax.storage.files import ASIDE, local_path, sync, write_atomically
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import Node
-from elth_jax.tickets import file as ticket_file
+from elth_jax.workdir.record import read_record
 from elth_jax.workdir.store import Store
 
 
@@ -72,21 +72,11 @@ def take(
 
 def _products(root: Path, notes: list[str]) -> Iterator[tuple[Path, str]]:
   """Products of a workdir with their keys; notes what cannot be read."""
-  for path in sorted((root / 'tickets').glob('[!.]*.safetensors')):
+  tickets = sorted((root / 'tickets').glob('[!.]*.safetensors'))
+  for path in [*tickets, *sorted((root / 'runs').glob('[!.]*'))]:
     try:
-      yield path, str(ticket_file.read_about(path)['provenance'].get('node'))
-    except (
-      OSError,
-      ValueError,
-      LookupError,
-      TypeError,
-      AttributeError,
-    ) as error:
-      notes.append(f'{path} cannot be used: {error}; it is not taken')
-  for path in sorted((root / 'runs').glob('[!.]*')):
-    try:
-      yield path, str(manifest.read(path)['about'].get('node'))
-    except (OSError, DamagedError, LookupError, AttributeError) as error:
+      yield path, str(read_record(path).get('node'))
+    except (OSError, DamagedError) as error:
       notes.append(f'{error}; it is not taken')
 
 

@@ -32,16 +32,17 @@ from elth_jax.storage.files import (
   utf8,
   write_atomically,
   write_once,
+  writing,
 )
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.keys import mended_since
 from elth_jax.study.nodes import Node, Run, TicketNode
-from elth_jax.tickets import file as ticket_file
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.versions import versions
 from elth_jax.workdir.leases import Leases
 from elth_jax.workdir.metrics import Metrics
 from elth_jax.workdir.no_leases import NoLeases
+from elth_jax.workdir.record import changed_data, read_record, read_ticket
 from elth_jax.workdir.trained import TRAINED, read_trained, ticket_path
 
 RESULT = 'result.json'
@@ -130,10 +131,16 @@ class Store:
     product = self.product(node)
     if not product.exists():
       return False
-    key = str(self.about(node).get('node'))
+    record = self.record(node)
+    key = str(record.get('node'))
     if reason := mended_since(key, node.earlier, node.key):
       raise OutdatedError(product, f'was made before this changed: {reason}')
     if key != node.key:
+      if changed := changed_data(node, record):
+        raise StoreError(
+          f'{self.root} holds another {node.name}: {changed}; restore the '
+          'data, or give another --workdir'
+        )
       raise StoreError(
         f'{self.root} holds another {node.name}, made from other settings or '
         'before keys had their present form; give another --workdir'
@@ -238,7 +245,9 @@ class Store:
     try:
       return Ticket.load(path)
     except (FileNotFoundError, ValueError) as error:
-      raise DamagedError(path, f'cannot be used: {_why(error)}') from error
+      raise DamagedError(
+        path, f'cannot be used: {error.__cause__ or error}'
+      ) from error
 
   def ticket_path(self, node: Node) -> Path:
     return ticket_path(self.root, node.name)
@@ -250,24 +259,19 @@ class Store:
   def digest(self, node: Node) -> str:
     """The SHA-256 of what a finished node made: its ticket or its weights."""
     if isinstance(node, TicketNode):
-      return self.about(node)['sha256']
+      return read_ticket(self.ticket_path(node))['sha256']
     files = manifest.read(self._folder(node))['files']
     return files[TRAINED if TRAINED in files else RESULT]['sha256']
 
-  def about(self, node: Node) -> dict[str, Any]:
-    """What a product says of itself, once all of it was checked.
+  def record(self, node: Node) -> dict[str, Any]:
+    """What a product tells of itself, once all of it was checked.
 
     Raises:
       DamagedError: if it is damaged.
     """
     if not isinstance(node, TicketNode):
-      return manifest.check(self._folder(node))['about']
-    path = self.ticket_path(node)
-    try:
-      about = ticket_file.read_about(path)
-      return {**about['provenance'], 'sha256': about['sha256']}
-    except (FileNotFoundError, ValueError, LookupError, TypeError) as error:
-      raise DamagedError(path, f'cannot be used: {_why(error)}') from error
+      manifest.check(self._folder(node))
+    return read_record(self.product(node))
 
   def partial(self, node: Node) -> Path:
     """The folder for checkpoints of a training run."""
@@ -290,10 +294,11 @@ class Store:
     while aside.exists():
       number += 1
       aside = aside.with_name(f'{below.name}.{number}')
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(path, aside)
-    sync(aside.parent)
-    sync(path.parent)
+    with writing(aside):
+      aside.parent.mkdir(parents=True, exist_ok=True)
+      os.replace(path, aside)
+      sync(aside.parent)
+      sync(path.parent)
     if folder == OUTDATED:
       self.on_outdated(path)
     return aside
@@ -320,8 +325,3 @@ class Store:
 
   def _folder(self, node: Node) -> Path:
     return self.root / 'runs' / node.name
-
-
-def _why(error: Exception) -> object:
-  """What is wrong with a ticket's file, without its name."""
-  return error.__cause__ or error

@@ -5,7 +5,6 @@ the ticket that was trained, or what a method that changes masks left.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from elth_jax.storage.manifest import DamagedError
 from elth_jax.tickets import file as ticket_file
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.trees import map_named, unflatten
+from elth_jax.workdir.record import read_record
 
 TRAINED = 'trained.safetensors'
 
@@ -40,7 +40,7 @@ def trained_ticket(root: Path, run: str) -> str:
   Raises:
     DamagedError: naming the manifest, if it is missing or not what it was.
   """
-  return manifest.read(root / 'runs' / run)['about']['parents']['ticket']
+  return read_record(root / 'runs' / run)['parents']['ticket']
 
 
 def read_trained(root: Path, run: str) -> Ticket:
@@ -65,22 +65,21 @@ def read_trained(root: Path, run: str) -> Ticket:
 
 
 def _from_weights(root: Path, run: str, content: bytes) -> Ticket:
-  spec: dict[str, Any] = manifest.read(root / 'runs' / run)['about']['spec']
+  record = read_record(root / 'runs' / run)
   trees = {'batch_stats': {}, **unflatten(tensors_file.decode(content))}
   ticket = Ticket.load(ticket_path(root, trained_ticket(root, run)))
   masks = ticket.masks
-  if 'dynamic' in spec:
+  if 'dynamic' in record:
     masks = map_named(
       lambda _, mask, leaf: None if mask is None else np.asarray(leaf != 0),
       masks,
       trees['params'],
     )
-  about = spec.pop('about')
   return Ticket(
     architecture=ticket.architecture,
     params=trees['params'],
     batch_stats=trees['batch_stats'],
     masks=masks,
-    provenance={**ticket.provenance, **about, **spec},
+    provenance={**ticket.provenance, **record},
     state='trained',
   )
