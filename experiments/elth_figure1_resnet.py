@@ -10,7 +10,7 @@ dense and random networks that train as long as IMP's search took.
 14 pixels, 94.5% sparsity; the nodes are those of figure 6, which
 `--config.reuse` takes. Eight replicates tell differences of 1.2 points with a
 power of 80% where replicates spread by 0.8.
-`--config.scale=digits`: the same networks, a quarter as wide, on handwritten
+`--config.scale=digits`: the same networks, an eighth as wide, on handwritten
 digits, eight replicates; five minutes on two cores, where dense networks and
 IMP's were taken from figure 6.
 """

@@ -8,7 +8,7 @@ under random masks, both random, and SNIP masks for the replicas alone.
 `--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels, eight
 replicates. SNIP masks need more than that to be told apart if the difference is
 below a point.
-`--config.scale=digits`: the same networks, a quarter as wide, on handwritten
+`--config.scale=digits`: the same networks, an eighth as wide, on handwritten
 digits, eight replicates; six minutes on two cores, beside other work, where a
 part was taken from figures 1 and 6.
 """

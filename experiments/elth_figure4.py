@@ -9,7 +9,7 @@ and interpolation with the masks of the replicas permuted.
 of 16 pixels, 62% and 94.5% sparsity, without permuted masks.
 Eight replicates tell differences of 1.2 points with a power of 80% where those
 of two variants of one ticket spread by 1.
-`--config.scale=digits`: the same networks and variants, a quarter as wide, on
+`--config.scale=digits`: the same networks and variants, an eighth as wide, on
 handwritten digits, eight replicates; six replicates took three minutes on two
 cores, beside other work.
 """

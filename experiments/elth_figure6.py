@@ -13,7 +13,7 @@ Fashion-MNIST at 14 pixels, 94.5% sparsity, eight replicates.
 them, which is not enough for dense networks to converge; eight and four
 replicates, five to nine minutes each on two cores.
 `--config.scale=gpu`: ResNet-20 and 32, 40 epochs.
-`--config.scale=digits`: the whole ladder, a quarter as wide, on handwritten
+`--config.scale=digits`: the whole ladder, an eighth as wide, on handwritten
 digits, eight replicates; 760 trainings, 17 minutes on two cores.
 """
 

@@ -11,7 +11,7 @@ stand for other sparse networks. The paper does not name the figure's sparsity;
 `--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels, 94.5%
 sparsity, eight replicates. Other
 networks were found to lose tens of points, so these decide.
-`--config.scale=digits`: the same networks, a quarter as wide, on handwritten
+`--config.scale=digits`: the same networks, an eighth as wide, on handwritten
 digits, eight replicates; eight minutes on two cores, beside other work, where a
 part was taken from figures 1 and 6.
 """

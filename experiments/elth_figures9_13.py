@@ -10,7 +10,7 @@ lead there: fewer unique units, mixtures, and other units kept.
 `--config.scale=small`: two sources, a quarter as wide, on 10,000 images of 16
 pixels, three replicates;
 `--config.scale=gpu`: 40 epochs.
-`--config.scale=digits`: the same networks, a quarter as wide, on handwritten
+`--config.scale=digits`: the same networks, an eighth as wide, on handwritten
 digits, eight replicates; not run yet.
 """
 

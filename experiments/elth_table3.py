@@ -10,7 +10,7 @@ and the same here. RigL, trained five times as long, is no row of the table, and
 stands beside for comparison. `elth-jax reproduce` adds up what all this costs.
 `--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels, eight
 replicates.
-`--config.scale=digits`: the same networks, a quarter as wide, on handwritten
+`--config.scale=digits`: the same networks, an eighth as wide, on handwritten
 digits, eight replicates; under six minutes a pair on two cores, beside other
 work, where dense networks were taken from figure 6.
 """
