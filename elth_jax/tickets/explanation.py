@@ -224,6 +224,7 @@ def explain_tree(
   have = layout.depths(params)
   plan.check(have)
   layout.check_alike(params, plan.tables)
+  plan = plan.in_order(have)
   sizes = _by_unit(layout, params, have, lambda leaf: _size(leaf.value))
   work = None
   if multiply_adds is not None:
