@@ -185,7 +185,7 @@ def explain(
   elif choice:
     raise ValueError('units, keep and drop go with a ticket; write a rule')
   elif plan is not None:
-    plan = transform.checked_plan(plan, {'order': order})
+    plan = transform.checked_plan(plan, ['order'] * (order is not None))
   else:
     rule = 'append' if order is None else order
     plan = plan_between(network, network.with_name(target), rule)

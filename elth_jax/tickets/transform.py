@@ -5,7 +5,7 @@ tickets, whose architecture says what must come out.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import jax
@@ -45,8 +45,11 @@ def plan_for(
       is given that does not apply.
   """
   choices = {'order': order, 'units': units, 'keep': keep, 'drop': drop}
+  given = [name for name, value in choices.items() if value is not None]
   if plan is not None:
-    return checked_plan(plan, choices)
+    return checked_plan(plan, given)
+  if len(given) > 1 and given != ['order', 'units']:
+    raise ValueError(f'{" and ".join(given)} are given; give one of them')
   order = 'append' if order is None else order
   source = Architecture.from_json(ticket.architecture)
   wanted = source.with_name(target)
@@ -68,17 +71,20 @@ def plan_for(
     raise ValueError(f'{source.name} to {target}: {error}') from None
 
 
-def checked_plan(plan: Plan, choices: Mapping[str, Any]) -> Plan:
+def checked_plan(plan: Plan, given: Sequence[str]) -> Plan:
   """A plan of the caller's own, which takes the place of all choices.
+
+  Args:
+    plan: of the caller's.
+    given: names of the choices that are given too.
 
   Raises:
     TypeError: if it is no plan.
     ValueError: if a choice is given too.
   """
   check_argument('plan', plan, Plan, 'a Plan, or a rule as `order`')
-  for name, value in choices.items():
-    if value is not None:
-      raise ValueError(f'{name} and plan are given; give one of them')
+  if given:
+    raise ValueError(f'{given[0]} and plan are given; give one of them')
   return plan
 
 
