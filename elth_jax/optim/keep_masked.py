@@ -18,7 +18,8 @@ def keep_masked(
 
   The update of a pruned weight is minus that weight, so momentum, weight decay
   and rounding leave nothing there. Weights that are not 0 yet become so at the
-  first update. `tx` sees no gradient of a pruned weight, so norms that it takes
+  first update, but for infinite and NaN ones, which no update can take to 0:
+  start from `rewind(params, masks)`. `tx` sees no gradient of a pruned weight, so norms that it takes
   (to clip, or in LAMB and LARS) are those of the weights that are kept.
 
   Args:
@@ -68,7 +69,7 @@ def wrapped(
 
 
 def masked_updates(masks: PyTree, updates: PyTree, params: PyTree) -> PyTree:
-  """Updates that take every weight outside its mask to exactly 0.
+  """Updates that take every finite weight outside its mask to exactly 0.
 
   Args:
     masks: bool arrays, or `None` where a parameter is dense.
