@@ -19,8 +19,9 @@ def keep_masked(
   The update of a pruned weight is minus that weight, so momentum, weight decay
   and rounding leave nothing there. Weights that are not 0 yet become so at the
   first update, but for infinite and NaN ones, which no update can take to 0:
-  start from `rewind(params, masks)`. `tx` sees no gradient of a pruned weight, so norms that it takes
-  (to clip, or in LAMB and LARS) are those of the weights that are kept.
+  start from `rewind(params, masks)`. `tx` sees no gradient of a pruned weight,
+  so norms that it takes (to clip, or in LAMB and LARS) are those of the weights
+  that are kept.
 
   Args:
     tx: any optax transformation, schedules included.

@@ -1,10 +1,11 @@
 """Keys: hashes of all that determines a node, and of nothing else.
 
 A field at its default is left out, so that a field that is added later changes
-no key of before. The kinds of nodes, the kinds of steps and the methods have
-versions. A new version changes the keys of their own nodes, and of all that
-depend on these: what a workdir has under an earlier key is made again, and a
-note says why. A product under any other key is of another study.
+no key of before. The kinds of nodes, the kinds of steps, the methods and the
+statistics of `Connect` have versions. A new version changes the keys of their
+own nodes, and of all that depend on these: what a workdir has under an earlier
+key is made again, and a note says why. A product under any other key is of
+another study.
 """
 
 import dataclasses
