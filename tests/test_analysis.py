@@ -29,6 +29,10 @@ def test_barrier():
   assert barrier([0.9, 0.5, 0.7]) == pytest.approx(0.3)
   assert barrier([0.9, 0.95, 0.9]) == 0
   assert barrier([0.8, 0.8]) == 0
+  for at in range(3):
+    accuracy = [0.9, 0.9, 0.9]
+    accuracy[at] = float('nan')
+    assert np.isnan(barrier(accuracy))
 
 
 def test_overlap_by_hand():

@@ -128,3 +128,24 @@ def test_more_score_batches_than_an_epoch_has_are_refused(tiny, tmp_path):
   asked = config(pruning={'batches': 4}, dry_run=True)
   with pytest.raises(session.ConfigError, match=r'pruning\.batches is 4.* 3 '):
     session.run(asked, tmp_path)
+
+
+def test_recomputed_statistics_alone_have_another_key(dataset):
+  methods = ('imp', 'rigl')
+
+  def connected(**analyses):
+    asked = {'connectivity': methods, **analyses}
+    spec, _ = read_config(config(methods=methods, analyses=asked))
+    planned = build(spec, {'tiny': dataset})
+    for method in methods:
+      node = planned[f'mlp2-r0-{method}-level01-connectivity']
+      parents = {role: planned[name] for role, name in node.parents.items()}
+      before = dataclasses.replace(node, statistics_version=1)
+      yield node, keys.with_keys(before, parents).key
+
+  for node, before in connected():
+    assert node.key == before and 'statistics' not in node.record()
+  for node, before in connected(statistics='recomputed'):
+    assert node.key != before
+    told = keys.mended_since(before, node.earlier, node.key)
+    assert told == 'recomputed BN statistics are means over batches'

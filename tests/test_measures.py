@@ -104,6 +104,20 @@ def test_costs_are_of_all_targets_and_exact():
   assert judged.verdict == 'supported' and judged.margin == 0
 
 
+def test_a_diverged_run_makes_no_method_cheaper():
+  imp = [row('imp', r, 0.9, 'resnet44') for r in (0, 1)]
+  cells = measures.costs([*ROWS, *imp[1:]], SPEC)
+  assert of(cells, 'cost_imp').accuracy.keys() == {1}
+  without = ('test_accuracy', 'sparsity', 'train_flops', 'search_flops')
+  lost = [
+    {name: v for name, v in one.items() if name not in without} for one in imp
+  ]
+  timed = [{**r, 'train_seconds': 36, 'search_seconds': 72} for r in ROWS]
+  cells = measures.costs(ROWS, SPEC, timed, lost)
+  methods = {cell.method for cell in cells}
+  assert methods == {'cost_ett', 'hours_ett'}
+
+
 def test_hours_are_of_the_machine():
   timed = [{**r, 'train_seconds': 3600, 'search_seconds': 7200} for r in ROWS]
   cells = measures.all_measures([], ROWS, SPEC, timed)

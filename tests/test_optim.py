@@ -91,6 +91,43 @@ def test_masks_move_and_every_leaf_keeps_its_count(name, how):
       assert now.sum() == mask.sum() and (now != mask).any()
 
 
+@pytest.mark.parametrize(
+  'wrap',
+  [
+    optim.keep_masked,
+    lambda tx, masks: optim.rigl(tx, masks, stop=9, interval=5),
+    lambda tx, masks: optim.set(tx, masks, stop=9, interval=5),
+  ],
+)
+def test_gradients_of_pruned_weights_do_not_count_in_a_norm(wrap):
+  inner = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(1.0))
+  tx = wrap(inner, {'w': np.array([True, False, False])})
+  params = {'w': jnp.array([1.0, 0, 0])}
+  grads = {'w': jnp.array([0.5, 5, jnp.nan])}
+  updates, _ = tx.update(grads, tx.init(params), params)
+  np.testing.assert_array_equal(updates['w'], [-0.5, 0, 0])
+
+
+def test_rigl_grows_where_gradients_are_large_with_no_momentum_there():
+  tx = optim.rigl(
+    optax.sgd(1.0, momentum=0.9),
+    {'w': np.array([True, True, False, False])},
+    stop=99,
+    interval=2,
+    drop_fraction=0.6,
+  )
+  params = {'w': jnp.array([8.0, 0.1, 0, 0])}
+  grads = {'w': jnp.array([0.0, 0, 1, 2])}
+  state = tx.init(params)
+  for _ in range(3):
+    updates, state = tx.update(grads, state, params)
+    params = optax.apply_updates(params, updates)
+  np.testing.assert_array_equal(
+    optim.masks_of(state)['w'], [True, False, False, True]
+  )
+  np.testing.assert_array_equal(params['w'], [8, 0, 0, 0])
+
+
 @pytest.mark.parametrize('name', ['rigl', 'set'])
 def test_leaves_that_are_none_shift_no_other(name):
   """One weight of two goes, and one comes: where its gradient is, or SET."""

@@ -102,3 +102,10 @@ def test_adam_replaces_the_optimiser_alone():
   adam = ONETICKET_VGG19.by('adam')
   assert (adam.optimizer, adam.learning_rate, adam.l2) == ('adam', 3e-4, 1e-4)
   assert adam.drop_epochs == ONETICKET_VGG19.drop_epochs
+
+
+def test_nesterov_stays_with_sgd():
+  nesterov = Recipe(nesterov=True)
+  assert nesterov.by('sgd') == nesterov
+  for other in ('adam', 'adamw'):
+    assert nesterov.by(other) == Recipe().by(other)

@@ -194,6 +194,7 @@ def test_tickets_say_where_they_came_from(finished):
   source = Ticket.load(finished / 'tickets' / 'mlp2-r0-imp-level02.safetensors')
   said = ticket.provenance
   assert said['plan'] == '0:0;1:1,2'
+  assert said['depths'] == {'stage1': 3}
   assert said['parents'] == {'source': source.provenance['node']}
   assert said['versions'].keys() == {'elth_jax', 'jax', 'flax', 'optax'}
   for block, copied in [(0, 0), (1, 1), (2, 1)]:

@@ -155,6 +155,23 @@ def test_a_plan_takes_the_place_of_all_choices(ticket):
       transform('resnet20', keep=(1,), plan=plan)
 
 
+@pytest.mark.parametrize(
+  ('target', 'choices'),
+  [
+    ('resnet8', {'order': 'append', 'keep': (1,)}),
+    ('resnet8', {'order': 'nonsense', 'drop': (1,)}),
+    ('resnet8', {'keep': (1,), 'drop': (1,)}),
+    ('resnet20', {'units': (1,), 'keep': (1,)}),
+    ('resnet20', {'units': (1,), 'drop': (1,)}),
+  ],
+)
+def test_choices_that_contradict_each_other(ticket, target, choices):
+  message = f'{" and ".join(choices)} are given; give one'
+  for transform in (ticket.transform, functools.partial(explain, ticket)):
+    with pytest.raises(ValueError, match=message):
+      transform(target, **choices)
+
+
 def test_nothing_to_copy(ticket):
   shallow = ticket.transform('resnet8')
   with pytest.raises(ValueError, match='stage1: no units to replicate'):

@@ -340,3 +340,48 @@ def test_data_on_devices_are_shared_and_go_with_the_data_set():
   gc.collect()
   assert gone() is None
   assert not [a for a in jax.live_arrays() if a.shape in ((29,), (29, 16))]
+
+
+def test_recomputed_statistics_are_means_over_batches(
+  trainer, net, dataset, tickets
+):
+  """Of the batches' own, by size; nothing is left of those before."""
+  _, ticket = tickets
+  module, steps = net.module(), trainer.programs(per_ticket=1)
+  zeros = jax.tree.map(np.zeros_like, ticket.batch_stats)
+  wanted = zeros
+  sizes, labels = [], []
+  for images, valid in trainer.pipeline.plain():
+    some = images[valid > 0]
+    _, new = module.apply(
+      {'params': ticket.params, 'batch_stats': zeros},
+      dataset.normalize(some),
+      train=True,
+      mutable='batch_stats',
+    )
+    share = len(some) / dataset.examples / 0.1  # BN's momentum
+    wanted = jax.tree.map(
+      lambda a, b, share=share: a + share * b, wanted, new['batch_stats']
+    )
+    sizes.append(len(some))
+    labels += [_label_of(dataset, image) for image in some]
+  assert sizes == [8, 8, 6]
+  assert labels != dataset.train_labels.tolist()
+  assert sorted(labels) == sorted(dataset.train_labels.tolist())
+
+  start = trainer.start(ticket, 0)
+  far = jax.tree.map(lambda a: np.full_like(a, 5), ticket.batch_stats)
+  both = [start, dataclasses.replace(start, batch_stats=far)]
+  found = steps.fetch(steps.statistics(steps.place(both)), 2)
+  one, other = (state.batch_stats for state in found)
+  jax.tree.map(np.testing.assert_array_equal, one, other)
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+    one,
+    wanted,
+  )
+
+
+def _label_of(dataset, image):
+  same = (dataset.train_images == image).all(axis=(1, 2, 3))
+  return int(dataset.train_labels[same.argmax()])

@@ -15,6 +15,7 @@ from elth_jax.masks import counts
 from elth_jax.methods.lottery import dense_ticket, with_masks
 from elth_jax.nn import conv_backends
 from elth_jax.tickets import transform, widths
+from elth_jax.tickets.explanation import explain
 from elth_jax.trees import flatten, map_named, unflatten
 
 LADDERS = {
@@ -424,3 +425,55 @@ def test_a_ticket_says_by_which_plan_it_was_made():
   assert transform.plan_of(ticket.transform('mlp3', plan=plan)) == plan
   with pytest.raises(ValueError, match='was not transformed'):
     transform.plan_of(ticket)
+
+
+@pytest.mark.parametrize(
+  'change',
+  [
+    lambda t, own: t.transform('resnet20'),
+    lambda t, own: transform.with_classes(t, 5, 0),
+    lambda t, own: transform.with_images(t, (16, 16, 3)),
+    lambda t, own: transform.match_sparsity(t, 0.9),
+    lambda t, own: transform.zero_init_replicas(
+      t, Plan.parse('0:0,1', stages=3)
+    ),
+    transform.masks_only,
+    lambda t, own: transform.weights_only(t),
+    transform.signs_only,
+    lambda t, own: widths.widen(t),
+    lambda t, own: widths.narrow(t),
+  ],
+)
+def test_a_changed_network_does_not_have_the_accuracy_of_its_source(change):
+  network = make_network('resnet14')
+  about = {'dataset': 'digits', 'test_accuracy': 0.9511}
+  trained = dataclasses.replace(
+    sparse_ticket(network), state='trained', provenance=about
+  )
+  assert '95.11%' in repr(trained)
+  changed = change(trained, dense_ticket(network, **network.init(7)))
+  assert '95.11%' not in repr(changed)
+  assert 'test_accuracy' not in changed.provenance
+  assert changed.provenance['dataset'] == 'digits'
+
+
+def test_a_plan_may_name_stages_in_any_order():
+  network = make_network('resnet20')
+  ticket = dense_ticket(network, **network.init(0))
+  tables = {
+    'stage3': (0, 1, 1, 2, 2),
+    'stage1': (0, 1, 2, 1, 2),
+    'stage2': (0, 2, 1, 1, 2),
+  }
+  deep = ticket.transform('resnet32', plan=Plan(tables))
+  assert transform.plan_of(deep) == Plan(tables)
+  explained = explain(ticket, 'resnet32', plan=Plan(tables))
+  assert deep.provenance['plan'] in str(explained)
+
+
+def test_a_ticket_says_how_deep_it_is():
+  network = make_network('resnet20')
+  about = {'depths': network.depths}
+  ticket = dataclasses.replace(sparse_ticket(network), provenance=about)
+  deep = ticket.transform('resnet32')
+  assert deep.provenance['depths'] == make_network('resnet32').depths

@@ -44,6 +44,8 @@ def _none_of_both(name: str, one: Any, other: Any) -> None:
 def barrier(accuracy: Sequence[float]) -> float:
   """The largest drop of accuracy below the mean of both ends, 0 at least.
 
+  NaN if an accuracy is.
+
   Args:
     accuracy: at evenly spaced points from one network to the other.
 
@@ -52,4 +54,4 @@ def barrier(accuracy: Sequence[float]) -> float:
     2020, section 2 (there in error); Chen et al. 2021, figure 8.
   """
   ends = (accuracy[0] + accuracy[-1]) / 2
-  return max(0.0, ends - min(accuracy))
+  return float(np.maximum(0.0, ends - np.min(accuracy)))

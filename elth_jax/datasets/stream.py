@@ -136,10 +136,12 @@ class Stream(Images):
     return self._read(cut, range(batches * len(places)), len(places))
 
   def plain_batches(self, batch_size: int) -> Iterator[Batch]:
-    """Whole batches of training images in their order, cut as for tests."""
-    whole = self.examples // batch_size * batch_size
-    cut = _CentreCut(self, self.train, self.examples)
-    return self._read(cut, range(whole), batch_size)
+    """All training images, cut as for tests, in one shuffled order.
+
+    The last batch is filled up as in `training_batches`.
+    """
+    batches = -(-self.examples // batch_size)
+    return self._read(_PlainCut(self), range(batches * batch_size), batch_size)
 
   def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Training images, cut as for tests, and labels of some rows.
@@ -238,6 +240,20 @@ class _CentreCut:
     if row >= self.count:
       return self.stream.blank()
     return _cut_out(self.stream, self.records[row], row, centre_box)
+
+
+@dataclasses.dataclass(frozen=True)
+class _PlainCut:
+  """slot -> training image and label, in one shuffled order."""
+
+  stream: Stream
+
+  def __call__(self, slot: int) -> Batch:
+    stream = self.stream
+    if slot >= stream.examples:
+      return stream.blank()
+    row = int(epoch_order(stream.examples, 0, 0)[slot])
+    return _CentreCut(stream, stream.train, stream.examples)(row)
 
 
 @dataclasses.dataclass(frozen=True)

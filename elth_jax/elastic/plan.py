@@ -117,6 +117,10 @@ class Plan:
       }
     )
 
+  def in_order(self, stages: Iterable[str]) -> 'Plan':
+    """The plan with its stages in this order, by which its text is read."""
+    return Plan({stage: self.tables[stage] for stage in stages})
+
   @classmethod
   def parse(cls, text: str, stages: int | Sequence[str] | None = None):
     """Reads the syntax of the published code: `src:dst[,dst...];...`.

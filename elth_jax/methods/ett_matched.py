@@ -20,7 +20,8 @@ def ett_matched(tickets, setting):
   """ETT with as many weights as the target's IMP ticket of that level keeps.
 
   The smallest are pruned; or the largest dense rewind weights among those that
-  are pruned grow again.
+  are pruned grow again. A fresh head is dense and not counted: the others then
+  have the sparsity of IMP's whole ticket.
   """
   moved = setting.transferred(tickets['source'])
   kept, total = counts(tickets['imp'].masks)

@@ -8,6 +8,7 @@ from elth_jax.methods.lottery import with_masks
 from elth_jax.methods.registry import register
 from elth_jax.randomness import generator
 from elth_jax.tickets.ticket import Ticket
+from elth_jax.tickets.value import untested
 from elth_jax.trees import PyTree
 
 
@@ -52,4 +53,5 @@ def fresh_under(ticket: Ticket, seed: int, masks: PyTree = None) -> Ticket:
     params=apply_masks(fresh['params'], masks),
     batch_stats=fresh['batch_stats'],
     masks=masks,
+    provenance=untested(ticket),
   )

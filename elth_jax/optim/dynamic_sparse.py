@@ -13,7 +13,12 @@ from jax import lax
 from elth_jax.dynamic import Dynamic
 from elth_jax.dynamic import dpf as dpf_method
 from elth_jax.dynamic import rigl as rigl_method
-from elth_jax.masks import check_prunable, counts, masked_leaves
+from elth_jax.masks import (
+  apply_masks,
+  check_prunable,
+  counts,
+  masked_leaves,
+)
 from elth_jax.optim.keep_masked import (
   fitted,
   masked_updates,
@@ -51,7 +56,7 @@ def rigl(
 
   Returns:
     A transformation that needs `params`. Gradients must be those of all
-    weights, as `jax.grad` gives them.
+    weights, as `jax.grad` gives them; `tx` sees those of the kept ones.
 
   Raises:
     TypeError: if the first argument is no transformation.
@@ -177,7 +182,8 @@ def _changing(
     grads, params = updates, needed(params)
 
     def train(state):
-      new, inner_state = inner.update(grads, state.inner, params, **extra)
+      kept = apply_masks(grads, state.masks)
+      new, inner_state = inner.update(kept, state.inner, params, **extra)
       return masked_updates(state.masks, new, params), state.masks, inner_state
 
     def change(state):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from elth_jax.masks import check_masks
+from elth_jax.masks import apply_masks, check_masks
 from elth_jax.optim.state import SparseState
 from elth_jax.trees import PyTree, map_named
 
@@ -18,7 +18,10 @@ def keep_masked(
 
   The update of a pruned weight is minus that weight, so momentum, weight decay
   and rounding leave nothing there. Weights that are not 0 yet become so at the
-  first update.
+  first update, but for infinite and NaN ones, which no update can take to 0:
+  start from `rewind(params, masks)`. `tx` sees no gradient of a pruned weight,
+  so norms that it takes (to clip, or in LAMB and LARS) are those of the weights
+  that are kept.
 
   Args:
     tx: any optax transformation, schedules included.
@@ -41,6 +44,7 @@ def keep_masked(
 
   def update(updates, state, params=None, **extra):
     params = needed(params)
+    updates = apply_masks(updates, state.masks)
     updates, new = inner.update(updates, state.inner, params, **extra)
     updates = masked_updates(state.masks, updates, params)
     return updates, SparseState(state.masks, new, state.step + 1)
@@ -66,7 +70,7 @@ def wrapped(
 
 
 def masked_updates(masks: PyTree, updates: PyTree, params: PyTree) -> PyTree:
-  """Updates that take every weight outside its mask to exactly 0.
+  """Updates that take every finite weight outside its mask to exactly 0.
 
   Args:
     masks: bool arrays, or `None` where a parameter is dense.

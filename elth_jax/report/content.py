@@ -50,6 +50,7 @@ def content(
   skipped: Mapping[str, str],
   found: Sequence[Cell],
   test_images: int = 0,
+  lost: Sequence[summary.Row] = (),
 ) -> dict[str, Any]:
   """Everything that is no file: numbers, words and charts.
 
@@ -62,12 +63,13 @@ def content(
     skipped: the same, and what is not done yet.
     found: the cells of the rows.
     test_images: how many there are; 0 if that is not known.
+    lost: columns of results.csv of runs without a result.
   """
   lines = series_of(found)
   timed = with_seconds(rows, nodes, store.metrics.seconds())
   ids = anchors(found)
   level = max(spec.compare_levels)
-  judged = _judged(store, spec, nodes, rows, skipped, found, timed)
+  judged = _judged(store, spec, nodes, rows, skipped, found, timed, lost)
   head = headline(found, lines)
   return {
     'spec': spec,
@@ -86,8 +88,8 @@ def content(
     'claims': comparison.claims(found),
     'tables': summary.tables(found),
     'collapsed': _collapsed(nodes, store, skipped),
-    'costs': amortise(rows, level),
-    'times': training_times(timed, level),
+    'costs': amortise([*rows, *lost], level),
+    'times': training_times([*timed, *lost], level),
     'runs': trained_runs(rows, nodes, lines, ids),
     'series': list({s.number: s for s in lines.values()}.values()),
     'by_label': lines,
@@ -120,13 +122,13 @@ def image_worth(test_images: int) -> str:
   )
 
 
-def _judged(store, spec, nodes, rows, skipped, found, timed) -> Judged:
+def _judged(store, spec, nodes, rows, skipped, found, timed, lost) -> Judged:
   """The paper's claims, tested on all that was measured."""
   if not spec.paper.claims:
     return []
   seen = [
     *found,
-    *measures.all_measures(found, rows, spec, timed),
+    *measures.all_measures(found, rows, spec, timed, lost),
     *measures.barriers(
       (node.subject.columns(), store.result(node)['barrier'])
       for node in nodes.values()

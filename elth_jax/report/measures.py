@@ -76,7 +76,10 @@ def drops(found: Sequence[Cell]) -> list[Cell]:
 
 
 def costs(
-  rows: Sequence[Row], spec: StudySpec, timed: Sequence[Row] = ()
+  rows: Sequence[Row],
+  spec: StudySpec,
+  timed: Sequence[Row] = (),
+  lost: Sequence[Row] = (),
 ) -> list[Cell]:
   """Cells of the cost of all targets together, at each compared level.
 
@@ -84,27 +87,29 @@ def costs(
     rows: of results.csv.
     spec: the study.
     timed: the rows whose seconds are known; see `results.with_seconds`.
+    lost: columns of results.csv of runs without a result.
   """
   found = []
   for level in spec.compare_levels:
-    found += _totals('cost', rows, level, lambda some, k: amortise(some, k))
-    found += _totals(
-      'hours', timed, level, lambda some, k: hours_of(training_times(some, k))
-    )
+    found += _totals('cost', [*rows, *lost], level, amortise)
+    found += _totals('hours', [*timed, *lost], level, _hours)
   return found
+
+
+def _hours(rows: Sequence[Row], level: int, replicate: int) -> list[Cost]:
+  return hours_of(training_times(rows, level, replicate))
 
 
 def _totals(
   measure: str,
   rows: Sequence[Row],
   level: int,
-  costs_of: Callable[[Sequence[Row], int], list[Cost]],
+  costs_of: Callable[[Sequence[Row], int, int], list[Cost]],
 ) -> list[Cell]:
   """A cell for each method, of its total by replicate."""
   values: dict[str, dict[int, Cost]] = {}
   for replicate in sorted({row['replicate'] for row in rows}):
-    mine = [row for row in rows if row['replicate'] == replicate]
-    for cost in costs_of(mine, level):
+    for cost in costs_of(rows, level, replicate):
       values.setdefault(cost.label, {})[replicate] = cost
   return [
     Cell(
@@ -148,11 +153,12 @@ def all_measures(
   rows: Sequence[Row],
   spec: StudySpec,
   timed: Sequence[Row] = (),
+  lost: Sequence[Row] = (),
 ) -> list[Cell]:
   """What results.csv and the log of a study tell beside accuracy."""
   return [
     *sparsities(rows),
     *drops(found),
-    *costs(rows, spec, timed),
+    *costs(rows, spec, timed, lost),
     *dense_hours(timed),
   ]

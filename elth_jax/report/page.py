@@ -81,7 +81,7 @@ def write_report(
     trim_blocks=True,
   )
   values = content(
-    store, spec, nodes, rows, failed, skipped, found, test_images
+    store, spec, nodes, rows, failed, skipped, found, test_images, lost
   )
   page = environment.get_template('template.html').render(
     values,

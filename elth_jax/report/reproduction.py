@@ -128,7 +128,9 @@ def _cells(study: Evidence) -> list[Cell]:
   accuracies = study_section.accuracies(study)
   return [
     *accuracies,
-    *measures.all_measures(accuracies, rows, study.spec, study.timed),
+    *measures.all_measures(
+      accuracies, rows, study.spec, study.timed, study.diverged
+    ),
     *measures.barriers(study.barriers),
     *measures.layers(study.layers),
   ]

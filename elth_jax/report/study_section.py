@@ -209,7 +209,7 @@ def _barrier_table(drops: Sequence[Cell]) -> Iterator[str]:
 def _times(study: Evidence, found: Sequence[Cell]) -> Iterator[str]:
   """How long the machine took, where the study's log says it."""
   level = max(study.spec.compare_levels)
-  costs = training_times(study.timed, level)
+  costs = training_times([*study.timed, *study.diverged], level)
   if not costs:
     return
   lines = series_of(found)

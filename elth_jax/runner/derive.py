@@ -117,11 +117,11 @@ def sign(
   origin = _origin(node, nodes)
   inherited = origin.record()
   provenance = {
-    'family': node.architecture.family.name,
-    'depths': node.architecture.depths,
     **{name: inherited[name] for name in INHERITED},
     'rewind_step': origin.stop,
     **ticket.provenance,
+    'family': node.architecture.family.name,
+    'depths': node.architecture.depths,
     **_signature(node, nodes, store),
   }
   return dataclasses.replace(ticket, provenance=provenance)

@@ -16,6 +16,7 @@ from elth_jax.study.spec import Analyses
 
 OTHER_ORDER = 1_000_003  # added to a seed: an independent data order
 DOUBLED = 'dense_doubled'  # what results call a dense network trained so
+STATISTICS_VERSIONS = {'interpolated': 1, 'recomputed': 2}
 Place = tuple[str, int, int]  # target, level, replicate
 Add = Callable[[Node], Node]
 
@@ -76,6 +77,7 @@ def _connect(analyses: Analyses, run: Train, add_node: Add) -> None:
       subject=run.subject,
       points=analyses.points,
       statistics=analyses.statistics,
+      statistics_version=STATISTICS_VERSIONS[analyses.statistics],
     )
   )
 

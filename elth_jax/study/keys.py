@@ -1,10 +1,11 @@
 """Keys: hashes of all that determines a node, and of nothing else.
 
 A field at its default is left out, so that a field that is added later changes
-no key of before. The kinds of nodes, the kinds of steps and the methods have
-versions. A new version changes the keys of their own nodes, and of all that
-depend on these: what a workdir has under an earlier key is made again, and a
-note says why. A product under any other key is of another study.
+no key of before. The kinds of nodes, the kinds of steps, the methods and the
+statistics of `Connect` have versions. A new version changes the keys of their
+own nodes, and of all that depend on these: what a workdir has under an earlier
+key is made again, and a note says why. A product under any other key is of
+another study.
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from elth_jax.reading import is_text_value
-from elth_jax.study.nodes import Derive, Node
+from elth_jax.study.nodes import Connect, Derive, Node
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Mended:
 
   Attributes:
     what: the change in words, as in `what changed since: ...`.
-    of: the kind of node, the kind of step, or the method.
+    of: the kind of node, the kind of step, the method, or the statistics of
+      `Connect`.
     version: which it has since; it had the one before until then.
   """
 
@@ -36,6 +38,7 @@ MENDED: tuple[Mended, ...] = (  # in order; to be appended to
   Mended('SET draws starting masks of its own, not those of RigL', 'set', 2),
   Mended('two trainings by RigL or SET end with two masks', 'connect', 2),
   Mended('DPF reaches its sparsity at the end of its schedule', 'dpf', 2),
+  Mended('recomputed BN statistics are means over batches', 'recomputed', 2),
 )
 Keyed = TypeVar('Keyed', bound=Node)
 
@@ -64,6 +67,9 @@ def _key(
   if isinstance(node, Derive):
     version = _version(node.method, node.method_version, undone)
     node = dataclasses.replace(node, method_version=version)
+  if isinstance(node, Connect):
+    version = _version(node.statistics, node.statistics_version, undone)
+    node = dataclasses.replace(node, statistics_version=version)
   determined_by = {
     **_plain(node, undone),
     'architecture': node.architecture.to_json(),

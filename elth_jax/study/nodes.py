@@ -233,12 +233,14 @@ class Connect(Node):
   Attributes:
     points: how many networks are tested, both ends included.
     statistics: BN statistics in between; see `study.spec.Analyses`.
+    statistics_version: raised when mended statistics are others; see `keys`.
   """
 
   kind: ClassVar[str] = 'connect'
 
   points: int
   statistics: Literal['interpolated', 'recomputed'] = 'interpolated'
+  statistics_version: int = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -36,8 +36,8 @@ class Analyses:
     connectivity: methods whose tickets are trained twice, in independent data
       orders, to test what lies between the two.
     points: how many networks are tested from one to the other, both included.
-    statistics: BN statistics in between: `interpolated`, or `recomputed` by
-      an epoch of forward passes.
+    statistics: BN statistics in between: `interpolated`, or `recomputed`: the
+      means over batches of all training images.
     overlap: whether masks are compared, between methods and replicates.
     doubled: whether dense targets are trained twice as long too, to see
       whether they have converged.

@@ -185,7 +185,7 @@ def explain(
   elif choice:
     raise ValueError('units, keep and drop go with a ticket; write a rule')
   elif plan is not None:
-    plan = transform.checked_plan(plan, {'order': order})
+    plan = transform.checked_plan(plan, ['order'] * (order is not None))
   else:
     rule = 'append' if order is None else order
     plan = plan_between(network, network.with_name(target), rule)
@@ -224,6 +224,7 @@ def explain_tree(
   have = layout.depths(params)
   plan.check(have)
   layout.check_alike(params, plan.tables)
+  plan = plan.in_order(have)
   sizes = _by_unit(layout, params, have, lambda leaf: _size(leaf.value))
   work = None
   if multiply_adds is not None:

@@ -5,7 +5,7 @@ tickets, whose architecture says what must come out.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import jax
@@ -22,7 +22,7 @@ from elth_jax.families import Architecture, plan_between
 from elth_jax.limits import check_argument
 from elth_jax.masks import apply_masks, magnitude
 from elth_jax.randomness import generator
-from elth_jax.tickets.value import COLLECTIONS, Network
+from elth_jax.tickets.value import COLLECTIONS, Network, untested
 from elth_jax.trees import flatten, map_named, unflatten
 
 UnitChoice = UnitNumbers | Mapping[str, UnitNumbers] | None
@@ -45,8 +45,11 @@ def plan_for(
       is given that does not apply.
   """
   choices = {'order': order, 'units': units, 'keep': keep, 'drop': drop}
+  given = [name for name, value in choices.items() if value is not None]
   if plan is not None:
-    return checked_plan(plan, choices)
+    return checked_plan(plan, given)
+  if len(given) > 1 and given != ['order', 'units']:
+    raise ValueError(f'{" and ".join(given)} are given; give one of them')
   order = 'append' if order is None else order
   source = Architecture.from_json(ticket.architecture)
   wanted = source.with_name(target)
@@ -68,17 +71,20 @@ def plan_for(
     raise ValueError(f'{source.name} to {target}: {error}') from None
 
 
-def checked_plan(plan: Plan, choices: Mapping[str, Any]) -> Plan:
+def checked_plan(plan: Plan, given: Sequence[str]) -> Plan:
   """A plan of the caller's own, which takes the place of all choices.
+
+  Args:
+    plan: of the caller's.
+    given: names of the choices that are given too.
 
   Raises:
     TypeError: if it is no plan.
     ValueError: if a choice is given too.
   """
   check_argument('plan', plan, Plan, 'a Plan, or a rule as `order`')
-  for name, value in choices.items():
-    if value is not None:
-      raise ValueError(f'{name} and plan are given; give one of them')
+  if given:
+    raise ValueError(f'{given[0]} and plan are given; give one of them')
   return plan
 
 
@@ -108,7 +114,7 @@ def with_classes(ticket: Network, classes: int, seed: int) -> Network:
     architecture=wanted.to_json(),
     params=unflatten(params),
     masks=unflatten(masks),
-    provenance={**ticket.provenance, 'head': 'fresh'},
+    provenance=untested(ticket, head='fresh'),
   )
 
 
@@ -122,7 +128,9 @@ def with_images(ticket: Network, shape: tuple[int, int, int]) -> Network:
   if tuple(shape) == source.input_shape:
     return ticket
   wanted = dataclasses.replace(source, input_shape=tuple(shape))
-  moved = dataclasses.replace(ticket, architecture=wanted.to_json())
+  moved = dataclasses.replace(
+    ticket, architecture=wanted.to_json(), provenance=untested(ticket)
+  )
   try:
     return checked(moved, wanted)
   except ValueError as error:
@@ -143,14 +151,16 @@ def transform(ticket: Network, target: str, plan: Plan) -> Network:
   wanted = source.with_name(target)
   # together, since a collection may lack a stage (linear layers have no BN)
   trees = {name: getattr(ticket, name) for name in COLLECTIONS}
+  trees = plan.apply(trees, source.family.layout)
+  about = {
+    'source': source.name,
+    'plan': str(plan.in_order(source.depths)),
+    'depths': wanted.depths,
+  }
   new = ticket.derive(
     architecture=wanted.to_json(),
-    **plan.apply(trees, source.family.layout),
-    provenance={
-      **ticket.provenance,
-      'source': source.name,
-      'plan': str(plan),
-    },
+    **trees,
+    provenance=untested(ticket, **about),
   )
   try:
     return checked(new, wanted)
@@ -242,7 +252,9 @@ def match_sparsity(
     return np.where(new & ~old, value, np.where(new, own, 0))
 
   params = map_named(grown, masks, ticket.masks, ticket.params, values.params)
-  return dataclasses.replace(ticket, params=params, masks=masks)
+  return dataclasses.replace(
+    ticket, params=params, masks=masks, provenance=untested(ticket)
+  )
 
 
 def zero_init_replicas(ticket: Network, plan: Plan) -> Network:
@@ -263,7 +275,7 @@ def zero_init_replicas(ticket: Network, plan: Plan) -> Network:
   params = replicas.scale_leaves(
     ticket.params, plan, family.branch_end, 0.0, family.layout
   )
-  return dataclasses.replace(ticket, params=params)
+  return dataclasses.replace(ticket, params=params, provenance=untested(ticket))
 
 
 def masks_only(ticket: Network, own: Network) -> Network:
@@ -272,19 +284,24 @@ def masks_only(ticket: Network, own: Network) -> Network:
     ticket,
     params=apply_masks(own.params, ticket.masks),
     batch_stats=own.batch_stats,
+    provenance=untested(ticket),
   )
 
 
 def weights_only(ticket: Network) -> Network:
   """The ticket's weights with nothing masked: zeros may be trained."""
   dense = jax.tree.map(np.ones_like, ticket.masks)
-  return dataclasses.replace(ticket, masks=dense)
+  return dataclasses.replace(ticket, masks=dense, provenance=untested(ticket))
 
 
 def signs_only(ticket: Network, own: Network) -> Network:
   """The ticket's masks and signs, with the magnitudes of `own` (dense)."""
   signed = replicas.take_signs(ticket.params, own.params)
-  return dataclasses.replace(ticket, params=apply_masks(signed, ticket.masks))
+  return dataclasses.replace(
+    ticket,
+    params=apply_masks(signed, ticket.masks),
+    provenance=untested(ticket),
+  )
 
 
 def checked(ticket: Network, wanted: Architecture) -> Network:

@@ -103,6 +103,20 @@ class SparseNetwork:
 Network = TypeVar('Network', bound=SparseNetwork)
 
 
+def untested(network: SparseNetwork, **about: Any) -> dict[str, Any]:
+  """The provenance of a network that is made from another one.
+
+  Its test accuracy is not that of the other one, and is left out.
+
+  Args:
+    network: that it is made from.
+    **about: what is added.
+  """
+  provenance = {**network.provenance, **about}
+  provenance.pop('test_accuracy', None)
+  return provenance
+
+
 def _check_nodes(tree: PyTree, name: str) -> None:
   """Raises `ValueError`, naming the node, unless all nodes are mappings."""
   node = node_of(tree)

@@ -9,7 +9,7 @@ from elth_jax.families import Architecture
 from elth_jax.names import unknown
 from elth_jax.tickets.equivalence import TOLERANCE, largest_difference
 from elth_jax.tickets.transform import checked
-from elth_jax.tickets.value import Network
+from elth_jax.tickets.value import Network, untested
 from elth_jax.trees import flatten
 
 
@@ -69,14 +69,13 @@ def widen(
     _check_split(source, wanted, _variables(ticket), uneven)
   masks = width.widen_tree(ticket.masks, wanted.shapes()['params'])
   params, masks = width.vary(wide['params'], masks, variant, seed, scale)
-  about = {**ticket.provenance, 'width': f'doubled, {variant}'}
   new = dataclasses.replace(
     ticket,
     architecture=wanted.to_json(),
     params=params,
     batch_stats=wide['batch_stats'],
     masks=masks,
-    provenance=about,
+    provenance=untested(ticket, width=f'doubled, {variant}'),
   )
   return checked(new, wanted)
 
@@ -110,7 +109,7 @@ def narrow(
       ticket.batch_stats, shapes['batch_stats'], **how
     ),
     masks=width.narrow_tree(ticket.masks, shapes['params'], **how),
-    provenance={**ticket.provenance, 'width': 'halved'},
+    provenance=untested(ticket, width='halved'),
   )
   if double:
     _check_split(wanted, source, _variables(new))

@@ -85,7 +85,9 @@ class CompiledSteps:
       on_mesh(segment, 3, (own, own, parts, shared, shared)), donate_argnums=0
     )
     self._evaluate = jit(on_mesh(evaluation, 3, (own, own, own, tests, tests)))
-    self._statistics = jit(on_mesh(statistics, 3, (own, own, own, shared)))
+    self._statistics = jit(
+      on_mesh(statistics, 3, (own, own, own, shared, shared, shared))
+    )
     self._pipeline = pipeline
     self._devices = list(devices)
     self._shared = NamedSharding(mesh, shared)
@@ -126,6 +128,7 @@ class CompiledSteps:
     }
     network = lanes.params, lanes.batch_stats, lanes.masks
     number = jax.ShapeDtypeStruct((), np.int32, sharding=self._shared)
+    share = jax.ShapeDtypeStruct((), np.float32, sharding=self._shared)
     stops = jax.ShapeDtypeStruct((self.lanes,), np.int32, sharding=self._own)
     resident = _described(come.resident, self._shared)
     tests = _described(come.tests, self._tests)
@@ -133,7 +136,7 @@ class CompiledSteps:
     calls = {
       'segment': (self._segment, (lanes, stops, window, number, resident)),
       'evaluation': (self._evaluate, (*network, *tests)),
-      'statistics': (self._statistics, (*network, plain)),
+      'statistics': (self._statistics, (*network, *plain, share)),
     }
     return {name: calls[name][0].lower(*calls[name][1]) for name in names}
 
@@ -240,10 +243,14 @@ class CompiledSteps:
     )
 
   def statistics(self, state: TrainState) -> TrainState:
-    """The state with BN statistics of one epoch of training images."""
-    stats = state.batch_stats
-    for images in self._pipeline.plain():
-      stats = self._statistics(state.params, stats, state.masks, images)
+    """The state with the mean BN statistics of all training images."""
+    stats, seen = state.batch_stats, 0
+    for images, valid in self._pipeline.plain():
+      seen += valid.sum()
+      share = np.float32(valid.sum() / seen)
+      stats = self._statistics(
+        state.params, stats, state.masks, images, valid, share
+      )
     return dataclasses.replace(state, batch_stats=stats)
 
 

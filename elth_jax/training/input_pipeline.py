@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from elth_jax.datasets.dataset import Dataset
+from elth_jax.datasets.dataset import Dataset, epoch_order
 from elth_jax.datasets.stream import Batch, Stream
 from elth_jax.process.arrays import put
 from elth_jax.training.recipe import Recipe
@@ -52,13 +52,13 @@ class InputShapes:
     resident: what `InputPipeline.resident` puts on each device.
     window: one ticket's batches of a window, by name.
     tests: images and labels of a window of tests.
-    plain: the images of one part of `InputPipeline.plain`.
+    plain: one batch of `InputPipeline.plain`.
   """
 
   resident: tuple[jax.ShapeDtypeStruct, ...]
   window: dict[str, jax.ShapeDtypeStruct]
   tests: tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]
-  plain: jax.ShapeDtypeStruct
+  plain: tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,10 +119,12 @@ class InputPipeline(Protocol):
     """
     ...
 
-  def plain(self) -> Iterator[np.ndarray]:
-    """Training images without augmentation, in their order.
+  def plain(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """All training images in batches, without augmentation.
 
-    uint8 (some, height, width, channels), as stored.
+    They come in a shuffled order, which is the same always. Images are uint8
+    (batch, height, width, channels), as stored; `valid` is float32 (batch,): 1
+    for an example, 0 where the last batch is not full.
     """
     ...
 
@@ -156,7 +158,7 @@ class ResidentPipeline:
         for name, rows in epoch.items()
       },
       (_pixels(*tests, *data.stored_shape), _labels(*tests)),
-      _pixels(examples, *data.stored_shape),
+      _plain(self.recipe, data),
     )
 
   def windows(self, seeds, step, stop, part=WHOLE):
@@ -185,7 +187,15 @@ class ResidentPipeline:
     yield images[:, mine], labels.reshape(shape)[:, mine]
 
   def plain(self):
-    yield self.dataset.train_images
+    examples = self.dataset.examples
+    size = min(self.recipe.batch_size, examples)
+    order = epoch_order(examples, 0, 0)
+    for first in range(0, examples, size):
+      images, _ = self.dataset.take(order[first : first + size])
+      count = len(images)
+      padded = np.zeros((size, *images.shape[1:]), np.uint8)
+      padded[:count] = images
+      yield padded, (np.arange(size) < count).astype(np.float32)
 
   def _test_shape(self, per_ticket: int) -> tuple[int, int]:
     """Batches of the test set, and images in each."""
@@ -215,7 +225,7 @@ class StreamPipeline:
       (),
       {'image': _pixels(*batch, *image), 'label': _labels(*batch)},
       (_pixels(*tests, *image), _labels(*tests)),
-      _pixels(min(size, self.stream.examples), *image),
+      _plain(self.recipe, self.stream),
     )
 
   def windows(self, seeds, step, stop, part=WHOLE):
@@ -259,7 +269,7 @@ class StreamPipeline:
   def plain(self):
     size = min(self.recipe.batch_size, self.stream.examples)
     for batch in self.stream.plain_batches(size):
-      yield batch['image']
+      yield batch['image'], (batch['label'] >= 0).astype(np.float32)
 
   def _steps(self, size: int) -> int:
     image = int(np.prod(self.stream.stored_shape))
@@ -286,6 +296,14 @@ def _test_batch(per_ticket: int) -> int:
 
 def _pixels(*shape: int) -> jax.ShapeDtypeStruct:
   return jax.ShapeDtypeStruct(shape, np.uint8)
+
+
+def _plain(
+  recipe: Recipe, data: Dataset | Stream
+) -> tuple[jax.ShapeDtypeStruct, jax.ShapeDtypeStruct]:
+  size = min(recipe.batch_size, data.examples)
+  valid = jax.ShapeDtypeStruct((size,), np.float32)
+  return _pixels(size, *data.stored_shape), valid
 
 
 def _labels(*shape: int) -> jax.ShapeDtypeStruct:

@@ -169,10 +169,14 @@ class Recipe:
   def by(self, optimizer: OptimizerName) -> 'Recipe':
     """The same with another optimiser, at its usual rate, as in OneTicket.
 
-    Adam at 3e-4 with the same L2, or SGD at 0.1.
+    Adam at 3e-4 with the same L2, or SGD at 0.1; Nesterov with SGD alone.
     """
-    rate = LEARNING_RATES[optimizer]
-    return dataclasses.replace(self, optimizer=optimizer, learning_rate=rate)
+    return dataclasses.replace(
+      self,
+      optimizer=optimizer,
+      learning_rate=LEARNING_RATES[optimizer],
+      nesterov=self.nesterov and optimizer == 'sgd',
+    )
 
   def schedule(self, examples: int) -> optax.Schedule:
     """The learning rate as a function of the step from the dense start."""

@@ -147,27 +147,39 @@ def make_evaluation(
 def make_statistics(
   module: nn.Module, recipe: Recipe, dataset: Images
 ) -> Callable:
-  """The function (params, batch_stats, masks, images) -> batch_stats.
+  """The function that takes BN statistics over some batches, one by one.
 
-  Running averages over one epoch of whole batches, in the order of the data.
+  It is (params, batch_stats, masks, images, valid, share) -> batch_stats: the
+  mean of the statistics until then and of this batch's own, which count for
+  `share`. So a first batch of share 1 leaves nothing of earlier statistics. The
+  variance is the mean of the batches' variances, as in PyTorch's `update_bn`.
   """
 
-  def statistics(params, batch_stats, masks, images):
+  def statistics(params, batch_stats, masks, images, valid, share):
     params = apply_masks(params, masks)
-    size = min(recipe.batch_size, images.shape[0])
+    images = dataset.normalize(images).astype(recipe.dtype)
 
-    def body(i, stats):
-      batch = lax.dynamic_slice_in_dim(images, i * size, size)
+    def after(start):
+      """The running averages after this batch."""
       _, new = module.apply(
-        {'params': params, 'batch_stats': stats},
-        dataset.normalize(batch).astype(recipe.dtype),
-        None,
+        {'params': params, 'batch_stats': start},
+        images,
+        valid,
         train=True,
         mutable='batch_stats',
       )
-      return new.get('batch_stats', stats)
+      return new.get('batch_stats', start)
 
-    return lax.fori_loop(0, images.shape[0] // size, body, batch_stats)
+    zeros = jax.tree.map(jnp.zeros_like, batch_stats)
+    ones = jax.tree.map(jnp.ones_like, batch_stats)
+    # (1 - kept) of the batch's own, whatever the layer's momentum is
+    moved, kept = jax.jvp(after, (zeros,), (ones,))
+
+    def mean(old, new, kept):
+      own = jnp.where(kept < 1, new / (1 - kept), old)
+      return (1 - share) * old + share * own
+
+    return jax.tree.map(mean, batch_stats, moved, kept)
 
   return statistics
 

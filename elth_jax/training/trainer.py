@@ -181,8 +181,8 @@ class Trainer:
     Args:
       ticket: whose masks they have.
       networks: `params` and `batch_stats` of each.
-      recompute: get BN statistics anew, by running averages over one epoch
-        of training images without augmentation.
+      recompute: get BN statistics anew: their means over batches of all
+        training images, without augmentation.
     """
     found: list[float] = []
     start = self.start(ticket, 0)
