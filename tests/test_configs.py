@@ -3,12 +3,14 @@
 import csv
 import dataclasses
 import importlib.util
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from elth_jax import datasets, reproduction
+from elth_jax.reading import as_json
 from elth_jax.report import computed
 from elth_jax.runner import session
 from elth_jax.study import data, estimate
@@ -18,7 +20,7 @@ from elth_jax.study.graph import build
 from elth_jax.study.nodes import Train
 from elth_jax.study.scope import level_at
 from elth_jax.study.sides import Side
-from elth_jax.study.spec import read_config
+from elth_jax.study.spec import StudySpec, read_config
 from tests.conftest import make_dataset
 
 ROOT = Path(__file__).parent.parent
@@ -68,6 +70,33 @@ def test_configs_build_their_graph_and_say_how_to_run_it(path, argument):
       assert '`--config.scale=digits`' in MODULES[path].__doc__
     if path.parent.name == 'experiments':
       speaks_of_what_is_trained(spec, nodes)
+
+
+def settings(spec):
+  """What decides which networks a study trains."""
+  values = as_json(spec)
+  for name in ('paper', 'replicates', 'seed', 'analyses'):
+    del values[name]
+  return json.loads(json.dumps(values))
+
+
+def test_results_that_are_kept_are_of_the_configs_as_they_are():
+  """Whoever runs a scale gets what the page shows of it."""
+  known = {}
+  for path, argument in CONFIGS:
+    config = config_of(path, argument)
+    for scale in config.scales:
+      config.scale = scale
+      spec, _ = read_config(config)
+      known[spec.paper.title, scale] = settings(spec)
+  titles = {title for title, _ in known}
+  compared = 0
+  for file in sorted(ROOT.glob('docs/results/*/config.json')):
+    spec = StudySpec.from_config(json.loads(file.read_text()))
+    if spec.paper.title in titles:
+      assert settings(spec) == known[spec.paper.title, spec.paper.scale], file
+      compared += 1
+  assert compared > 20
 
 
 def speaks_of_what_is_trained(spec, nodes):
