@@ -52,5 +52,6 @@ def get_config() -> ConfigDict:
       'small': {**ONE_STRETCH['small'], 'methods': METHODS},
       'gpu': {**ONE_STRETCH['gpu'], 'methods': METHODS},
       'digits': {**ONE_STRETCH['digits'], 'analyses': {'doubled': True}},
+      'digits_crops': ONE_STRETCH['digits_crops'],
     },
   )

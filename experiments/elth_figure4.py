@@ -19,6 +19,7 @@ from ml_collections import ConfigDict
 from elth_jax.study.claims import alike, better
 from elth_jax.study.config import (
   DIGITS,
+  DIGITS_SHORT,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -85,5 +86,6 @@ def get_config() -> ConfigDict:
       },
       'gpu': GPU_CIFAR,
       'digits': {**DIGITS, 'compare_levels': (1, 3)},
+      'digits_crops': {**DIGITS_SHORT, 'compare_levels': (1, 3)},
     },
   )

@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 from elth_jax.study.claims import better, no_worse
 from elth_jax.study.config import (
   DIGITS,
+  DIGITS_CROPS,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -143,5 +144,6 @@ def get_config() -> ConfigDict:
       },
       'gpu': {**GPU_CIFAR, 'sources': LADDER[1:3], 'targets': LADDER[1:3]},
       'digits': {**DIGITS, 'analyses': {'doubled': True}},
+      'digits_crops': {**DIGITS_CROPS, 'analyses': {'doubled': True}},
     },
   )

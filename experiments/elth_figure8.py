@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 from elth_jax.study.claims import alike, better
 from elth_jax.study.config import (
   DIGITS,
+  DIGITS_CROPS,
   GPU_CIFAR,
   SMALL_FASHION,
   base_config,
@@ -79,5 +80,6 @@ def get_config() -> ConfigDict:
       },
       'gpu': GPU_CIFAR,
       'digits': DIGITS,
+      'digits_crops': DIGITS_CROPS,
     },
   )

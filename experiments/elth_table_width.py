@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from elth_jax.study.claims import better, no_worse
 from elth_jax.study.config import (
   DIGITS,
+  DIGITS_CROPS,
   GPU_CIFAR,
   PAPER_CIFAR,
   SMALL_CIFAR,
@@ -88,6 +89,12 @@ def get_config(way: str = 'double') -> ConfigDict:
         'prune_fraction': 0.525,
         'width': small[0] // 2,
         'source_width': small[1] // 2,
+      },
+      'digits_crops': {
+        **DIGITS_CROPS,
+        'prune_fraction': 0.525,
+        'width': small[0],
+        'source_width': small[1],
       },
     },
   )

@@ -11,7 +11,7 @@ three channels; heads are fresh where classes differ. ImageNet and Places365
 are streamed, and trained from each other's tickets alone, as in the paper.
 `--config.scale=small`: an eighth as wide, on 10,000 images of 16 pixels,
 from Fashion-MNIST and SVHN. `--config.scale=short`: on 25,000, 12 epochs of
-them.
+them, from Fashion-MNIST and CIFAR-10.
 """
 
 from ml_collections import ConfigDict
