@@ -197,6 +197,9 @@ def test_parts_of_one_study_are_pooled_by_seed():
   assert {row['replicate'] for row in whole.timed} == {0, 2}
   other = dataclasses.replace(part(3).spec, width=4)
   assert len(pooled([part(0), Evidence(other, ROWS)])) == 2
+  analyses = dataclasses.replace(SPEC.analyses, doubled=True)
+  longer = dataclasses.replace(part(3).spec, analyses=analyses)
+  assert len(pooled([part(0), Evidence(longer, ROWS)])) == 1
 
 
 LISTED = 'id,paper,where,kind,says,experiments,flops\n'

@@ -138,12 +138,13 @@ def save(found: Evidence, into: Path) -> None:
 def pooled(studies: Iterable[Evidence]) -> list[Evidence]:
   """Studies that differ in seeds and replicates alone, as one.
 
-  A replicate is then known by its seed, and counts once.
+  They may differ in `analyses.doubled` too, which adds networks and changes
+  none. A replicate is then known by its seed, and counts once.
   """
   groups: dict[str, list[Evidence]] = {}
   for study in studies:
     config = as_json(study.spec)
-    del config['seed'], config['replicates']
+    del config['seed'], config['replicates'], config['analyses']['doubled']
     groups.setdefault(json.dumps(config, sort_keys=True), []).append(study)
   return [_merged(group) for group in groups.values()]
 
