@@ -11,8 +11,8 @@ stands beside for comparison. `elth-jax reproduce` adds up what all this costs.
 `--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels, eight
 replicates.
 `--config.scale=digits`: the same networks, an eighth as wide, on handwritten
-digits, eight replicates; under six minutes a pair on two cores, beside other
-work, where dense networks were taken from figure 6.
+digits, eight replicates; three minutes a pair on one core, where dense networks
+were taken from figure 6.
 """
 
 from ml_collections import ConfigDict
