@@ -13,8 +13,8 @@ power of 80% where replicates spread by 0.8.
 `--config.scale=digits`: the same networks, an eighth as wide, on handwritten
 digits, eight replicates; four minutes on one core, where dense networks and
 IMP's were taken from figure 6.
-`--config.scale=digits_crops`: a quarter as wide, with random crops, 36 epochs, in
-which networks do not converge.
+`--config.scale=digits_crops`: a quarter as wide, with random crops, 36 epochs,
+in which networks do not converge.
 """
 
 from ml_collections import ConfigDict

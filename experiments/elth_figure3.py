@@ -11,8 +11,8 @@ below a point.
 `--config.scale=digits`: the same networks, an eighth as wide, on handwritten
 digits, eight replicates; two minutes on one core, where a part was taken from
 figures 1 and 6.
-`--config.scale=digits_crops`: a quarter as wide, with random crops, 36 epochs, in
-which networks do not converge.
+`--config.scale=digits_crops`: a quarter as wide, with random crops, 36 epochs,
+in which networks do not converge.
 """
 
 from ml_collections import ConfigDict

@@ -12,8 +12,8 @@ of two variants of one ticket spread by 1.
 `--config.scale=digits`: the same networks and variants, an eighth as wide, on
 handwritten digits, eight replicates; five minutes on one core, where a part
 was taken from figures 1 and 6.
-`--config.scale=digits_crops`: a quarter as wide, with random crops, 12 epochs, in
-which networks do not converge.
+`--config.scale=digits_crops`: a quarter as wide, with random crops, 12 epochs,
+in which networks do not converge.
 """
 
 from ml_collections import ConfigDict

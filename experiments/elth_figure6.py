@@ -7,7 +7,8 @@ Elastic tickets of matched sparsity, which the paper has not, stand beside.
 At the paper's scale: three replicates of the full recipe, 20% to 94.5%
 sparsity, 160 epochs each, so for a cluster or a long time on one accelerator.
 `--config.scale=small`: ResNet-14 and 20, a quarter as wide, on 15,000 images of
-Fashion-MNIST at 14 pixels, 94.5% sparsity, eight replicates; nine minutes on one core each.
+Fashion-MNIST at 14 pixels, 94.5% sparsity, eight replicates; nine
+minutes on one core each.
 `--config.scale=cifar`: the same on 10,000 images of CIFAR-10 at 16 pixels; 18
 minutes each.
 `--config.scale=short` and `cifar_short`: the same on all images, 12 epochs of
@@ -15,9 +16,10 @@ them, which is not enough for dense networks to converge; eight and four
 replicates, five to nine minutes each on two cores.
 `--config.scale=gpu`: ResNet-20 and 32, 40 epochs.
 `--config.scale=digits`: the whole ladder, an eighth as wide, on handwritten
-digits, eight replicates; 760 trainings, 20 minutes on one core, beside other work.
-`--config.scale=digits_crops`: a quarter as wide, with random crops, 36 epochs, in
-which networks do not converge.
+digits, eight replicates; 760 trainings, 20 minutes on one core, beside
+other work.
+`--config.scale=digits_crops`: a quarter as wide, with random crops, 36 epochs,
+in which networks do not converge.
 """
 
 from ml_collections import ConfigDict
