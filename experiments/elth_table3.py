@@ -10,7 +10,7 @@ and the same here. RigL, trained five times as long, is no row of the table, and
 stands beside for comparison. `elth-jax reproduce` adds up what all this costs.
 `--config.scale=small`: ResNet-14 to 20 on Fashion-MNIST at 14 pixels, eight
 replicates.
-`--config.scale=digits`: the same networks, an eighth as wide, on handwritten
+`--config.scale=digits`: the same networks, a quarter as wide, on handwritten
 digits, eight replicates; three minutes a pair on one core, where dense networks
 were taken from figure 6.
 """
@@ -65,6 +65,7 @@ def get_config(target: str = 'resnet32') -> ConfigDict:
       'gpu': GPU_CIFAR,
       'digits': {
         **DIGITS,
+        'width': 4,  # in narrower networks DPF prunes whole layers
         'levels': 4,
         'compare_levels': (3, 4),
         'prune_fraction': 0.536,  # 90.0% and 95.4% sparsity
