@@ -11,7 +11,7 @@ lead there: fewer unique units, mixtures, and other units kept.
 pixels, three replicates;
 `--config.scale=gpu`: 40 epochs.
 `--config.scale=digits`: the same networks, an eighth as wide, on handwritten
-digits, eight replicates; not run yet.
+digits, eight replicates; a minute, where networks were taken from figure 6.
 """
 
 from itertools import permutations

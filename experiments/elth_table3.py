@@ -70,6 +70,7 @@ def get_config(target: str = 'resnet32') -> ConfigDict:
         'compare_levels': (3, 4),
         'prune_fraction': 0.536,  # 90.0% and 95.4% sparsity
         'sparse': {'interval': 10, 'dpf_interval': 8},
+        'analyses': {'doubled': True},
       },
     },
   )
