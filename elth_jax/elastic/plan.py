@@ -118,8 +118,13 @@ class Plan:
     )
 
   def in_order(self, stages: Iterable[str]) -> 'Plan':
-    """The plan with its stages in this order, by which its text is read."""
-    return Plan({stage: self.tables[stage] for stage in stages})
+    """The plan with its stages in this order, by which its text is read.
+
+    Args:
+      stages: all stages of the plan; it may lack some.
+    """
+    tables = self.tables
+    return Plan({stage: tables[stage] for stage in stages if stage in tables})
 
   @classmethod
   def parse(cls, text: str, stages: int | Sequence[str] | None = None):
