@@ -51,8 +51,11 @@ def owned(root: Path, seconds: float = 60.0) -> Iterator[None]:
     write_atomically(root / OWNER, json.dumps(owner) + '\n')
     yield
   finally:
-    (root / OWNER).unlink(missing_ok=True)
-    lock.release()
+    try:
+      with writing(root / OWNER):
+        (root / OWNER).unlink(missing_ok=True)
+    finally:
+      lock.release()
 
 
 @contextlib.contextmanager
