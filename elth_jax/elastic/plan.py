@@ -121,7 +121,7 @@ class Plan:
     """The plan with its stages in this order, by which its text is read.
 
     Args:
-      stages: all stages of the plan; it may lack some.
+      stages: at least those of the plan.
     """
     tables = self.tables
     return Plan({stage: tables[stage] for stage in stages if stage in tables})

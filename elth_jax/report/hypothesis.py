@@ -28,8 +28,7 @@ class Tested:
   Attributes:
     study: its title and scale.
     converged: whether twice the epochs gain the dense target less than a point,
-      `yes`, `no` or, where that is not certain, `perhaps`, and how much; empty
-      if nobody looked.
+      `yes`, `no` or `not certain`, and how much; empty if nobody looked.
     pair: the ticket and IMP, at the highest level that both have.
     verdict: `comparable` if it is no more than a point behind, by a one-sided
       test at 5% that holds for all pairs of the study together (Holm).
@@ -105,14 +104,16 @@ def _converged(target: str, gate: Gate | None) -> str:
     return ''
   gain = gate.gains[target]
   sure = gain.p_below(MOST) < LEVEL
-  word = 'no' if gain.mean >= MOST else 'yes' if sure else 'perhaps'
+  word = 'no' if gain.mean >= MOST else 'yes' if sure else 'not certain'
   return f'{word} ({gain.mean:+.2f})'
 
 
 def _all_converged(found: Iterable[Tested]) -> str:
   """The least favourable answer of some pairs; empty if nobody looked."""
-  answers = {one.converged.partition(' ')[0] for one in found}
-  return next(word for word in ('no', 'perhaps', '', 'yes') if word in answers)
+  answers = {one.converged.partition(' (')[0] for one in found}
+  return next(
+    word for word in ('no', 'not certain', '', 'yes') if word in answers
+  )
 
 
 def _verdicts(pairs: Sequence[Comparison]) -> list[str]:
