@@ -2,10 +2,11 @@
 
 import argparse
 import dataclasses
+import os
 import statistics
 import time
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import jax
 import measure
@@ -19,7 +20,7 @@ from elth_jax.training.loop import fit
 from elth_jax.training.recipe import Recipe
 from elth_jax.training.trainer import Trainer
 
-EPOCHS, EXAMPLES = 160, 50_000
+EPOCHS, EXAMPLES, TESTS = 160, 50_000, 256
 # reads and writes of each layer output in a step: forward, two gradients
 MOVES = 8
 HEAD = [
@@ -48,6 +49,7 @@ class Line:
     precision: see `Recipe`.
     devices: how many are used; 0 for all.
     split_batches: whether they share one ticket.
+    pytorch: the form of PyTorch, for a line of it: one ticket on a GPU.
   """
 
   tickets: int = 1
@@ -57,15 +59,41 @@ class Line:
   precision: Literal['', Precision] = ''
   devices: int = 1
   split_batches: bool = False
+  pytorch: str = ''
 
 
-def main(platform: str, lines: Sequence[Line], bandwidth: float) -> None:
+@dataclasses.dataclass(frozen=True)
+class Case:
+  """A line that is ready to be timed.
+
+  Attributes:
+    run: trains for an epoch.
+    tickets: how many.
+    devices: how many.
+    form: how convolutions are computed.
+    precision: in which products are multiplied.
+    first: seconds of the first run, which compiles.
+  """
+
+  run: Callable[[], Any]
+  tickets: int
+  devices: int
+  form: str
+  precision: str
+  first: float = 0.0
+
+
+def main(
+  platform: str, lines: Sequence[Line], bandwidth: float, at_once: bool = False
+) -> None:
   """Fills the table, most valuable lines first.
 
   Args:
     platform: `gpu` or `tpu`; what is asked for is said if there is none.
     lines: in the order of their worth.
     bandwidth: of a device's memory, in GB/s, unless the command says.
+    at_once: compile all lines at once, each in a process of its own, and time
+      them in turn then; for devices that processes can share.
   """
   parser = argparse.ArgumentParser()
   parser.add_argument('--minutes', type=float, default=8.0)
@@ -73,23 +101,30 @@ def main(platform: str, lines: Sequence[Line], bandwidth: float) -> None:
   parser.add_argument('--rounds', type=int, default=3)
   parser.add_argument('--bandwidth', type=float, default=bandwidth, help='GB/s')
   arguments = parser.parse_args()
+  began = time.monotonic()
+  os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'] = 'false'  # one shares it
   if jax.default_backend() != platform:
     raise SystemExit(
       f'no {platform.upper()} is here: JAX finds {jax.devices()}; nothing was '
       f"measured. With one, pip install 'elth_jax[{_extra(platform)}]'"
     )
-  began = time.monotonic()
-  dataset = measure.noise(32, arguments.images, 256)
   print(f'Batch 128. {measure.machine()}.\n\n{measure.table(HEAD, [])}')
+  apart = [
+    measure.Apart(_cases, line, arguments.images) for line in lines if at_once
+  ]
+  for one in apart:  # all are ready before one is timed
+    _ = one.names
   longest = 0.0
-  for line in lines:
+  for number, line in enumerate(lines):
     started = time.monotonic()
     if started - began + longest > 60 * arguments.minutes:
       print(f'\n{arguments.minutes} minutes are over; not measured: {line}')
       break
     if line.devices > jax.local_device_count():
       continue
-    print(measure.table_line(_row(arguments, dataset, line)), flush=True)
+    cases = apart[number].cases() if at_once else _cases(line, arguments.images)
+    row = _row(arguments, line, cases)
+    print(measure.table_line(row), flush=True)
     longest = max(longest, time.monotonic() - started)
 
 
@@ -97,39 +132,34 @@ def _extra(platform: str) -> str:
   return 'cuda' if platform == 'gpu' else platform
 
 
-def _row(arguments, dataset: Dataset, line: Line) -> list[object]:
-  net = architecture(line.network, dataset.image_shape, 10)
-  devices = jax.local_devices()[: line.devices or None]
-  trainer = _trainer(net, dataset, line, devices)
-  about = [
-    line.network,
-    line.tickets,
-    len(devices),
-    trainer.backend.name,
-    line.dtype,
-    trainer.recipe.product_precision,
-  ]
+def _cases(line: Line, images: int) -> dict[str, Callable[[], Any]]:
+  """What a line is made of, after its first run; an error's text if it fails.
+
+  Returns:
+    `run`, which trains for an epoch, and `about`, the `Case` without it.
+  """
+  dataset = measure.noise(32, images, TESTS)
+  began = time.monotonic()
   try:
-    first, rates = _rates(arguments, trainer, 1 if line.split_batches else None)
-  except jax.errors.JaxRuntimeError as error:  # out of memory, say
-    return [*about, str(error).splitlines()[0][:60], '', '', '']
-  tickets = 1 if line.split_batches else trainer.lanes
-  seconds = EPOCHS * EXAMPLES * tickets / statistics.median(rates)
-  width = 2 if line.dtype == 'bfloat16' else 4
-  floor = EPOCHS * EXAMPLES * MOVES * net.outputs() * width * tickets
-  floor /= arguments.bandwidth * 1e9 * len(devices)
-  return [
-    *about,
-    measure.spread(rates),
-    f'{seconds / tickets:.0f}',
-    f'{seconds / floor:.1f}x',
-    f'{first:.0f}',
-  ]
+    case = (_pytorch if line.pytorch else _ours)(line, dataset)
+    case.run()
+  except Exception as error:  # out of memory, say
+    text = (str(error) or repr(error)).splitlines()[0][:60]
+    return {'about': lambda: text}
+  first = time.monotonic() - began
+  about = dataclasses.replace(case, run=_nothing, first=first)
+  return {'run': case.run, 'about': lambda: about}
 
 
-def _trainer(net: Architecture, dataset, line: Line, devices) -> Trainer:
+def _nothing() -> None:
+  pass
+
+
+def _ours(line: Line, dataset: Dataset) -> Case:
+  net = _network(line)
+  devices = jax.local_devices()[: line.devices or None]
   recipe = Recipe(rewind_step=0, dtype=line.dtype, precision=line.precision)
-  return Trainer(
+  trainer = Trainer(
     net,
     recipe,
     dataset,
@@ -138,24 +168,61 @@ def _trainer(net: Architecture, dataset, line: Line, devices) -> Trainer:
     backend=CONV_BACKENDS[line.backend] if line.backend else None,
     split_batches=line.split_batches,
   )
-
-
-def _rates(arguments, trainer: Trainer, tickets: int | None):
-  """Seconds of the first run, and images a second over all tickets."""
-  net = trainer.architecture
-  ticket, count = lottery.dense_ticket(net, **net.init(0)), tickets
-  count = count or trainer.lanes
+  ticket = lottery.dense_ticket(net, **net.init(0))
+  tickets = 1 if line.split_batches else trainer.lanes
 
   def run() -> None:
-    states = [trainer.start(ticket, 0)] * count
-    fit(trainer, states, list(range(count)), trainer.steps_per_epoch)
+    states = [trainer.start(ticket, 0)] * tickets
+    fit(trainer, states, list(range(tickets)), trainer.steps_per_epoch)
 
-  began = time.monotonic()
-  run()
-  first = time.monotonic() - began
-  times = []
+  return Case(
+    run,
+    tickets,
+    len(devices),
+    trainer.backend.name,
+    trainer.recipe.product_precision,
+  )
+
+
+def _pytorch(line: Line, dataset: Dataset) -> Case:
+  import pytorch  # which may not be installed
+
+  net = _network(line)
+  run = pytorch.epoch(
+    *(net.name, net.width, dataset, 128, line.pytorch),
+    device='cuda',
+    dtype=line.dtype,
+  )
+  return Case(run, 1, 1, f'PyTorch, {line.pytorch}', line.precision)
+
+
+def _network(line: Line) -> Architecture:
+  return architecture(line.network, (32, 32, 3), 10)
+
+
+def _row(arguments, line: Line, cases) -> list[object]:
+  case = cases['about']()
+  if isinstance(case, str):
+    return [line.network, line.tickets, '', case, line.dtype, *[''] * 5]
+  rates = []
   for _ in range(arguments.rounds):
     began = time.monotonic()
-    run()
-    times.append(time.monotonic() - began)
-  return first, [count * arguments.images / seconds for seconds in times]
+    cases['run']()
+    seconds = time.monotonic() - began
+    rates.append(case.tickets * arguments.images / seconds)
+  seconds = EPOCHS * EXAMPLES / statistics.median(rates)  # a ticket
+  width = 2 if line.dtype == 'bfloat16' else 4
+  floor = EPOCHS * EXAMPLES * MOVES * _network(line).outputs() * width
+  floor /= arguments.bandwidth * 1e9 * case.devices
+  return [
+    line.network,
+    line.tickets,
+    case.devices,
+    case.form,
+    line.dtype,
+    case.precision,
+    measure.spread(rates),
+    f'{seconds:.0f}',
+    f'{seconds / floor:.1f}x',
+    f'{case.first:.0f}',
+  ]

@@ -112,7 +112,7 @@ def pytorch(net: Architecture, batch_size: int, images: int):
   there = measure.Apart(
     in_pytorch, net.name, net.width, size, images, batch_size
   )
-  return {TORCH + name: there.case(name) for name in there.names}
+  return {TORCH + name: run for name, run in there.cases().items()}
 
 
 def in_pytorch(network: str, width: int, size: int, images: int, batch: int):

@@ -1,12 +1,14 @@
 """Times things in interleaved rounds and writes what came out as a table."""
 
 import contextlib
+import functools
 import multiprocessing
 import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -33,10 +35,8 @@ class Apart:
 
   Args:
     make: name -> function; called in that process, so it must be importable.
+      What functions return must be picklable.
     arguments: of `make`.
-
-  Attributes:
-    names: of the functions.
   """
 
   def __init__(self, make: Callable, *arguments):
@@ -47,16 +47,19 @@ class Apart:
     process.start()
     there.close()
     self._pipe = here
-    self.names: list[str] = here.recv()
 
-  def case(self, name: str) -> Callable[[], None]:
-    """A function that runs another one there, and returns when it is done."""
+  @functools.cached_property
+  def names(self) -> list[str]:
+    """Of the functions, once they are made."""
+    return self._pipe.recv()
 
-    def run() -> None:
-      self._pipe.send(name)
-      self._pipe.recv()
+  def cases(self) -> dict[str, Callable[[], Any]]:
+    """Functions that run those there, and return what they return."""
+    return {name: functools.partial(self._call, name) for name in self.names}
 
-    return run
+  def _call(self, name: str) -> Any:
+    self._pipe.send(name)
+    return self._pipe.recv()
 
 
 def _serve(pipe, make: Callable, arguments) -> None:
@@ -64,8 +67,7 @@ def _serve(pipe, make: Callable, arguments) -> None:
   pipe.send(list(cases))
   with contextlib.suppress(EOFError):  # the process that asks has ended
     while True:
-      cases[pipe.recv()]()
-      pipe.send(None)
+      pipe.send(cases[pipe.recv()]())
 
 
 def spread(values: Sequence[float], digits: int = 0) -> str:

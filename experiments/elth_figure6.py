@@ -28,7 +28,6 @@ from elth_jax.study.claims import better, no_worse
 from elth_jax.study.config import (
   DIGITS,
   DIGITS_CROPS,
-  GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
   SHORT_CIFAR,
@@ -147,7 +146,21 @@ def get_config() -> ConfigDict:
         'methods': NO_GRASP,
         'replicates': 4,
       },
-      'gpu': {**GPU_CIFAR, 'sources': LADDER[1:3], 'targets': LADDER[1:3]},
+      'gpu': {
+        'sources': LADDER[:2],
+        'targets': LADDER[:2],
+        'methods': ('imp', 'ett', 'ett_matched', 'random'),
+        'levels': 3,
+        'compare_levels': (3,),
+        'prune_fraction': 0.62,  # of what is left; 94.5% in three levels
+        'replicates': 4,
+        'recipe': {
+          'epochs': 32,
+          'drop_epochs': (16, 24),
+          'rewind_step': 250,
+          'dtype': 'bfloat16',
+        },
+      },
       'digits': {**DIGITS, 'analyses': {'doubled': True}},
       'digits_crops': {**DIGITS_CROPS, 'analyses': {'doubled': True}},
     },

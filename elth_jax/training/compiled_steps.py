@@ -12,7 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from elth_jax.nn.conv_backends import EXAMPLES
 from elth_jax.nn.default_backend import in_turn
 from elth_jax.process.arrays import fetch, put, put_part
-from elth_jax.process.devices import platform_of
+from elth_jax.process.compiler_options import compiler_options
 from elth_jax.process.precision import Precision, products_in
 from elth_jax.training.input_pipeline import InputPipeline, Part, Window
 from elth_jax.training.state import TrainState, stack, unstack
@@ -63,9 +63,7 @@ class CompiledSteps:
     self.seconds_per_step: float | None = None
     self._per_device = per_device
     self._mesh = mesh = _mesh(devices, per_ticket)
-    options = {}
-    if deterministic and platform_of(devices) == 'gpu':
-      options['xla_gpu_deterministic_ops'] = True
+    options = compiler_options(devices, deterministic)
     jit = functools.partial(jax.jit, compiler_options=options)
     on_mesh = functools.partial(
       _spread,
