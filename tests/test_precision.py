@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from elth_jax.process.compiler_options import compiler_options
 from elth_jax.process.devices import DeviceError, cpu_device
 from elth_jax.process.precision import products_in
 
@@ -42,3 +43,18 @@ def test_a_left_out_cpu_is_named_with_the_remedy(monkeypatch):
   monkeypatch.setattr('jax.local_devices', none)
   with pytest.raises(DeviceError, match=r'SynFlow .* JAX_PLATFORMS=.*,cpu'):
     cpu_device('SynFlow')
+
+
+def test_a_gpu_runs_a_dispatch_as_one_graph():
+  """On the devices asked for, with the JAX that knows how."""
+  for platform in ('cpu', 'tpu'):
+    assert compiler_options([Device(platform)], deterministic=True) == {}
+  options = compiler_options([Device('gpu')])
+  if jax.__version_info__ >= (0, 10, 2):
+    graphed = str(options['xla_gpu_enable_command_buffer']).split(',')
+    assert {'CONVOLUTION', 'WHILE', 'FUSION'} <= {*graphed}
+    assert options['xla_gpu_command_buffer_scheduling_mode'] == 'CONCURRENT'
+  else:
+    assert options == {}
+  same_bits = {'xla_gpu_deterministic_ops': True}
+  assert compiler_options([Device('gpu')], True) == {**options, **same_bits}

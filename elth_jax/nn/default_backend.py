@@ -24,7 +24,7 @@ def default_backend(
 ) -> ConvBackend:
   """The backend for some devices and for tickets that share one of them.
 
-  Measured on CPU; for TPU and GPU by their compilers' figures
+  Measured on CPU and on an H100; for TPU by its compiler's figures
   (docs/accelerators.md).
 
   Args:

@@ -1,8 +1,11 @@
-"""What XLA is told about training on some devices."""
+"""What XLA is told about training on some devices, and what they need first."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 
 from elth_jax.process.devices import platform_of
 
@@ -45,3 +48,27 @@ def compiler_options(
   if deterministic:
     options['xla_gpu_deterministic_ops'] = True
   return options
+
+
+def start_cudnn(devices: Sequence[jax.Device]) -> None:
+  """Has GPUs compute a convolution, where convolutions will be in graphs.
+
+  cuDNN starts at the first convolution, which must not be inside a graph. A
+  program that is compiled tries convolutions on the way; one that comes from
+  the cache does not, and fails with `No DNN support for stream`.
+
+  Args:
+    devices: what a program from `compiler_options` is about to run on; those of
+      other processes, and those that are no GPUs, are left alone.
+  """
+  for device in devices:
+    if device.platform == 'gpu' and device in jax.local_devices():
+      _convolve_on(device)
+
+
+@functools.cache
+def _convolve_on(device: jax.Device) -> None:
+  image = jax.device_put(jnp.ones((1, 1, 8, 8)), device)
+  kernel = jax.device_put(jnp.ones((1, 1, 3, 3)), device)
+  convolve = jax.jit(lambda x, kernel: lax.conv(x, kernel, (1, 1), 'SAME'))
+  convolve(image, kernel).block_until_ready()

@@ -12,7 +12,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from elth_jax.nn.conv_backends import EXAMPLES
 from elth_jax.nn.default_backend import in_turn
 from elth_jax.process.arrays import fetch, put, put_part
-from elth_jax.process.compiler_options import compiler_options
+from elth_jax.process.compiler_options import compiler_options, start_cudnn
 from elth_jax.process.precision import Precision, products_in
 from elth_jax.training.input_pipeline import InputPipeline, Part, Window
 from elth_jax.training.state import TrainState, stack, unstack
@@ -148,6 +148,7 @@ class CompiledSteps:
     """States on the devices, stacked; spare lanes repeat the last one."""
     if not 1 <= len(states) <= self.lanes:
       raise ValueError(f'{len(states)} tickets for {self.lanes} lanes')
+    start_cudnn(self._devices)
     spare = self.lanes - len(states)
     return put(stack([*states, *[states[-1]] * spare]), self._own)
 
