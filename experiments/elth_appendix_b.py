@@ -15,7 +15,7 @@ replicates, since time hardly varies.
 from ml_collections import ConfigDict
 
 from elth_jax.study.claims import better
-from elth_jax.study.config import SMALL_CIFAR, base_config
+from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
 from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET, IMAGENET_RESNET
@@ -67,9 +67,7 @@ def get_config() -> ConfigDict:
         'targets': ('resnet20', 'resnet44'),
         'recipe': {
           **vars(CIFAR_RESNET),
-          'epochs': 40,
-          'drop_epochs': (20, 30),
-          'rewind_step': 250,
+          **GPU_CIFAR['recipe'],
         },
       },
     },

@@ -73,8 +73,7 @@ def get_config() -> ConfigDict:
       },
       'gpu': {
         **GPU_CIFAR,
-        'levels': 3,
-        'compare_levels': (3,),
+        'prune_fraction': 0.36,
         'image_size': 64,
         'train_examples': 50_000,
         'recipe_on': {'imagenet2012': {**GPU_CIFAR['recipe'], **SOFTER}},

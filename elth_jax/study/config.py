@@ -78,12 +78,19 @@ SHORT_CIFAR = {
   'recipe': _recipe(12, crop_padding=2),
 }
 SHORT_FASHION = {**SHORT_CIFAR, 'dataset': 'fashion_mnist', 'image_size': 14}
-# the whole network and data, a quarter of the training, every second level
+# whole networks and all images, a fifth of the training: an H100 trains four
+# ResNet-20 side by side in a minute (docs/accelerators.md)
 GPU_CIFAR = {
-  'levels': 5,
-  'compare_levels': (3, 5),  # 73.8% and 89.3% sparsity
-  'prune_fraction': 0.36,  # two levels of the paper in one
-  'recipe': {'epochs': 40, 'drop_epochs': (20, 30), 'rewind_step': 250},
+  'levels': 3,
+  'compare_levels': (3,),
+  'prune_fraction': 0.62,
+  'replicates': 4,
+  'recipe': {
+    'epochs': 32,
+    'drop_epochs': (16, 24),
+    'rewind_step': 250,
+    'dtype': 'bfloat16',
+  },
 }
 # a mirrored digit is no digit
 DIGITS_BATCHES = {'batch_size': 32, 'flip': False}
@@ -140,7 +147,7 @@ ONETICKET_SCALES = {
     'width': 8,
     'replicates': 2,
   },
-  'gpu': {**GPU_CIFAR, 'replicates': 3},
+  'gpu': GPU_CIFAR,
   'digits': {**DIGITS_VGG, 'compare_levels': (1, 3)},
 }
 ONETICKET_NETWORKS = {
