@@ -6,7 +6,9 @@
 `--config.scale=small`: VGG-13 and 16, an eighth as wide, on 10,000 images of
 CIFAR-10 at 16 pixels, three replicates, which decide differences of 3 points.
 `--config.scale=digits`: the same networks, an eighth as wide, at 16 pixels, on
-handwritten digits, eight replicates; 20 minutes on two cores.
+handwritten digits, elastic tickets of matched sparsity beside, eight replicates.
+`--config.scale=digits_crops`: half of that training, with random crops, in which
+networks do not converge; 20 minutes on two cores.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
 some 105 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
 VGG-16 took there.
@@ -17,6 +19,7 @@ from ml_collections import ConfigDict
 from elth_jax.study.claims import better, no_worse
 from elth_jax.study.config import (
   DIGITS_VGG,
+  DIGITS_VGG_CROPS,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -28,6 +31,7 @@ from elth_jax.training.recipe import VGG
 
 LADDER = ('vgg13', 'vgg16', 'vgg19')
 ONE_SHOT = ('magnitude', 'snip', 'grasp')
+METHODS = ('imp', 'ett', 'reinit', 'random', *ONE_SHOT)
 
 
 def get_config() -> ConfigDict:
@@ -35,7 +39,7 @@ def get_config() -> ConfigDict:
     **PAPER_CIFAR,
     sources=LADDER,
     targets=LADDER,
-    methods=('imp', 'ett', 'reinit', 'random', *ONE_SHOT),
+    methods=METHODS,
     recipe=VGG,
     paper=Paper(
       title='E-LTH, figure 7',
@@ -56,6 +60,11 @@ def get_config() -> ConfigDict:
         'targets': LADDER[:2],
       },
       'gpu': GPU_CIFAR,
-      'digits': {**DIGITS_VGG, 'analyses': {'doubled': True}},
+      'digits': {
+        **DIGITS_VGG,
+        'methods': ('imp', 'ett', 'ett_matched', *METHODS[2:]),
+        'analyses': {'doubled': True},
+      },
+      'digits_crops': {**DIGITS_VGG_CROPS, 'analyses': {'doubled': True}},
     },
   )
