@@ -11,7 +11,8 @@ differences of 3 points with a power of 80% where replicates spread by 1.
 `--config.scale=digits`: the same networks, an eighth as wide, at 16 pixels, on
 handwritten digits, eight replicates.
 `--config.scale=digits_crops`: half of that training, with random crops; six
-replicates took three minutes on two cores, where a part was taken from figure 7.
+replicates took three minutes on two cores, where a part was taken from
+figure 7.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
 some 50 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
 VGG-16 took there.

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from elth_jax.families import architecture
-from elth_jax.methods import METHODS, Sparse
+from elth_jax.methods import METHODS, Sparse, lottery
 from elth_jax.nn.conv_backends import CONV_BACKENDS
 from elth_jax.training.loop import fit
 from elth_jax.training.trainer import Trainer
@@ -53,8 +53,6 @@ def trained(tickets, recipe, steps, device, **options):
 
 @pytest.fixture(scope='module')
 def colour_tickets():
-  from elth_jax.methods import lottery
-
   net = architecture('resnet8', (8, 8, 3), 3, 2)
   dense = lottery.dense_ticket(net, **net.init(0))
   return dense, lottery.next_level(dense, dense, dense.params, 0.5)
