@@ -11,7 +11,7 @@ H100, 4800 for an H200). The most valuable lines come first, and it ends after
 its minutes. For accuracy, run a study:
 
   python -m elth_jax.main --config=experiments/elth_figure6.py --workdir=DIR \
-    --config.scale=gpu --config.parallel=4
+    --config.scale=gpu
 """
 
 from accelerator import Line, main

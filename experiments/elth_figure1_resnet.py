@@ -16,8 +16,7 @@ IMP's were taken from figure 6.
 `--config.scale=digits_crops`: a quarter as wide, with random crops, 36 epochs,
 in which networks do not converge.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 20 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 20 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

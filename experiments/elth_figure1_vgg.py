@@ -14,8 +14,7 @@ handwritten digits, eight replicates.
 replicates took three minutes on two cores, where a part was taken from
 figure 7.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 50 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 50 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

@@ -13,8 +13,7 @@ variants of one ticket spread by 1.
 handwritten digits, eight replicates; six replicates took ten minutes on two
 cores, beside other work.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 40 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 40 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

@@ -11,8 +11,7 @@ replicates.
 `--config.scale=digits_crops`: half of that training, with random crops, in
 which networks do not converge; 20 minutes on two cores.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 105 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 105 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

@@ -12,8 +12,7 @@ pixels, three replicates;
 `--config.scale=digits`: the same networks, an eighth as wide, on handwritten
 digits, eight replicates; a minute, where networks were taken from figure 6.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 25 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 25 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from itertools import permutations

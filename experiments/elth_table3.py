@@ -14,8 +14,7 @@ replicates.
 digits, eight replicates; three minutes a pair on one core, where dense networks
 were taken from figure 6.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 15 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 15 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

@@ -11,8 +11,7 @@ differences of about 2 points.
 `--config.scale=digits`: the same networks, an eighth as wide, at 16 pixels, on
 handwritten digits, eight replicates; not run yet.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 30 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 30 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

@@ -11,8 +11,7 @@ replicates, which decide differences of 3 points.
 `--config.scale=digits`: widths 2 and 4, on handwritten digits, eight
 replicates; nine minutes on two cores, beside other work.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 10 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 10 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

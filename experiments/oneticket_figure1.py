@@ -13,8 +13,7 @@ images of 16 pixels, 94.5% sparsity.
 handwritten digits, eight replicates; six replicates took five minutes on two
 cores, beside other work.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 50 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 50 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

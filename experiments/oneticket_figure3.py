@@ -13,8 +13,7 @@ are streamed, and trained from each other's tickets alone, as in the paper.
 from Fashion-MNIST and SVHN. `--config.scale=short`: on 25,000, 12 epochs of
 them, from Fashion-MNIST and CIFAR-10.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 20 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 20 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

@@ -12,8 +12,7 @@ to the sixth and at every third after it, six replicates.
 handwritten digits, eight replicates; six replicates took up to three minutes on
 two cores, where IMP was taken from figure 1.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 35 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 35 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

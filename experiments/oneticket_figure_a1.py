@@ -12,8 +12,7 @@ replicates. `--config.scale=small`: an eighth as wide, on 10,000 images of
 handwritten digits, eight replicates; six replicates took 77 seconds on two
 cores, where IMP was taken from figure 1.
 `--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 30 minutes of an H100 with `--config.parallel=4`, by what ResNet-20 and
-VGG-16 took there.
+some 30 minutes of an H100, by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

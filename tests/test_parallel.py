@@ -36,6 +36,10 @@ def test_memory_limits_tickets_on_an_accelerator(monkeypatch):
   monkeypatch.setattr(jax, 'local_devices', lambda: [Device(), Device()])
   assert Parallel.parse('auto').lanes(NET, 8) == 2 * 3
   assert Parallel.parse('auto').lanes(NET, 8000) == 2  # at least one on each
+  # no place is empty in which a replicate could be
+  for replicates, lanes in ((1, 2), (3, 4), (4, 4), (9, 6)):
+    found = Parallel.parse('auto').lanes(NET, 8, replicates=replicates)
+    assert found == lanes
 
 
 @pytest.mark.parametrize('text', ['', '0', '-1', 'all', '1.5'])

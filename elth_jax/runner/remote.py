@@ -223,7 +223,7 @@ class _Study:
       nodes,
       store,
       found,
-      Trainers(found, options),
+      Trainers(nodes, found, options),
       Checkpoints(store),
       options.checkpoint_seconds,
       self._asked_to_stop,

@@ -66,7 +66,7 @@ class Runner:
     for name in self.done:
       self._note_divergence(nodes[name])
     checkpoints = self.recovery.checkpoints
-    trainers = Trainers(data, options, hosts)
+    trainers = Trainers(nodes, data, options, hosts)
     self.worker = Worker(
       nodes,
       store,

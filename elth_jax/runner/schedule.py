@@ -36,8 +36,6 @@ class Schedule:
     self.failed = failed
     self.trainers = trainers
     self.step = step
-    replicates = 1 + max(node.subject.replicate for node in nodes.values())
-    self._replicates = replicates
     self._alike: dict[str, tuple] = {}
     self._busy: dict[str, float] = {}  # name -> when to try it again
 
@@ -144,7 +142,7 @@ class Schedule:
     runs beside, and so what is left after a kill, must not change how it
     rounds.
     """
-    lanes, replicates = self.trainers.lanes(node), self._replicates
+    lanes, replicates = self.trainers.lanes(node), self.trainers.replicates
     place = node.subject.replicate
     together = min(lanes, replicates - place // lanes * lanes)
     return self.trainers.get(node).devices_per_ticket(together)

@@ -61,17 +61,23 @@ class Trainers:
   """The trainers of one process, each made when it is first needed.
 
   Args:
+    nodes: of the study.
     data: name -> data set, as nodes name it.
     options: how the study is run.
     hosts: the processes that train; this one leads them.
+
+  Attributes:
+    replicates: of the study.
   """
 
   def __init__(
     self,
+    nodes: Mapping[str, Node],
     data: Mapping[str, Dataset | Stream],
     options: RunOptions,
     hosts: Hosts | None = None,
   ):
+    self.replicates = 1 + max(node.subject.replicate for node in nodes.values())
     self.data = data
     self.options = options
     self.hosts = hosts or Hosts()
@@ -93,9 +99,7 @@ class Trainers:
     """How many of its kind are trained at once, on this process's devices."""
     kind = self.kind(node)
     if kind not in self._lanes:
-      self._lanes[kind] = self.options.parallel.lanes(
-        node.architecture, node.recipe.batch_size, self.hosts.devices
-      )
+      self._lanes[kind] = self.options.parallel.lanes(*self._on(node))
     return self._lanes[kind]
 
   def placement(self, node: Run) -> dict[str, Any]:
@@ -103,11 +107,14 @@ class Trainers:
     kind = self.kind(node)
     if kind not in self._placements:
       self._placements[kind] = numbered(
-        self.options.parallel.placement(
-          node.architecture, node.recipe.batch_size, self.hosts.devices
-        )
+        self.options.parallel.placement(*self._on(node))
       )
     return self._placements[kind]
+
+  def _on(self, node: Run) -> tuple:
+    """What `Parallel` asks of a run."""
+    size, devices = node.recipe.batch_size, self.hosts.devices
+    return node.architecture, size, devices, self.replicates
 
   def get(
     self, node: Run, placement: Mapping[str, Any] | None = None

@@ -58,9 +58,10 @@ class Parallel:
   def parse(cls, text: str) -> 'Parallel':
     """Reads the option `parallel`.
 
-    `auto`: a ticket on each CPU device or TPU core; on GPUs as many as half
-    the memory holds, up to 8 on each; where there are fewer tickets than
-    devices, they share batches if steps are long. `tickets`: never share.
+    `auto`: a ticket on each CPU device or TPU core; on GPUs as many as the
+    study has replicates, as far as half the memory holds them and up to 8 on
+    each; where there are fewer tickets than devices, they share batches if
+    steps are long. `tickets`: never share.
     `batch`: one ticket at a time, its batches split over all devices. A
     number: that many at once.
 
@@ -83,6 +84,7 @@ class Parallel:
     network: 'Architecture',
     batch_size: int,
     devices: Sequence[jax.Device] = (),
+    replicates: int = MOST_TICKETS,
   ) -> int:
     """How many tickets of a network are trained at once.
 
@@ -90,6 +92,9 @@ class Parallel:
       network: what is trained.
       batch_size: images a step.
       devices: this process's first; by default this process's alone.
+      replicates: of the study. IMP's levels come one after the other, for all
+        replicates at once, and on a GPU an empty place takes as long as a
+        ticket.
     """
     if self.tickets:
       return self.tickets
@@ -99,20 +104,22 @@ class Parallel:
     limit = (devices[0].memory_stats() or {}).get('bytes_limit', 0)
     floats = FLOATS_PER_OUTPUT * network.outputs() * batch_size
     fitting = int(limit * SHARE_OF_MEMORY // (4 * floats))
-    return len(devices) * max(1, min(MOST_TICKETS_PER_DEVICE, fitting))
+    wanted = min(MOST_TICKETS_PER_DEVICE, -(-replicates // len(devices)))
+    return len(devices) * max(1, min(wanted, fitting))
 
   def placement(
     self,
     network: 'Architecture',
     batch_size: int,
     devices: Sequence[jax.Device] = (),
+    replicates: int = MOST_TICKETS,
   ) -> dict[str, Any]:
     """What a `Trainer` must be told: `devices`, `per_device`, `split_batches`.
 
     The arguments are those of `lanes`.
     """
     devices = devices or jax.local_devices()
-    lanes = self.lanes(network, batch_size, devices)
+    lanes = self.lanes(network, batch_size, devices, replicates)
     per_device = -(-lanes // len(devices))
     used = (
       len(devices)
