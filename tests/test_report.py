@@ -97,7 +97,10 @@ def test_tables_have_a_column_for_each_level_compared():
 
 
 def test_accuracy_figure_shows_every_method_and_the_dense_line():
-  more = [*ROWS, row('imp', 4, 0, 0.9, 0.59), row('imp', 4, 1, 0.91, 0.59)]
+  more = [
+    *ROWS,
+    *(row(method, 4, 0, 0.9, 0.59) for method in ('imp', 'random')),
+  ]
   figure = figures.accuracy(['resnet32'], summary.cells(more))
   (axes,) = figure.axes
   labels = [text.get_text() for text in axes.get_legend().get_texts()]
@@ -111,13 +114,16 @@ def test_accuracy_figure_shows_every_method_and_the_dense_line():
   styles = {(line.get_color(), line.get_marker()) for line in axes.lines}
   assert len(styles) == len(axes.lines)
   bars = [c for c in axes.collections if len(c.get_paths()[0].vertices) == 2]
-  assert len(bars) == 3  # one level only: no bands
+  assert len(bars) == 2  # ETT and Reinit have one level only: no bands
   ticks = [text.get_text() for text in axes.get_xticklabels()]
   assert ticks == ['36.0', '59.0']
 
 
-def test_one_level_is_a_row_for_each_method():
-  figure = figures.accuracy(['resnet32'], summary.cells(ROWS))
+@pytest.mark.parametrize('levels_of_imp', [(), (1, 3)])
+def test_one_level_is_a_row_for_each_method(levels_of_imp):
+  """Levels that IMP alone went through are no comparison."""
+  more = [row('imp', level, 0, 0.9, 0.2) for level in levels_of_imp]
+  figure = figures.accuracy(['resnet32'], summary.cells([*ROWS, *more]))
   (axes,) = figure.axes
   assert [text.get_text() for text in axes.get_yticklabels()] == [
     'IMP, 36.0%',

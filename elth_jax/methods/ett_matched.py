@@ -14,7 +14,13 @@ from elth_jax.tickets.transform import match_sparsity
   label='ETT, matched',
   colour='#D6604D',
   marker='D',
-  further_styles=(('#C38468', 's'), ('#B35806', '^')),
+  further_styles=(
+    ('#C38468', 's'),
+    ('#B35806', '^'),
+    ('#59002D', 'o'),
+    ('#A65B80', '>'),
+    ('#801500', '1'),
+  ),
 )
 def ett_matched(tickets, setting):
   """ETT with as many weights as the target's IMP ticket of that level keeps.

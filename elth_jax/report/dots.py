@@ -18,6 +18,21 @@ def has_one_level(found: Sequence[Cell]) -> bool:
   return len(set(seen)) == len(seen)
 
 
+def at_one_level(found: Sequence[Cell]) -> list[Cell]:
+  """What is to be compared, if that is at one level alone.
+
+  Returns:
+    All cells if no method was trained at two levels; those of one level and of
+    dense networks if IMP alone went through others on its way; else none.
+  """
+  if has_one_level(found):
+    return list(found)
+  levels = {c.level for c in found if c.method not in ('dense', 'imp')}
+  if len(levels) != 1:
+    return []
+  return [c for c in found if c.method == 'dense' or c.level in levels]
+
+
 def dots(
   targets: Sequence[str],
   found: Sequence[Cell],
@@ -57,11 +72,13 @@ def _panel(axes, target: str, mine: Sequence[Cell], series, numbers) -> None:
   for row, cell in enumerate(shown):
     colour, marker = series[cell.label].colour, series[cell.label].marker
     values = [100 * value for value in cell.accuracy.values()]
+    middle, spread = 100 * cell.mean, 100 * cell.std
+    bar = [[min(spread, middle)], [min(spread, 100 - middle)]]
     axes.plot(values, [row] * len(values), '.', color=colour, alpha=0.45, ms=5)
     axes.errorbar(
-      100 * cell.mean,
+      middle,
       row,
-      xerr=100 * cell.std if len(values) > 1 else None,
+      xerr=bar if len(values) > 1 else None,
       fmt=marker,
       color=colour,
       ms=6,

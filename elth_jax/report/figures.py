@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
-from elth_jax.report.dots import dots, has_one_level
+from elth_jax.report.dots import at_one_level, dots
 from elth_jax.report.styles import (
   DENSE,
   Series,
@@ -31,7 +31,7 @@ def accuracy(
 
   Bands, or bars where there is one level only, are one standard deviation over
   replicates. Sparsity is drawn by the logarithm of the weights that remain, as
-  IMP's levels fall. Where no method has two levels, see `dots.dots`.
+  IMP's levels fall. Where one level alone is compared, see `dots.dots`.
 
   Args:
     targets: networks, a panel each.
@@ -40,8 +40,8 @@ def accuracy(
   """
   shown = [cell for cell in found if cell.target in targets]
   series = series_of(found)
-  if has_one_level(shown):
-    return dots(targets, shown, series, published)
+  if flat := at_one_level(shown):
+    return dots(targets, flat, series, published)
   drawn = {series[cell.label].number for cell in shown}
   beside = len(drawn) > 9 or len(targets) > 1  # the legend
   width = 6.4 if len(targets) == 1 else 3.9 * min(len(targets), 3)
