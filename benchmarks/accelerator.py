@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import functools
 import os
 import statistics
 import time
@@ -64,18 +65,16 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-  """A line that is ready to be timed.
+  """What a line is, once it has run.
 
   Attributes:
-    run: trains for an epoch.
-    tickets: how many.
-    devices: how many.
+    tickets: how many are trained.
+    devices: how many are used.
     form: how convolutions are computed.
     precision: in which products are multiplied.
     first: seconds of the first run, which compiles.
   """
 
-  run: Callable[[], Any]
   tickets: int
   devices: int
   form: str
@@ -109,21 +108,25 @@ def main(
       f"measured. With one, pip install 'elth_jax[{_extra(platform)}]'"
     )
   print(f'Batch 128. {measure.machine()}.\n\n{measure.table(HEAD, [])}')
-  apart = [
-    measure.Apart(_cases, line, arguments.images) for line in lines if at_once
-  ]
-  for one in apart:  # all are ready before one is timed
-    _ = one.names
+  made = [functools.partial(_cases, line, arguments.images) for line in lines]
+  if at_once:
+    apart = [measure.Apart(make) for make in made]
+    for one in apart:  # all are ready before one is timed
+      one.wait(30 * arguments.minutes - (time.monotonic() - began))
+    made = [one.cases for one in apart]
   longest = 0.0
-  for number, line in enumerate(lines):
+  for line, make in zip(lines, made, strict=True):
     started = time.monotonic()
     if started - began + longest > 60 * arguments.minutes:
       print(f'\n{arguments.minutes} minutes are over; not measured: {line}')
       break
     if line.devices > jax.local_device_count():
       continue
-    cases = apart[number].cases() if at_once else _cases(line, arguments.images)
-    row = _row(arguments, line, cases)
+    try:
+      row = _row(arguments, line, make())
+    except (EOFError, jax.errors.JaxRuntimeError) as error:  # of memory, say
+      text = (str(error) or 'its process ended').splitlines()[0][:60]
+      row = [line.network, line.tickets, '', text, line.dtype, *[''] * 5]
     print(measure.table_line(row), flush=True)
     longest = max(longest, time.monotonic() - started)
 
@@ -133,29 +136,16 @@ def _extra(platform: str) -> str:
 
 
 def _cases(line: Line, images: int) -> dict[str, Callable[[], Any]]:
-  """What a line is made of, after its first run; an error's text if it fails.
-
-  Returns:
-    `run`, which trains for an epoch, and `about`, the `Case` without it.
-  """
+  """`run`, which trains for an epoch and has once, and `about`, its `Case`."""
   dataset = measure.noise(32, images, TESTS)
+  run, case = (_pytorch if line.pytorch else _ours)(line, dataset)
   began = time.monotonic()
-  try:
-    case = (_pytorch if line.pytorch else _ours)(line, dataset)
-    case.run()
-  except Exception as error:  # out of memory, say
-    text = (str(error) or repr(error)).splitlines()[0][:60]
-    return {'about': lambda: text}
-  first = time.monotonic() - began
-  about = dataclasses.replace(case, run=_nothing, first=first)
-  return {'run': case.run, 'about': lambda: about}
+  run()
+  case = dataclasses.replace(case, first=time.monotonic() - began)
+  return {'run': run, 'about': lambda: case}
 
 
-def _nothing() -> None:
-  pass
-
-
-def _ours(line: Line, dataset: Dataset) -> Case:
+def _ours(line: Line, dataset: Dataset) -> tuple[Callable[[], None], Case]:
   net = _network(line)
   devices = jax.local_devices()[: line.devices or None]
   recipe = Recipe(rewind_step=0, dtype=line.dtype, precision=line.precision)
@@ -175,16 +165,11 @@ def _ours(line: Line, dataset: Dataset) -> Case:
     states = [trainer.start(ticket, 0)] * tickets
     fit(trainer, states, list(range(tickets)), trainer.steps_per_epoch)
 
-  return Case(
-    run,
-    tickets,
-    len(devices),
-    trainer.backend.name,
-    trainer.recipe.product_precision,
-  )
+  precision = trainer.recipe.product_precision
+  return run, Case(tickets, len(devices), trainer.backend.name, precision)
 
 
-def _pytorch(line: Line, dataset: Dataset) -> Case:
+def _pytorch(line: Line, dataset: Dataset) -> tuple[Callable[[], None], Case]:
   import pytorch  # which may not be installed
 
   net = _network(line)
@@ -193,7 +178,7 @@ def _pytorch(line: Line, dataset: Dataset) -> Case:
     device='cuda',
     dtype=line.dtype,
   )
-  return Case(run, 1, 1, f'PyTorch, {line.pytorch}', line.precision)
+  return run, Case(1, 1, f'PyTorch, {line.pytorch}', line.precision)
 
 
 def _network(line: Line) -> Architecture:
@@ -201,9 +186,7 @@ def _network(line: Line) -> Architecture:
 
 
 def _row(arguments, line: Line, cases) -> list[object]:
-  case = cases['about']()
-  if isinstance(case, str):
-    return [line.network, line.tickets, '', case, line.dtype, *[''] * 5]
+  case: Case = cases['about']()
   rates = []
   for _ in range(arguments.rounds):
     began = time.monotonic()

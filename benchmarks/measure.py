@@ -48,14 +48,17 @@ class Apart:
     there.close()
     self._pipe = here
 
-  @functools.cached_property
-  def names(self) -> list[str]:
-    """Of the functions, once they are made."""
-    return self._pipe.recv()
+  def wait(self, seconds: float) -> None:
+    """Until the functions are made, or so long."""
+    self._pipe.poll(max(seconds, 0))
 
   def cases(self) -> dict[str, Callable[[], Any]]:
-    """Functions that run those there, and return what they return."""
-    return {name: functools.partial(self._call, name) for name in self.names}
+    """Functions that run those there, once they are made; to be called once.
+
+    They return what those return, and raise `EOFError` where that process ends.
+    """
+    names = self._pipe.recv()
+    return {name: functools.partial(self._call, name) for name in names}
 
   def _call(self, name: str) -> Any:
     self._pipe.send(name)

@@ -14,7 +14,6 @@ from torch.nn import functional
 from elth_jax.datasets.dataset import Dataset
 
 CONV_BACKENDS = ('as open_lth', 'channels_last', 'channels_last, compiled')
-GRAPHS = 'channels_last, compiled, CUDA graphs'
 VGG_PLANS = {16: (2, 2, 3, 3, 3)}
 
 
@@ -91,7 +90,7 @@ def epoch(
   last = 'channels_last' in backend
   if last:
     net = net.to(memory_format=torch.channels_last)  # type: ignore
-  mode = 'reduce-overhead' if backend == GRAPHS else None
+  mode = 'reduce-overhead' if 'CUDA graphs' in backend else None
   run = torch.compile(net, mode=mode) if 'compiled' in backend else net
   masks = {
     name: (torch.rand_like(p) > 0.5).float()

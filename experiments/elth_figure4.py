@@ -14,8 +14,9 @@ handwritten digits, eight replicates; five minutes on one core, where a part
 was taken from figures 1 and 6.
 `--config.scale=digits_crops`: a quarter as wide, with random crops, 12 epochs,
 in which networks do not converge.
-`--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 45 minutes of an H100, by what ResNet-20 and VGG-16 took there.
+`--config.scale=gpu`: the same networks at full width, all images, 94.5%
+sparsity, 32 epochs in bfloat16, four replicates; some 45 minutes of an H100,
+by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

@@ -11,8 +11,9 @@ lead there: fewer unique units, mixtures, and other units kept.
 pixels, three replicates;
 `--config.scale=digits`: the same networks, an eighth as wide, on handwritten
 digits, eight replicates; a minute, where networks were taken from figure 6.
-`--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 25 minutes of an H100, by what ResNet-20 and VGG-16 took there.
+`--config.scale=gpu`: tickets of two networks at full width, all images, 94.5%
+sparsity, 32 epochs in bfloat16, four replicates; some 25 minutes of an H100,
+by what ResNet-20 and VGG-16 took there.
 """
 
 from itertools import permutations

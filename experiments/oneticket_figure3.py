@@ -12,8 +12,9 @@ are streamed, and trained from each other's tickets alone, as in the paper.
 `--config.scale=small`: an eighth as wide, on 10,000 images of 16 pixels,
 from Fashion-MNIST and SVHN. `--config.scale=short`: on 25,000, 12 epochs of
 them, from Fashion-MNIST and CIFAR-10.
-`--config.scale=gpu`: as the paper has it, but 32 epochs and four replicates;
-some 20 minutes of an H100, by what ResNet-20 and VGG-16 took there.
+`--config.scale=gpu`: the small data sets at full width, all images, 94.5%
+sparsity, 32 epochs in bfloat16, four replicates; some 70 minutes of an H100,
+by what ResNet-20 and VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

@@ -12,6 +12,8 @@ are streamed, and trained from each other's tickets alone, as in the paper.
 `--config.scale=small`: an eighth as wide, on 10,000 images of 16 pixels,
 from Fashion-MNIST and SVHN. `--config.scale=short`: on 25,000, 12 epochs of
 them, from Fashion-MNIST and CIFAR-10.
+`--config.scale=gpu`: at full width, all images, the small data sets, 94.5%
+sparsity, 32 epochs in bfloat16, four replicates; not timed.
 """
 
 from ml_collections import ConfigDict

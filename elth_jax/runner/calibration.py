@@ -11,7 +11,7 @@ import numpy as np
 from elth_jax.datasets import Dataset, Images
 from elth_jax.methods.lottery import dense_ticket
 from elth_jax.randomness import generator
-from elth_jax.runner.trainers import make_trainer
+from elth_jax.runner.trainers import make_trainer, replicates_of
 from elth_jax.study.estimate import Pace, dense_flops
 from elth_jax.study.nodes import Node, Run
 from elth_jax.study.spec import RunOptions
@@ -59,7 +59,7 @@ def measure(
     return None
   began, trials = time.perf_counter(), {}
   for group in groups:
-    trials[group] = _try(groups[group], data, options)
+    trials[group] = _try(groups[group], data, options, replicates_of(nodes))
     if time.perf_counter() - began > ENOUGH_SECONDS:
       break
   first = next(iter(trials.values()))
@@ -114,7 +114,10 @@ def _seconds(
 
 
 def _try(
-  runs: Sequence[Run], data: Mapping[str, Images], options: RunOptions
+  runs: Sequence[Run],
+  data: Mapping[str, Images],
+  options: RunOptions,
+  replicates: int,
 ) -> _Trial:
   """Trains a network for some steps, as many side by side as in the study."""
   node = runs[0]
@@ -131,7 +134,6 @@ def _try(
   )
   trial = dataclasses.replace(node, recipe=recipe, dynamic=None)
   images = _made_up(data[node.data.dataset], size * STEPS)
-  replicates = 1 + max(run.subject.replicate for run in runs)
   placement = options.parallel.placement(network, size, replicates=replicates)
   trainer = make_trainer(trial, {node.data.dataset: images}, options, placement)
   together = min(trainer.lanes, len(runs))

@@ -45,6 +45,11 @@ def make_trainer(
   )
 
 
+def replicates_of(nodes: Mapping[str, Node]) -> int:
+  """How many a study has."""
+  return 1 + max(node.subject.replicate for node in nodes.values())
+
+
 def numbered(placement: Mapping[str, Any]) -> dict[str, Any]:
   """A placement as JSON values: how many devices, for which ones."""
   return {**placement, 'devices': len(placement['devices'])}
@@ -77,7 +82,7 @@ class Trainers:
     options: RunOptions,
     hosts: Hosts | None = None,
   ):
-    self.replicates = 1 + max(node.subject.replicate for node in nodes.values())
+    self.replicates = replicates_of(nodes)
     self.data = data
     self.options = options
     self.hosts = hosts or Hosts()
