@@ -151,7 +151,12 @@ ONETICKET_SCALES = {
     'replicates': 2,
   },
   'gpu': GPU_CIFAR,
-  'digits': {**DIGITS_VGG_CROPS, 'compare_levels': (1, 3)},
+  'digits': {
+    **DIGITS_VGG,
+    'compare_levels': (1, 3),
+    'analyses': {'doubled': True},
+  },
+  'digits_crops': {**DIGITS_VGG_CROPS, 'compare_levels': (1, 3)},
 }
 ONETICKET_NETWORKS = {
   'vgg19': ('oneticket_vgg19', ONETICKET_VGG19),
