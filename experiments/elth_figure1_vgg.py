@@ -8,11 +8,11 @@ pruning and random masks. `--config.scale=small`: VGG-13 to 16, an eighth as
 wide, on 10,000 images of 16 pixels, or in no time where `--config.reuse` takes
 figure 7's. Three replicates tell
 differences of 3 points with a power of 80% where replicates spread by 1.
-`--config.scale=digits`: the same networks, an eighth as wide, at 16 pixels, on
-handwritten digits, eight replicates.
-`--config.scale=digits_crops`: half of that training, with random crops; six
-replicates took three minutes on two cores, where a part was taken from
-figure 7.
+`--config.scale=digits`: the same networks, a sixteenth as wide, at 16 pixels,
+on handwritten digits, eight replicates.
+`--config.scale=digits_crops`: an eighth as wide, a third of that training,
+with random crops; six replicates took three minutes on two cores, where a part
+was taken from figure 7.
 `--config.scale=gpu`: the same networks at full width, all images, 94.5%
 sparsity, 32 epochs in bfloat16, four replicates; some 50 minutes of an H100,
 by what ResNet-20 and VGG-16 took there.

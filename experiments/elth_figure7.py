@@ -5,11 +5,11 @@
 
 `--config.scale=small`: VGG-13 and 16, an eighth as wide, on 10,000 images of
 CIFAR-10 at 16 pixels, three replicates, which decide differences of 3 points.
-`--config.scale=digits`: the same networks, an eighth as wide, at 16 pixels, on
-handwritten digits, elastic tickets of matched sparsity beside, eight
+`--config.scale=digits`: the same networks, a sixteenth as wide, at 16 pixels,
+on handwritten digits, elastic tickets of matched sparsity beside, eight
 replicates.
-`--config.scale=digits_crops`: half of that training, with random crops, in
-which networks do not converge; 20 minutes on two cores.
+`--config.scale=digits_crops`: an eighth as wide, a third of that training,
+with random crops, in which networks do not converge; 20 minutes on two cores.
 `--config.scale=gpu`: the same networks at full width, all images, 94.5%
 sparsity, 32 epochs in bfloat16, four replicates; some 105 minutes of an H100,
 by what ResNet-20 and VGG-16 took there.

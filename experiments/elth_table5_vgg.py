@@ -8,8 +8,8 @@ layers) on CIFAR-10, transformed to one another at 89.26% sparsity, and those of
 matched sparsity beside. `--config.scale=small`: an eighth as wide, on 10,000
 images of 16 pixels, 89.26% sparsity, three replicates, which decide
 differences of about 2 points.
-`--config.scale=digits`: the same networks, an eighth as wide, at 16 pixels, on
-handwritten digits, eight replicates; not run yet.
+`--config.scale=digits`: the same networks, a sixteenth as wide, at 16 pixels,
+on handwritten digits, eight replicates; not run yet.
 `--config.scale=gpu`: VGG-13-2 and 13-3, 89.3% sparsity at full width, all
 images, 32 epochs in bfloat16, four replicates; some 30 minutes of an H100, by
 what ResNet-20 and VGG-16 took there.

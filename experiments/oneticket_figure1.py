@@ -9,10 +9,11 @@ levels of 20%, six replicates. Random tickets, tickets that go back to
 initialisation, and pruning in one shot stand beside, and how sparse the first
 and the last layer become. `--config.scale=small`: an eighth as wide, on 10,000
 images of 16 pixels, 94.5% sparsity.
-`--config.scale=digits`: the same network, an eighth as wide, at 16 pixels, on
-handwritten digits, eight replicates.
-`--config.scale=digits_crops`: half of that training, with random crops; six
-replicates took five minutes on two cores, beside other work.
+`--config.scale=digits`: the same network, a sixteenth as wide, at 16 pixels,
+on handwritten digits, eight replicates.
+`--config.scale=digits_crops`: an eighth as wide, a third of that training,
+with random crops; six replicates took five minutes on two cores, beside other
+work.
 `--config.scale=gpu`: the same networks at full width, all images, 94.5%
 sparsity, 32 epochs in bfloat16, four replicates; some 50 minutes of an H100,
 by what ResNet-20 and VGG-16 took there.

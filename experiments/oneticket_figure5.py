@@ -8,11 +8,11 @@ that is named (`sgd` or `adam`), beside those that IMP finds by it and random
 ones (new weights under masks permuted globally). Thirty levels of 20%, compared
 to the sixth and at every third after it, six replicates.
 `--config.scale=small`: an eighth as wide, on 10,000 images of 16 pixels.
-`--config.scale=digits`: the same network, an eighth as wide, at 16 pixels, on
-handwritten digits, eight replicates.
-`--config.scale=digits_crops`: half of that training, with random crops; six
-replicates took up to three minutes on two cores, where IMP was taken from
-figure 1.
+`--config.scale=digits`: the same network, a sixteenth as wide, at 16 pixels,
+on handwritten digits, eight replicates.
+`--config.scale=digits_crops`: an eighth as wide, a third of that training,
+with random crops; six replicates took up to three minutes on two cores, where
+IMP was taken from figure 1.
 `--config.scale=gpu`: the same networks at full width, all images, 94.5%
 sparsity, 32 epochs in bfloat16, four replicates; some 35 minutes of an H100,
 by what ResNet-20 and VGG-16 took there.
