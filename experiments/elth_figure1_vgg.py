@@ -10,7 +10,7 @@ figure 7's. Three replicates tell
 differences of 3 points with a power of 80% where replicates spread by 1.
 `--config.scale=digits`: the same networks, a sixteenth as wide, at 16 pixels,
 on handwritten digits, eight replicates.
-`--config.scale=digits_crops`: an eighth as wide, a third of that training,
+`--config.scale=digits_crops`: an eighth as wide, a quarter of that training,
 with random crops; six replicates took three minutes on two cores, where a part
 was taken from figure 7.
 `--config.scale=gpu`: the same networks at full width, all images, 94.5%

@@ -8,7 +8,7 @@ CIFAR-10 at 16 pixels, three replicates, which decide differences of 3 points.
 `--config.scale=digits`: the same networks, a sixteenth as wide, at 16 pixels,
 on handwritten digits, elastic tickets of matched sparsity beside, eight
 replicates.
-`--config.scale=digits_crops`: an eighth as wide, a third of that training,
+`--config.scale=digits_crops`: an eighth as wide, a quarter of that training,
 with random crops, in which networks do not converge; 20 minutes on two cores.
 `--config.scale=gpu`: the same networks at full width, all images, 94.5%
 sparsity, 32 epochs in bfloat16, four replicates; some 105 minutes of an H100,

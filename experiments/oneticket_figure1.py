@@ -11,7 +11,7 @@ and the last layer become. `--config.scale=small`: an eighth as wide, on 10,000
 images of 16 pixels, 94.5% sparsity.
 `--config.scale=digits`: the same network, a sixteenth as wide, at 16 pixels,
 on handwritten digits, eight replicates.
-`--config.scale=digits_crops`: an eighth as wide, a third of that training,
+`--config.scale=digits_crops`: an eighth as wide, a quarter of that training,
 with random crops; six replicates took five minutes on two cores, beside other
 work.
 `--config.scale=gpu`: the same networks at full width, all images, 94.5%

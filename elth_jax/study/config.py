@@ -124,9 +124,9 @@ DIGITS_VGG = {
   **DIGITS,
   'image_size': 16,
   'width': 4,
-  'recipe': _recipe(36, **DIGITS_BATCHES),
+  'recipe': _recipe(48, **DIGITS_BATCHES),
 }
-# twice as wide, a third of that training, with random crops; twice the epochs
+# twice as wide, a quarter of that training, with random crops; twice the epochs
 # gain dense VGGs up to 11 points
 DIGITS_VGG_CROPS = {**DIGITS_SHORT, 'image_size': 16, 'width': 8}
 # the smaller scales of a study that stretches one ResNet to another
