@@ -151,6 +151,7 @@ def test_layers_and_barriers_are_cells():
     ((0.004, 0.004), True, 'it has converged'),
     ((-0.026, 0.034), False, 'more replicates would have to tell'),
     ((0.03, 0.03), False, 'it has not converged'),
+    ((-0.3, -0.3), False, 'some fail at times'),
   ],
 )
 def test_the_budget_gate(gain, passed, words):
@@ -160,7 +161,7 @@ def test_the_budget_gate(gain, passed, words):
   ]
   gate = budget.gate([*ROWS, *longer])
   assert gate.passed == passed
-  assert words in str(gate) and f'ResNet-32 +{50 * sum(gain):.2f}' in str(gate)
+  assert words in str(gate) and f'ResNet-32 {50 * sum(gain):+.2f}' in str(gate)
   assert gate.failed == ('not converged' in words)
   assert budget.gate(ROWS) is None
   # they are no cells of their own

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from elth_jax.families import pretty
 from elth_jax.process.text import counted
-from elth_jax.report.budget import MOST, Gate
+from elth_jax.report.budget import Gate, answer
 from elth_jax.report.comparison import (
   LEVEL,
   SAME_SPARSITY,
@@ -103,9 +103,7 @@ def _converged(target: str, gate: Gate | None) -> str:
   if gate is None or target not in gate.gains:
     return ''
   gain = gate.gains[target]
-  sure = gain.p_below(MOST) < LEVEL
-  word = 'no' if gain.mean >= MOST else 'yes' if sure else 'not certain'
-  return f'{word} ({gain.mean:+.2f})'
+  return f'{answer(gain)} ({gain.mean:+.2f})'
 
 
 def _all_converged(found: Iterable[Tested]) -> str:
