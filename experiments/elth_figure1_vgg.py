@@ -9,7 +9,8 @@ wide, on 10,000 images of 16 pixels, or in no time where `--config.reuse` takes
 figure 7's. Three replicates tell
 differences of 3 points with a power of 80% where replicates spread by 1.
 `--config.scale=digits`: the same networks, a sixteenth as wide, at 16 pixels,
-on handwritten digits, eight replicates.
+on handwritten digits, eight replicates; seconds where `--config.reuse` takes
+figure 7's.
 `--config.scale=digits_crops`: an eighth as wide, a quarter of that training,
 with random crops; six replicates took three minutes on two cores, where a part
 was taken from figure 7.

@@ -9,7 +9,7 @@ matched sparsity beside. `--config.scale=small`: an eighth as wide, on 10,000
 images of 16 pixels, 89.26% sparsity, three replicates, which decide
 differences of about 2 points.
 `--config.scale=digits`: the same networks, a sixteenth as wide, at 16 pixels,
-on handwritten digits, eight replicates.
+on handwritten digits, eight replicates; five minutes on two cores.
 `--config.scale=gpu`: VGG-13-2 and 13-3, 89.3% sparsity at full width, all
 images, 32 epochs in bfloat16, four replicates; some 30 minutes of an H100, by
 what ResNet-20 and VGG-16 took there.
