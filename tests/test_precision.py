@@ -45,16 +45,28 @@ def test_a_left_out_cpu_is_named_with_the_remedy(monkeypatch):
     cpu_device('SynFlow')
 
 
-def test_a_gpu_runs_a_dispatch_as_one_graph():
-  """On the devices asked for, with the JAX that knows how."""
+def test_a_gpu_runs_a_dispatch_as_one_graph(monkeypatch, caplog):
+  """If the compiler knows how; if not, that is said once."""
   for platform in ('cpu', 'tpu'):
     assert compiler_options([Device(platform)], deterministic=True) == {}
+  monkeypatch.setattr('elth_jax.process.compiler_options.GRAPHED', ('FUSION',))
   options = compiler_options([Device('gpu')])
-  if jax.__version_info__ >= (0, 10, 2):
-    graphed = str(options['xla_gpu_enable_command_buffer']).split(',')
-    assert {'CONVOLUTION', 'WHILE', 'FUSION'} <= {*graphed}
-    assert options['xla_gpu_command_buffer_scheduling_mode'] == 'CONCURRENT'
-  else:
-    assert options == {}
+  assert options == {
+    'xla_gpu_enable_command_buffer': 'FUSION',
+    'xla_gpu_command_buffer_scheduling_mode': 'CONCURRENT',
+  }
   same_bits = {'xla_gpu_deterministic_ops': True}
   assert compiler_options([Device('gpu')], True) == {**options, **same_bits}
+  assert not caplog.messages
+  monkeypatch.setattr('elth_jax.process.compiler_options.GRAPHED', ('NEWER',))
+  for _ in range(2):
+    assert compiler_options([Device('gpu')], True) == same_bits
+  (message,) = caplog.messages
+  assert 'with another JAX' in message and "'NEWER'" in message
+
+
+def test_this_jax_knows_all_kernels_of_a_graph_from_0_10_2_on(caplog):
+  options = compiler_options([Device('gpu')])
+  if jax.__version_info__ >= (0, 10, 2):
+    assert 'WHILE' in str(options['xla_gpu_enable_command_buffer'])
+    assert not caplog.messages

@@ -1,6 +1,7 @@
 """What XLA is told about training on some devices, and what they need first."""
 
 import functools
+import logging
 from collections.abc import Sequence
 
 import jax
@@ -22,7 +23,6 @@ GRAPHED = (
   'CONVOLUTION',
   'WHILE',
 )
-SINCE = (0, 10, 2)  # the JAX whose compiler knows them all
 
 
 def compiler_options(
@@ -34,7 +34,8 @@ def compiler_options(
   one CUDA graph whose kernels run side by side where they do not depend on
   each other, those of several tickets above all. On an H100 one ResNet-20
   trains 1.6 times as fast as by XLA's own options, and eight 1.9 times
-  (benchmarks/RESULTS.md).
+  (benchmarks/RESULTS.md). A JAX that does not know these options, as before
+  0.10.2, goes without, which is logged once.
 
   Args:
     devices: what is compiled for.
@@ -42,12 +43,29 @@ def compiler_options(
   """
   if platform_of(devices) != 'gpu':
     return {}
-  options: dict[str, str | bool] = {}
-  if jax.__version_info__ >= SINCE:
-    options['xla_gpu_enable_command_buffer'] = ','.join(GRAPHED)
-    options['xla_gpu_command_buffer_scheduling_mode'] = 'CONCURRENT'
+  options: dict[str, str | bool] = dict(_known_graphs(GRAPHED))
   if deterministic:
     options['xla_gpu_deterministic_ops'] = True
+  return options
+
+
+@functools.cache
+def _known_graphs(kernels: tuple[str, ...]) -> dict[str, str]:
+  """The options of CUDA graphs; none where the compiler refuses them."""
+  options = {
+    'xla_gpu_enable_command_buffer': ','.join(kernels),
+    'xla_gpu_command_buffer_scheduling_mode': 'CONCURRENT',
+  }
+  try:
+    jax.jit(lambda x: x, compiler_options=options).lower(0.0).compile()
+  except jax.errors.JaxRuntimeError as error:
+    logging.getLogger(__name__).warning(
+      'a GPU trains up to twice as fast with another JAX (0.10.2 and 0.11.2 '
+      'are known): %s refuses what makes one CUDA graph of a dispatch: %s',
+      jax.__version__,
+      str(error).splitlines()[0],
+    )
+    return {}
   return options
 
 
