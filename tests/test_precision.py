@@ -4,13 +4,15 @@ import jax
 import numpy as np
 import pytest
 
-from elth_jax.process.compiler_options import compiler_options
+from elth_jax.process.compiler_options import compiler_options, start_cudnn
 from elth_jax.process.devices import DeviceError, cpu_device
 from elth_jax.process.precision import products_in
 
 
 class Device:
   """Of a device, what a choice by devices looks at."""
+
+  process_index = 0
 
   def __init__(self, platform):
     self.platform = platform
@@ -62,11 +64,23 @@ def test_a_gpu_runs_a_dispatch_as_one_graph(monkeypatch, caplog):
   for _ in range(2):
     assert compiler_options([Device('gpu')], True) == same_bits
   (message,) = caplog.messages
-  assert 'with another JAX' in message and "'NEWER'" in message
+  assert 'cannot run a whole dispatch' in message and "'NEWER'" in message
 
 
-def test_this_jax_knows_all_kernels_of_a_graph_from_0_10_2_on(caplog):
+@pytest.mark.skipif(
+  jax.__version_info__ < (0, 10, 2), reason='it does not know convolutions'
+)
+def test_this_jax_knows_all_kernels_of_a_graph():
   options = compiler_options([Device('gpu')])
-  if jax.__version_info__ >= (0, 10, 2):
-    assert 'WHILE' in str(options['xla_gpu_enable_command_buffer'])
-    assert not caplog.messages
+  assert 'WHILE' in str(options['xla_gpu_enable_command_buffer'])
+
+
+def test_cudnn_starts_on_this_processs_gpus_alone(monkeypatch):
+  started = []
+  monkeypatch.setattr(
+    'elth_jax.process.compiler_options._convolve_on', started.append
+  )
+  mine, other, cpu = Device('gpu'), Device('gpu'), jax.local_devices()[0]
+  mine.process_index, other.process_index = jax.process_index(), 7
+  start_cudnn([mine, other, cpu])
+  assert started == [mine]

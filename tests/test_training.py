@@ -385,3 +385,12 @@ def test_recomputed_statistics_are_means_over_batches(
 def _label_of(dataset, image):
   same = (dataset.train_images == image).all(axis=(1, 2, 3))
   return int(dataset.train_labels[same.argmax()])
+
+
+def test_cudnn_starts_before_a_program_runs(trainer, tickets, monkeypatch):
+  started = []
+  monkeypatch.setattr(
+    'elth_jax.training.compiled_steps.start_cudnn', started.append
+  )
+  fit(trainer, [trainer.start(tickets[0], 0)], [0], 1)
+  assert started == [jax.local_devices()]

@@ -46,7 +46,7 @@ def make_trainer(
 
 
 def replicates_of(nodes: Mapping[str, Node]) -> int:
-  """How many a study has."""
+  """How many replicates a study has."""
   return 1 + max(node.subject.replicate for node in nodes.values())
 
 
@@ -72,7 +72,7 @@ class Trainers:
     hosts: the processes that train; this one leads them.
 
   Attributes:
-    replicates: of the study.
+    replicates: how many the study has.
   """
 
   def __init__(

@@ -92,9 +92,9 @@ class Parallel:
       network: what is trained.
       batch_size: images a step.
       devices: this process's first; by default this process's alone.
-      replicates: of the study. IMP's levels come one after the other, for all
-        replicates at once, and on a GPU an empty place takes as long as a
-        ticket.
+      replicates: how many the study has; by default more than fit. On a GPU no
+        more are trained at once: IMP trains a level of all replicates together,
+        and a place that is empty then takes as long as a ticket.
     """
     if self.tickets:
       return self.tickets
