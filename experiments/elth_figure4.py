@@ -25,6 +25,7 @@ from elth_jax.study.claims import alike, better
 from elth_jax.study.config import (
   DIGITS,
   DIGITS_SHORT,
+  FOUR_LEVELS,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -90,7 +91,7 @@ def get_config() -> ConfigDict:
         'replicates': 8,
       },
       'gpu': GPU_CIFAR,
-      'digits': {**DIGITS, 'compare_levels': (1, 3)},
+      'digits': {**DIGITS, **FOUR_LEVELS},
       'digits_crops': {**DIGITS_SHORT, 'compare_levels': (1, 3)},
     },
   )

@@ -9,7 +9,7 @@ places365_small), and tickets found on all the others are trained there, beside
 IMP's own and random ones. Images keep their size, grey ones are repeated in
 three channels; heads are fresh where classes differ. ImageNet and Places365
 are streamed, and trained from each other's tickets alone, as in the paper.
-`--config.scale=small`: an eighth as wide, on 10,000 images of 16 pixels,
+`--config.scale=small`: a sixteenth as wide, on 10,000 images of 16 pixels,
 from Fashion-MNIST and SVHN. `--config.scale=short`: on 25,000, 12 epochs of
 them, from Fashion-MNIST and CIFAR-10.
 `--config.scale=gpu`: at full width, all images, the small data sets, 94.5%
@@ -18,9 +18,9 @@ sparsity, 32 epochs in bfloat16, four replicates; not timed.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import SIX_DATASETS, oneticket_transfer
+from elth_jax.study.config import PANELS, oneticket_transfer
 
-CHOICES = SIX_DATASETS
+CHOICES = PANELS
 
 
 def get_config(dataset: str = 'cifar10') -> ConfigDict:

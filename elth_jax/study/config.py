@@ -140,6 +140,12 @@ ONE_STRETCH = {
   'digits': {**DIGITS, 'compare_levels': (1, 3)},  # 62% and 94.5% sparsity
   'digits_crops': {**DIGITS_CROPS, 'compare_levels': (1, 3)},
 }
+# four levels to the same sparsity: 51.6%, where little is pruned, and 94.5%
+FOUR_LEVELS = {
+  'levels': 4,
+  'compare_levels': (1, 4),
+  'prune_fraction': 0.516,  # of what is left
+}
 # OneTicket's studies: late resetting, evaluated to the sixth level and at every
 # third after it, random tickets beside
 ONETICKET = {
@@ -149,7 +155,12 @@ ONETICKET = {
   'replicates': 6,
 }
 ONETICKET_SCALES = {
-  'small': {**SMALL_CIFAR, 'width': 8, 'replicates': 4},
+  'small': {
+    **SMALL_CIFAR,
+    **FOUR_LEVELS,
+    'replicates': 4,
+    'recipe': _recipe(36, batch_size=64, rewind_epochs=3),
+  },
   'short': {
     **SHORT_CIFAR,
     'train_examples': 25_000,
@@ -159,7 +170,7 @@ ONETICKET_SCALES = {
   'gpu': GPU_CIFAR,
   'digits': {
     **DIGITS_VGG,
-    'compare_levels': (1, 3),
+    **FOUR_LEVELS,
     'analyses': {'doubled': True},
   },
   'digits_crops': {**DIGITS_VGG_CROPS, 'compare_levels': (1, 3)},
@@ -177,6 +188,12 @@ SIX_DATASETS = {  # name -> title
   'imagenet2012': 'ImageNet',
   'places365_small': 'Places365',
 }
+PANELS = {**SIX_DATASETS, 'mnist': 'MNIST'}  # and one that the paper has not
+# scale -> the small data sets whose tickets move between each other
+MOVED_BETWEEN = {
+  'small': ('fashion_mnist', 'mnist', 'cifar10'),
+  'short': ('fashion_mnist', 'cifar10'),
+}
 
 
 def oneticket_transfer(network: str, dataset: str, figure: int) -> ConfigDict:
@@ -184,17 +201,17 @@ def oneticket_transfer(network: str, dataset: str, figure: int) -> ConfigDict:
 
   Args:
     network: `vgg19` or `resnet50`.
-    dataset: what tickets are trained on, of `SIX_DATASETS`.
+    dataset: what tickets are trained on, of `PANELS`.
     figure: its number.
 
   Raises:
-    ValueError: if the data set is none of the six.
+    ValueError: if the data set is none of these.
 
   References:
     Morcos et al. 2019, figures 3 and 4.
   """
   name, recipe = ONETICKET_NETWORKS[network]
-  title = choice('data set', dataset, SIX_DATASETS)
+  title = choice('data set', dataset, PANELS)
   large = dataset in LARGE
   others = LARGE if large else SIX_DATASETS  # large sets: from large ones only
   return base_config(
@@ -204,7 +221,7 @@ def oneticket_transfer(network: str, dataset: str, figure: int) -> ConfigDict:
     sources=(name,),
     targets=(name,),
     recipe=recipe,
-    recipe_on={one: {'rewind_epochs': 3} for one in LARGE},
+    recipe_on=_recipes_on(dataset, rewind_epochs=3),
     paper=Paper(
       title=f'OneTicket, figure {figure}, {title}',
       question='Do winning tickets transfer across data sets?',
@@ -214,12 +231,10 @@ def oneticket_transfer(network: str, dataset: str, figure: int) -> ConfigDict:
       **{
         scale: {
           **ONETICKET_SCALES[scale],
-          'source_datasets': tuple(
-            one for one in ('fashion_mnist', other) if one != dataset
-          ),
-          'recipe_on': {one: {'rewind_epochs': 1} for one in LARGE},
+          'source_datasets': tuple(one for one in moved if one != dataset),
+          'recipe_on': _recipes_on(dataset, *moved, rewind_epochs=1),
         }
-        for scale, other in (('small', 'svhn_cropped'), ('short', 'cifar10'))
+        for scale, moved in MOVED_BETWEEN.items()
       },
       'gpu': {
         **ONETICKET_SCALES['gpu'],
@@ -230,6 +245,16 @@ def oneticket_transfer(network: str, dataset: str, figure: int) -> ConfigDict:
       },
     },
   )
+
+
+def _recipes_on(*datasets: str, rewind_epochs: int) -> dict[str, Any]:
+  """What data sets change of a recipe: large ones are rewound to a later epoch.
+
+  A mirrored digit is no digit.
+  """
+  large = {one: {'rewind_epochs': rewind_epochs} for one in LARGE}
+  digits = {'mnist': {'flip': False}} if 'mnist' in datasets else {}
+  return {**large, **digits}
 
 
 def transfer_claims(network: str, dataset: str) -> tuple[Claim, ...]:
