@@ -125,6 +125,17 @@ def test_the_page_holds_its_figures_with_unique_ids(finished):
   assert not re.findall(r'src=|href="\w+:|@import|url\((?!#)', page)
 
 
+def test_the_page_draws_one_compared_level_as_rows(finished):
+  """Levels that IMP alone went through stand with the other runs."""
+  page = (finished / 'report.html').read_text()
+  chart = page.partition('Accuracy against sparsity</h2>')[2]
+  chart = chart.partition('</section>')[0]
+  assert re.findall(r'<h3>', chart) == []
+  methods = re.findall(r'<td class="l w">.*?</svg> ?([^<]*)', chart)
+  assert methods.count('IMP') == methods.count('ETT from MLP-2 (append)') == 1
+  assert 'Other levels of IMP are among the trained networks below.' in chart
+
+
 def test_the_page_leads_to_all_that_a_run_left(finished):
   page = (finished / 'report.html').read_text()
   links = {unquote(link) for link in re.findall(r'href="([^#"][^"]*)"', page)}

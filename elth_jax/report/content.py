@@ -17,7 +17,7 @@ from elth_jax.report.accuracy_chart import NEAR, charts, has_few_bands
 from elth_jax.report.amortisation import amortise, cost_name, training_times
 from elth_jax.report.budget import gate
 from elth_jax.report.colours import on_dark
-from elth_jax.report.dots import has_one_level
+from elth_jax.report.dots import at_one_level
 from elth_jax.report.headline import WORDS, Headline, headline
 from elth_jax.report.layers import layer_sparsities
 from elth_jax.report.provenance import Progress, facts
@@ -194,7 +194,7 @@ def _accuracy(
   lines: Mapping[str, Series],
   ids: Mapping[tuple[str, str, int], str],
 ) -> dict[str, Any]:
-  """Charts of lines, or rows where no method has two levels."""
+  """Charts of lines, or rows where one level alone is compared."""
 
   def anchor(cell: Cell) -> str:
     return ids.get((cell.target, cell.label, cell.level), '')
@@ -203,10 +203,11 @@ def _accuracy(
   targets = [t for t in spec.targets if any(c.target == t for c in alive)]
   numbers = beside(spec.paper.published, alive, spec.prune_fraction)
   order = list(dict.fromkeys([*targets, *(c.target for c in alive)]))
-  flat = bool(alive) and has_one_level(alive)
+  flat = at_one_level(alive)
+  shown = flat or alive
   low, high = rounded(
-    min((100 * min(c.accuracy.values()) for c in alive), default=0),
-    max((100 * max(c.accuracy.values()) for c in alive), default=100),
+    min((100 * min(c.accuracy.values()) for c in shown), default=0),
+    max((100 * max(c.accuracy.values()) for c in shown), default=100),
   )
   lasting = {lines[c.label].name for c in alive if is_dense_at_level(c)}
   return {
@@ -215,11 +216,12 @@ def _accuracy(
     'dots': Strips(min(max(low, 0), 99), max(min(high, 100), 1))
     if flat
     else None,
-    'found': sorted(alive, key=lambda cell: order.index(cell.target)),
+    'found': sorted(shown, key=lambda cell: order.index(cell.target)),
+    'levels_left_out': len(shown) < len(alive),
     'anchor': anchor,
     'near': round(NEAR),
-    'rings': any(cell for _, cell in numbers),
-    'few_bands': has_few_bands(alive, lines),
+    'rings': not flat and any(cell for _, cell in numbers),
+    'few_bands': not flat and has_few_bands(alive, lines),
     'dense_at_level': sorted(lasting),
     'percents': lambda cell: [100 * value for value in cell.accuracy.values()],
   }

@@ -160,6 +160,7 @@ ONETICKET_SCALES = {
     **FOUR_LEVELS,
     'replicates': 4,
     'recipe': _recipe(36, batch_size=64, rewind_epochs=3),
+    'analyses': {'doubled': True},
   },
   'short': {
     **SHORT_CIFAR,
