@@ -16,8 +16,9 @@ epochs in bfloat16; some 20 minutes of an H100, by what ResNet-20 took there.
 
 from ml_collections import ConfigDict
 
+from elth_jax.papers.scales import GPU_CIFAR, SMALL_CIFAR
 from elth_jax.study.claims import better
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.config import base_config
 from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET, IMAGENET_RESNET

@@ -21,16 +21,16 @@ by what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import better, no_worse
-from elth_jax.study.config import (
+from elth_jax.papers.scales import (
   DIGITS_VGG,
   DIGITS_VGG_CROPS,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
   SMALL_CIFAR,
-  base_config,
 )
+from elth_jax.study.claims import better, no_worse
+from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import VGG
 

@@ -20,8 +20,9 @@ by what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
+from elth_jax.papers.scales import ONE_STRETCH, PAPER_CIFAR
 from elth_jax.study.claims import better, no_worse
-from elth_jax.study.config import ONE_STRETCH, PAPER_CIFAR, base_config
+from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 

@@ -20,8 +20,7 @@ by what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import alike, better
-from elth_jax.study.config import (
+from elth_jax.papers.scales import (
   DIGITS,
   DIGITS_SHORT,
   FOUR_LEVELS,
@@ -29,8 +28,9 @@ from elth_jax.study.config import (
   HIGH,
   PAPER_CIFAR,
   SMALL_CIFAR,
-  base_config,
 )
+from elth_jax.study.claims import alike, better
+from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 

@@ -19,16 +19,16 @@ by what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import alike, better
-from elth_jax.study.config import (
+from elth_jax.papers.scales import (
   DIGITS,
   DIGITS_SHORT,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
   SMALL_FASHION,
-  base_config,
 )
+from elth_jax.study.claims import alike, better
+from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 

@@ -26,8 +26,7 @@ in which networks do not converge.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import better, no_worse
-from elth_jax.study.config import (
+from elth_jax.papers.scales import (
   DIGITS,
   DIGITS_CROPS,
   GPU_CIFAR,
@@ -37,8 +36,9 @@ from elth_jax.study.config import (
   SHORT_FASHION,
   SMALL_CIFAR,
   SMALL_FASHION,
-  base_config,
 )
+from elth_jax.study.claims import better, no_worse
+from elth_jax.study.config import base_config
 from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET

@@ -23,14 +23,14 @@ by what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import alike, better
-from elth_jax.study.config import (
+from elth_jax.papers.scales import (
   DIGITS,
   DIGITS_CROPS,
   GPU_CIFAR,
   SMALL_FASHION,
-  base_config,
 )
+from elth_jax.study.claims import alike, better
+from elth_jax.study.config import base_config
 from elth_jax.study.published import published
 from elth_jax.study.spec import Analyses, Paper
 from elth_jax.training.recipe import CIFAR_RESNET

@@ -20,16 +20,15 @@ from itertools import permutations
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import Claim, alike, better
-from elth_jax.study.config import (
+from elth_jax.papers.scales import (
   DIGITS,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
   SMALL_CIFAR,
-  base_config,
-  choice,
 )
+from elth_jax.study.claims import Claim, alike, better
+from elth_jax.study.config import base_config, choice
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET
 

@@ -20,15 +20,9 @@ by what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
+from elth_jax.papers.scales import DIGITS, GPU_CIFAR, PAPER_CIFAR, SMALL_FASHION
 from elth_jax.study.claims import Claim, better, no_worse
-from elth_jax.study.config import (
-  DIGITS,
-  GPU_CIFAR,
-  PAPER_CIFAR,
-  SMALL_FASHION,
-  base_config,
-  choice,
-)
+from elth_jax.study.config import base_config, choice
 from elth_jax.study.published import Published, published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET

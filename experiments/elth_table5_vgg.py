@@ -17,14 +17,14 @@ what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import no_worse
-from elth_jax.study.config import (
+from elth_jax.papers.scales import (
   DIGITS_VGG,
   GPU_CIFAR,
   PAPER_CIFAR,
   SMALL_CIFAR,
-  base_config,
 )
+from elth_jax.study.claims import no_worse
+from elth_jax.study.config import base_config
 from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import VGG

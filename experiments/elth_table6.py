@@ -15,13 +15,9 @@ what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
+from elth_jax.papers.scales import GPU_CIFAR, SMALL_CIFAR
 from elth_jax.study.claims import Claim, alike, better
-from elth_jax.study.config import (
-  GPU_CIFAR,
-  SMALL_CIFAR,
-  base_config,
-  choice,
-)
+from elth_jax.study.config import base_config, choice
 from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET

@@ -17,8 +17,9 @@ import dataclasses
 
 from ml_collections import ConfigDict
 
+from elth_jax.papers.scales import GPU_CIFAR, SMALL_CIFAR
 from elth_jax.study.claims import alike, better, no_worse
-from elth_jax.study.config import GPU_CIFAR, SMALL_CIFAR, base_config
+from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET, IMAGENET_RESNET
 

@@ -17,16 +17,15 @@ what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import better, no_worse
-from elth_jax.study.config import (
+from elth_jax.papers.scales import (
   DIGITS,
   DIGITS_CROPS,
   GPU_CIFAR,
   PAPER_CIFAR,
   SMALL_CIFAR,
-  base_config,
-  choice,
 )
+from elth_jax.study.claims import better, no_worse
+from elth_jax.study.config import base_config, choice
 from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import CIFAR_RESNET

@@ -21,8 +21,9 @@ by what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
+from elth_jax.papers.oneticket import ONETICKET, ONETICKET_SCALES
 from elth_jax.study.claims import better
-from elth_jax.study.config import ONETICKET, ONETICKET_SCALES, base_config
+from elth_jax.study.config import base_config
 from elth_jax.study.spec import Paper
 from elth_jax.training.recipe import ONETICKET_VGG19
 

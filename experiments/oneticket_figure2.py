@@ -16,14 +16,13 @@ by what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import alike, better
-from elth_jax.study.config import (
+from elth_jax.papers.oneticket import (
   ONETICKET,
   ONETICKET_NETWORKS,
   ONETICKET_SCALES,
-  base_config,
-  choice,
 )
+from elth_jax.study.claims import alike, better
+from elth_jax.study.config import base_config, choice
 from elth_jax.study.spec import Paper
 
 CHOICES = ONETICKET_NETWORKS

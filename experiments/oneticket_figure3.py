@@ -19,7 +19,7 @@ by what ResNet-20 and VGG-16 took there.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import PANELS, oneticket_transfer
+from elth_jax.papers.oneticket import PANELS, oneticket_transfer
 
 CHOICES = PANELS
 

@@ -18,7 +18,7 @@ sparsity, 32 epochs in bfloat16, four replicates; not timed.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.config import PANELS, oneticket_transfer
+from elth_jax.papers.oneticket import PANELS, oneticket_transfer
 
 CHOICES = PANELS
 

@@ -1,0 +1,1 @@
+"""What the shipped experiments of the papers share: their scales and claims."""
