@@ -232,14 +232,57 @@ def test_the_overview_has_a_line_for_each_claim(tmp_path):
   assert '| yes | 0 | 0 | 0 | 0 | Q |' in text and counts in text
   assert 'in 2 lines, 1 of them on' in text and 'tested 1 time, once' in text
   row = next(r for r in text.splitlines() if r.startswith('| 7 |'))
-  assert 'tickets win | **' in row and row.endswith('** (small) |')
-  assert 'not tested: 2e+19 FLOPs, `b.py` |' in text and '| 9 |' not in text
+  assert row.endswith('win | **undecided** | no | **undecided** (small) |')
+  assert 'not tested |  | 2e+19 FLOPs, `b.py` |' in text and '| 9 |' not in text
   text = '\n'.join(overview.table(stated, read_list(path), {7, 8}))
-  assert 'nobody asked | [computed](#costs-computed) |' in text
+  assert 'nobody asked | **computed** |  | [costs](#costs-computed) |' in text
   assert 'tickets win | **' in text
   path.write_text('id,paper\n')
   with pytest.raises(ValueError, match='lacks experiments, flops'):
     read_list(path)
+
+
+@pytest.mark.parametrize(
+  ('lines', 'verdict', 'converged'),
+  [
+    ([('yes', 'supported'), ('no', 'contradicted')], 'supported', 'yes'),
+    (
+      [('not certain', 'undecided'), ('not certain', 'supported')],
+      'supported in part',
+      'not certain',
+    ),
+    (
+      [('no', 'contradicted'), ('no', 'supported'), ('no', 'undecided')],
+      'mixed',
+      'no',
+    ),
+    ([('yes', 'contradicted')], 'contradicted', 'yes'),
+  ],
+)
+def test_the_verdict_of_a_claim_is_of_the_networks_trained_best(
+  tmp_path, lines, verdict, converged
+):
+  """Matched tickets are no tickets of the paper, and do not change it."""
+  path = tmp_path / 'claims.csv'
+  path.write_text(f'{LISTED}7,P,figure 1,claim,tickets win,a.py,1e9\n')
+  paper = Paper(claims=(better('imp', 'ett', where='claim 7'),))
+  ((claim, judged),) = judge_all(paper, summary.cells(ROWS))
+  told_by = {
+    'supported': dataclasses.replace(judged, p_for=0.01, p_against=1.0),
+    'contradicted': dataclasses.replace(judged, p_for=1.0, p_against=0.01),
+    'undecided': dataclasses.replace(judged, p_for=1.0, p_against=1.0),
+  }
+  matched = better('ett_matched', 'imp', where='claim 7')
+  stated = [
+    Stated('P', 'small', one, told_by[told], answer)
+    for answer, told, one in [
+      *((*line, claim) for line in lines),
+      ('yes', 'undecided', matched),
+    ]
+  ]
+  text = '\n'.join(overview.table(stated, read_list(path)))
+  assert f'tickets win | **{verdict}** | {converged} | ' in text
+  assert 'something of 1 was tested' in text and f'1 {verdict}' in text
 
 
 def test_elastic_tickets_are_tested_against_the_target_s_own_imp():

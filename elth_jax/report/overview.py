@@ -5,7 +5,6 @@ import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 
 from elth_jax.process.text import counted
 from elth_jax.report.budget import Converged
@@ -14,6 +13,17 @@ from elth_jax.report.verdicts import Judgement, is_matched
 from elth_jax.study.claims import Claim, claim_ids
 
 COLUMNS = ('id', 'paper', 'where', 'kind', 'says', 'experiments', 'flops')
+BEST_FIRST: tuple[Converged, ...] = ('yes', 'not certain', 'no')
+# verdicts of all lines of a claim -> that of the claim
+IN_ALL: dict[frozenset[str], str] = {
+  frozenset({'supported'}): 'supported',
+  frozenset({'supported', 'undecided'}): 'supported in part',
+  frozenset({'contradicted'}): 'contradicted',
+  frozenset({'contradicted', 'undecided'}): 'contradicted in part',
+  frozenset({'supported', 'contradicted'}): 'mixed',
+  frozenset({'supported', 'contradicted', 'undecided'}): 'mixed',
+  frozenset({'undecided'}): 'undecided',
+}
 Judged = tuple[Claim, Judgement | None]
 
 
@@ -85,7 +95,7 @@ def in_short(
     '| converged | tested | supported | contradicted | undecided | studies |'
   )
   yield '| --- | ---: | ---: | ---: | ---: | --- |'
-  for answer in get_args(Converged):
+  for answer in BEST_FIRST:
     names = [name for name, converged in studies.items() if converged == answer]
     verdicts = Counter(
       one.found.verdict
@@ -154,7 +164,7 @@ def table(
   listed: Sequence[dict[str, str]],
   computed: Collection[int] = (),
 ) -> Iterator[str]:
-  """Markdown: a line for each claim of the papers; nothing without a list.
+  """Markdown: each claim of the papers and its verdict; nothing without a list.
 
   Args:
     stated: every claim of every study.
@@ -168,24 +178,50 @@ def table(
     for number in claim_ids(one.claim.where):
       by_row.setdefault(number, []).append(one)
   rows = [row for row in listed if row['kind'] in ('claim', 'computed')]
-  found = [_in_words(by_row.get(int(row['id']), [])) for row in rows]
-  some = sum(words != '' for words in found)
+  lines = [by_row.get(int(row['id']), []) for row in rows]
+  best = [_best(some) for some in lines]
+  counts = Counter(verdict for verdict, _ in best if verdict)
+  words = ', '.join(
+    f'{counts[verdict]} {verdict}' for verdict in dict.fromkeys(IN_ALL.values())
+  )
   yield "## The papers' claims\n"
   yield (
-    f'The papers make {len(rows)} claims; something of {some} was tested. '
-    'Operations are those of training at the scale of the paper.\n'
+    f'The papers make {len(rows)} claims; something of {counts.total()} was '
+    f'tested: {words}. The verdict is that of all lines of the claim, for '
+    'tickets as the paper has them, in studies whose dense networks have '
+    'converged; where there is none, in those that may have, and last in those '
+    'that have not. Operations are those of training at the scale of the '
+    'paper.\n'
   )
-  yield '| | where | claim | found here |'
-  yield '| ---: | --- | --- | --- |'
-  for row, words in zip(rows, found, strict=True):
-    cost = f'not tested: {float(row["flops"]):.0e} FLOPs, {_files(row)}'
+  yield '| | where | claim | verdict | converged | at each scale |'
+  yield '| ---: | --- | --- | --- | --- | --- |'
+  for row, some, (verdict, answer) in zip(rows, lines, best, strict=True):
+    cost = f'{float(row["flops"]):.0e} FLOPs, {_files(row)}'
     if int(row['id']) in computed:
-      cost = '[computed](#costs-computed)'
+      verdict, cost = 'computed', '[costs](#costs-computed)'
     yield (
       f'| {row["id"]} | {row["paper"]}, {row["where"]} | {row["says"]} | '
-      f'{words or cost} |'
+      f'{f"**{verdict}**" if verdict else "not tested"} | {answer} | '
+      f'{_in_words(some) or cost} |'
     )
   yield ''
+
+
+def _best(stated: Iterable[Stated]) -> tuple[str, str]:
+  """The verdict of a claim by the networks that are trained best.
+
+  Returns:
+    A value of `IN_ALL` and whether these networks have converged; both empty
+    if nothing was tested. Matched tickets, which no paper has, speak only
+    where nothing else does.
+  """
+  tested = [one for one in stated if one.found]
+  papers = [one for one in tested if not is_matched(one.claim)] or tested
+  for answer in BEST_FIRST:
+    found = [one.found for one in papers if one.converged == answer]
+    if verdicts := frozenset(one.verdict for one in found if one):
+      return IN_ALL[verdicts], answer
+  return '', ''
 
 
 def _in_words(stated: Iterable[Stated]) -> str:
