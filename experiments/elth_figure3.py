@@ -50,7 +50,7 @@ def get_config() -> ConfigDict:
           better('ett', name, everywhere=True, above=0.8, where='claim 18')
           for name in CONTROLS
         ),
-        better('ett', 'ett_snip_replicas', above=0.8, where='claims 16 19'),
+        better('ett', 'ett_snip_replicas', above=0.8, where='claim 19'),
       ),
     ),
     scales=ONE_STRETCH,

@@ -62,7 +62,7 @@ def get_config() -> ConfigDict:
         better(
           'ett[interpolate]', 'ett[interpolate 1 2]', at=HIGH, where='claim 22'
         ),
-        better('ett[append]', ONE_UNIT, at=HIGH, where='claims 20 23'),
+        better('ett[append]', ONE_UNIT, at=HIGH, where='claim 23'),
         better('ett[append 1 2]', ONE_UNIT, at=HIGH, where='claim 24'),
         better('ett[interpolate 1 2]', ONE_UNIT, at=HIGH, where='claim 24'),
         *(
@@ -73,12 +73,14 @@ def get_config() -> ConfigDict:
         alike('ett[append]', 'ett[append 1 2]', 1, below=0.6, where='claim 26'),
         better('ett[interpolate]', PERMUTED, everywhere=True, where='claim 27'),
         alike('ett[append]', 'ett[interpolate]', 1, at=HIGH, where='claim 28'),
-        # the second unit is sparser than the first
-        better(
-          'sparsity_ett[append 1 2]', f'sparsity_{ONE_UNIT}', where='claim 34'
-        ),
-        better(
-          'sparsity_ett[append 2]', 'sparsity_ett[append 1 2]', where='claim 34'
+        # the second unit is sparser than the first, and all are between
+        *(
+          better(f'sparsity_{one}', f'sparsity_{other}', HIGH, where='claim 34')
+          for one, other in (
+            ('ett[append 2]', ONE_UNIT),
+            ('ett[append]', ONE_UNIT),
+            ('ett[append 2]', 'ett[append]'),
+          )
         ),
       ),
     ),

@@ -84,7 +84,7 @@ def get_config() -> ConfigDict:
         ),
         # dropping units 1 to 4 together is bad
         *(
-          better(kept, KEPT[-1], at=HIGH, where='claims 29 33')
+          better(kept, KEPT[-1], at=HIGH, where='claim 33')
           for kept in KEPT[:-1]
         ),
       ),

@@ -47,7 +47,7 @@ def get_config() -> ConfigDict:
       question='Does a ticket serve the other depths of a VGG?',
       claims=(
         *(
-          better('ett', name, at=HIGH, where='claims 44 46')
+          better('ett', name, at=HIGH, where='claim 46')
           for name in ('reinit', 'random', *ONE_SHOT)
         ),
         no_worse('ett', 'imp', within=1, at=HIGH, where='claim 45'),

@@ -54,8 +54,13 @@ def get_config() -> ConfigDict:
       title='E-LTH, figure 8',
       question='Does training an elastic ticket end in one linear basin?',
       claims=(
-        alike('barrier_imp', 0, within=2, at='highest', where='claims 52 53'),
-        better('barrier_ett', 'barrier_imp', at='highest', where='claim 54'),
+        alike('barrier_imp', 0, within=2, at='highest', where='claim 53'),
+        better(
+          'barrier_ett from resnet20',
+          'barrier_imp',
+          at='highest',
+          where='claim 54',
+        ),
         better(
           'barrier_ett from resnet14',
           'barrier_ett from resnet20',

@@ -18,7 +18,7 @@ sixteen replicates; 75 seconds on two cores.
 
 from ml_collections import ConfigDict
 
-from elth_jax.study.claims import no_worse
+from elth_jax.papers.table5 import CLAIMED, ON_DIGITS, comparable
 from elth_jax.study.config import base_config
 from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
@@ -46,12 +46,7 @@ def get_config() -> ConfigDict:
     paper=Paper(
       title='E-LTH, table 5',
       question='Are fully-connected layers units like any other?',
-      claims=tuple(
-        no_worse(
-          name, 'imp', 0.21, 0.8926, everywhere=True, where='claims 65 66'
-        )
-        for name in ('ett', 'ett_matched')
-      ),
+      claims=comparable(CLAIMED, where='claim 66'),
       published=tuple(
         published(
           target,
@@ -80,6 +75,7 @@ def get_config() -> ConfigDict:
         'prune_fraction': 0.36,
         'replicates': 16,
         'recipe': {'batch_size': 32, 'epochs': 40},
+        'paper': {'claims': comparable(ON_DIGITS)},
         'analyses': {'doubled': True},
       },
     },

@@ -23,7 +23,7 @@ from elth_jax.papers.scales import (
   PAPER_CIFAR,
   SMALL_CIFAR,
 )
-from elth_jax.study.claims import no_worse
+from elth_jax.papers.table5 import CLAIMED, ON_DIGITS, comparable
 from elth_jax.study.config import base_config
 from elth_jax.study.published import published
 from elth_jax.study.spec import Paper
@@ -48,12 +48,7 @@ def get_config() -> ConfigDict:
     paper=Paper(
       title='E-LTH, table 5, VGGs',
       question='Are fully-connected layers units, behind convolutions too?',
-      claims=tuple(
-        no_worse(
-          name, 'imp', 0.21, 0.8926, everywhere=True, where='claims 64 66'
-        )
-        for name in ('ett', 'ett_matched')
-      ),
+      claims=comparable(CLAIMED, where='claim 66'),
       published=tuple(
         published(
           target,
@@ -83,6 +78,7 @@ def get_config() -> ConfigDict:
         **DIGITS_VGG,
         'prune_fraction': 0.525,
         'analyses': {'doubled': True},
+        'paper': {'claims': comparable(ON_DIGITS)},
       },
     },
   )

@@ -12,6 +12,7 @@ import pytest
 from elth_jax import datasets, reproduction
 from elth_jax.reading import as_json
 from elth_jax.report import computed
+from elth_jax.report.verdicts import ours
 from elth_jax.runner import session
 from elth_jax.study import data, estimate
 from elth_jax.study.analysis_nodes import DOUBLED
@@ -73,9 +74,9 @@ def test_configs_build_their_graph_and_say_how_to_run_it(path, argument):
 
 
 def settings(spec):
-  """What decides which networks a study trains."""
+  """What decides which networks a study trains, and what is asked of them."""
   values = as_json(spec)
-  for name in ('paper', 'replicates', 'seed', 'analyses'):
+  for name in ('replicates', 'seed', 'analyses'):
     del values[name]
   return json.loads(json.dumps(values))
 
@@ -124,13 +125,17 @@ def test_no_claim_of_the_papers_is_lost():
   with (ROOT / 'experiments/claims.csv').open(newline='') as file:
     listed = list(csv.DictReader(file))
   assert len({row['id'] for row in listed}) == len(listed) == 98
-  said = {}
+  said, lines = {}, {}
   for path, argument in CONFIGS:
-    for text in config_of(path, argument).paper.claims:
-      for number in claim_ids(Claim.parse(text).where):
-        said.setdefault(str(number), set()).add(path.name)
+    paper = config_of(path, argument).paper
+    for claim in map(Claim.parse, paper.claims):
+      for number in map(str, claim_ids(claim.where)):
+        said.setdefault(number, set()).add(path.name)
+        if not ours(claim):
+          lines.setdefault(number, set()).add((paper.title, claim.text))
   for row in listed:
     files = set(row['experiments'].split())
+    assert int(row['lines']) == len(lines.get(row['id'], ())), row
     assert all((ROOT / 'experiments' / name).is_file() for name in files)
     if row['kind'] == 'claim':
       assert files <= said.get(row['id'], set()), row

@@ -203,15 +203,15 @@ def test_parts_of_one_study_are_pooled_by_seed():
   assert len(pooled([part(0), Evidence(longer, ROWS)])) == 1
 
 
-LISTED = 'id,paper,where,kind,says,experiments,flops\n'
+LISTED = 'id,paper,where,kind,says,experiments,flops,lines\n'
 
 
 def test_the_overview_has_a_line_for_each_claim(tmp_path):
   path = tmp_path / 'claims.csv'
   path.write_text(
-    f'{LISTED}7,P,figure 1,claim,tickets win,a.py,1e9\n'
-    '8,P,figure 2,claim,nobody asked,b.py,2e19\n'
-    '9,P,table 1,setup,a recipe,a.py,0\n'
+    f'{LISTED}7,P,figure 1,claim,tickets win,a.py,1e9,1\n'
+    '8,P,figure 2,claim,nobody asked,b.py,2e19,1\n'
+    '9,P,table 1,setup,a recipe,a.py,0,0\n'
   )
   paper = Paper(
     claims=(
@@ -232,57 +232,79 @@ def test_the_overview_has_a_line_for_each_claim(tmp_path):
   assert '| yes | 0 | 0 | 0 | 0 | Q |' in text and counts in text
   assert 'in 2 lines, 1 of them on' in text and 'tested 1 time, once' in text
   row = next(r for r in text.splitlines() if r.startswith('| 7 |'))
-  assert row.endswith('win | **undecided** | no | **undecided** (small) |')
-  assert 'not tested |  | 2e+19 FLOPs, `b.py` |' in text and '| 9 |' not in text
+  assert 'win | **undecided** | 1 of 1 | no | **undecided** (small) |' in row
+  assert 'not tested | 0 of 1 | | 2e+19 FLOPs, `b.py` |' in text
+  assert '| 9 |' not in text
   text = '\n'.join(overview.table(stated, read_list(path), {7, 8}))
-  assert 'nobody asked | **computed** |  | [costs](#costs-computed) |' in text
-  assert 'tickets win | **' in text
+  assert 'nobody asked | [computed](#costs-computed) | | |' in text
   path.write_text('id,paper\n')
-  with pytest.raises(ValueError, match='lacks experiments, flops'):
+  with pytest.raises(ValueError, match='lacks experiments, flops, kind, lines'):
     read_list(path)
 
 
 @pytest.mark.parametrize(
-  ('lines', 'verdict', 'converged'),
+  ('lines', 'of', 'found'),
   [
-    ([('yes', 'supported'), ('no', 'contradicted')], 'supported', 'yes'),
+    ([('yes', 'supported'), ('no', 'contradicted')], 1, 'supported | yes'),
     (
-      [('not certain', 'undecided'), ('not certain', 'supported')],
-      'supported in part',
-      'not certain',
+      [('yes', 'undecided'), ('unknown', 'supported')],
+      1,
+      'supported in part | yes, unknown',
     ),
     (
       [('no', 'contradicted'), ('no', 'supported'), ('no', 'undecided')],
-      'mixed',
-      'no',
+      1,
+      'mixed | no',
     ),
-    ([('yes', 'contradicted')], 'contradicted', 'yes'),
+    ([('not certain', 'contradicted')], 1, 'contradicted | not certain'),
+    ([('yes', 'supported')], 2, 'supported in part | yes'),
   ],
 )
-def test_the_verdict_of_a_claim_is_of_the_networks_trained_best(
-  tmp_path, lines, verdict, converged
+def test_the_verdict_of_a_claim_is_of_networks_trained_long_enough(
+  tmp_path, lines, of, found
 ):
   """Matched tickets are no tickets of the paper, and do not change it."""
   path = tmp_path / 'claims.csv'
-  path.write_text(f'{LISTED}7,P,figure 1,claim,tickets win,a.py,1e9\n')
+  path.write_text(f'{LISTED}7,P,figure 1,claim,tickets win,a.py,1e9,{of}\n')
   paper = Paper(claims=(better('imp', 'ett', where='claim 7'),))
   ((claim, judged),) = judge_all(paper, summary.cells(ROWS))
-  told_by = {
-    'supported': dataclasses.replace(judged, p_for=0.01, p_against=1.0),
-    'contradicted': dataclasses.replace(judged, p_for=1.0, p_against=0.01),
-    'undecided': dataclasses.replace(judged, p_for=1.0, p_against=1.0),
+  p_values = {  # for it, against it
+    'supported': (0.01, 1.0),
+    'contradicted': (1.0, 0.01),
+    'undecided': (1.0, 1.0),
   }
   matched = better('ett_matched', 'imp', where='claim 7')
   stated = [
-    Stated('P', 'small', one, told_by[told], answer)
-    for answer, told, one in [
-      *((*line, claim) for line in lines),
-      ('yes', 'undecided', matched),
+    Stated(
+      'P',
+      'small',
+      one,
+      dataclasses.replace(judged, p_for=p_for, p_against=p_against),
+      answer,
+    )
+    for answer, (p_for, p_against), one in [
+      *((answer, p_values[verdict], claim) for answer, verdict in lines),
+      ('yes', p_values['undecided'], matched),
     ]
   ]
   text = '\n'.join(overview.table(stated, read_list(path)))
-  assert f'tickets win | **{verdict}** | {converged} | ' in text
-  assert 'something of 1 was tested' in text and f'1 {verdict}' in text
+  verdict, converged = found.split(' | ')
+  cells = f'tickets win | **{verdict}** | 1 of {of} | {converged} | '
+  assert cells in text and f'1 {verdict}' in text
+  assert '(small, matched) |' in text
+
+
+def test_networks_that_learn_nothing_tell_nothing_of_tickets():
+  rows = [
+    row(method, number, value, 'resnet32')
+    for method, values in [('imp', (0.9, 0.1)), ('ett', (0.9, 0.91))]
+    for number, value in enumerate(values)
+  ]
+  found = summary.cells(rows, test_images=1000, classes=10)
+  (one,) = hypothesis.tested([('figure', found, None)])
+  assert one.verdict == 'at chance'
+  text = '\n'.join(hypothesis.section([one]))
+  assert text.rstrip().endswith('| unknown | ETT | 1 |  | |  | 0 | 0 | 0 | 1 |')
 
 
 def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
@@ -323,11 +345,13 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
   assert '36.0%, matched' in text and '30.0% and 36.0%' in text
   few = [one for one in rows if one['replicate'] == 0]
   alone = hypothesis.tested([('figure', summary.cells(few), None)])
-  assert {(one.verdict, one.converged) for one in alone} == {('undecided', '')}
+  assert {(one.verdict, one.converged) for one in alone} == {
+    ('undecided', 'unknown')
+  }
   text = '\n'.join(hypothesis.section([one, other]))
   mean = 50 * (sum(near) + sum(far) - 2 * sum(imp)) / 4
   assert f'| figure | no | ETT | 2 | {mean:+.2f} | ' in text
-  assert text.rstrip().endswith('ResNet-32 | 1 | 1 | 0 |')
+  assert text.rstrip().endswith('ResNet-32 | 1 | 1 | 0 | 0 |')
   assert not [*hypothesis.section([]), *hypothesis.all_pairs([])]
   # networks that are in two studies count in the larger one
   smaller = [one for one in rows if one['replicate'] < 3]

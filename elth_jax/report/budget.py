@@ -11,7 +11,7 @@ from elth_jax.report.summary import Cell, Row, cells, spread
 from elth_jax.statistics import Difference
 from elth_jax.study.analysis_nodes import DOUBLED
 
-Converged = Literal['yes', 'no', 'not certain']
+Converged = Literal['yes', 'not certain', 'unknown', 'no']
 MOST = 1.0  # points that doubling the epochs may gain a converged network
 
 
@@ -103,6 +103,22 @@ def outgrown(found: Sequence[Cell]) -> bool:
   )
 
 
+def sentences(found: Sequence[Cell], longer: Gate | None) -> list[str]:
+  """What is known of the dense networks' training; empty if nothing.
+
+  Args:
+    found: the cells of a study.
+    longer: what twice the epochs gain them; `None` if that is unknown.
+  """
+  known = [str(longer)] if longer else []
+  if outgrown(found):
+    known.append(
+      "IMP's sparse networks are more than a point better than the dense one, "
+      'which trains less, so it has not converged.'
+    )
+  return known
+
+
 def converged(found: Sequence[Cell], longer: Gate | None) -> Converged:
   """Whether the dense networks of a study have converged.
 
@@ -112,4 +128,6 @@ def converged(found: Sequence[Cell], longer: Gate | None) -> Converged:
   """
   if outgrown(found) or (longer and longer.failed):
     return 'no'
-  return 'yes' if longer and longer.passed else 'not certain'
+  if longer is None:
+    return 'unknown'
+  return 'yes' if longer.passed else 'not certain'

@@ -12,10 +12,9 @@ from elth_jax.families import pretty
 from elth_jax.methods import METHODS
 from elth_jax.process.text import counted
 from elth_jax.reading import as_json
-from elth_jax.report import comparison, heat, measures, summary
+from elth_jax.report import budget, comparison, heat, measures, summary
 from elth_jax.report.accuracy_chart import NEAR, charts, has_few_bands
 from elth_jax.report.amortisation import amortise, cost_name, training_times
-from elth_jax.report.budget import gate
 from elth_jax.report.colours import on_dark
 from elth_jax.report.dots import at_one_level
 from elth_jax.report.headline import WORDS, Headline, headline
@@ -81,7 +80,7 @@ def content(
     'facts': facts(store.root, spec, nodes, test_images, store.kernels),
     'sentences': [*head.sentences(), *_of_claims(judged, found, spec)],
     'image_worth': image_worth(test_images),
-    'gate': gate(rows),
+    'budget': budget.sentences(found, budget.gate(rows)),
     'judgements': [(claim, one) for claim, one in judged if one],
     'untested': [claim for claim, one in judged if not one],
     'published': beside(spec.paper.published, found, spec.prune_fraction),

@@ -3,10 +3,11 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import get_args
 
 from elth_jax.families import pretty
 from elth_jax.process.text import counted
-from elth_jax.report.budget import Gate, answer
+from elth_jax.report.budget import Converged, Gate, converged
 from elth_jax.report.comparison import (
   LEVEL,
   SAME_SPARSITY,
@@ -19,6 +20,7 @@ from elth_jax.statistics import holm
 
 MOST_BEHIND = 1.0  # points, at which a ticket is still comparable with IMP
 BEHIND, NOT_BEHIND = 'more than a point behind', 'comparable'
+AT_CHANCE = 'at chance'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +30,11 @@ class Tested:
   Attributes:
     study: its title and scale.
     converged: whether twice the epochs gain the dense target less than a point,
-      `yes`, `no` or `not certain`, and how much; empty if nobody looked.
+      of `budget.Converged`, and how much, if it was trained as long.
     pair: the ticket and IMP, at the highest level that both have.
     verdict: `comparable` if it is no more than a point behind, by a one-sided
-      test at 5% that holds for all pairs of the study together (Holm).
+      test at 5% that holds for all pairs of the study together (Holm);
+      `at chance`, if some of its networks learn nothing.
   """
 
   study: str
@@ -55,8 +58,8 @@ def tested(
   pairs = [_pairs(found) for _, found, _ in studies]
   distinct = _without_repeated(pairs)
   return [
-    Tested(study, _converged(pair.better.target, gate), pair, verdict)
-    for (study, _, gate), some in zip(studies, distinct, strict=True)
+    Tested(study, _converged(pair.better.target, found, gate), pair, verdict)
+    for (study, found, gate), some in zip(studies, distinct, strict=True)
     for pair, verdict in zip(some, _verdicts(some), strict=True)
   ]
 
@@ -99,30 +102,36 @@ def _networks(pair: Comparison) -> frozenset[str]:
   return pair.better.keys | pair.worse.keys
 
 
-def _converged(target: str, gate: Gate | None) -> str:
-  if gate is None or target not in gate.gains:
-    return ''
-  gain = gate.gains[target]
-  return f'{answer(gain)} ({gain.mean:+.2f})'
+def _converged(target: str, found: Sequence[Cell], gate: Gate | None) -> str:
+  gain = gate.gains.get(target) if gate else None
+  alone = Gate({target: gain}) if gain else None
+  word = converged([cell for cell in found if cell.target == target], alone)
+  return f'{word} ({gain.mean:+.2f})' if gain else word
 
 
 def _all_converged(found: Iterable[Tested]) -> str:
-  """The least favourable answer of some pairs; empty if nobody looked."""
+  """The least favourable answer of some pairs."""
   answers = {one.converged.partition(' (')[0] for one in found}
-  return next(
-    word for word in ('no', 'not certain', '', 'yes') if word in answers
-  )
+  return next(word for word in reversed(get_args(Converged)) if word in answers)
 
 
 def _verdicts(pairs: Sequence[Comparison]) -> list[str]:
-  tests = [pair.test.times(100) for pair in pairs]
+  """Pairs of which a network learns nothing tell nothing of tickets."""
+  known = [pair for pair in pairs if not _fails(pair)]
+  tests = [pair.test.times(100) for pair in known]
   above = [test.p_above(-MOST_BEHIND) for test in tests]
   below = [test.p_below(-MOST_BEHIND) for test in tests]
   corrected = holm([min(one) for one in zip(above, below, strict=True)])
-  return [
+  verdicts = (
     'undecided' if p >= LEVEL else NOT_BEHIND if up < down else BEHIND
     for p, up, down in zip(corrected, above, below, strict=True)
-  ]
+  )
+  return [AT_CHANCE if _fails(pair) else next(verdicts) for pair in pairs]
+
+
+def _fails(pair: Comparison) -> bool:
+  """Whether some of its networks are no better than chance."""
+  return bool(pair.better.at_chance or pair.worse.at_chance)
 
 
 def section(found: Sequence[Tested]) -> Iterator[str]:
@@ -138,30 +147,35 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
     'corrected for the pairs of its study. `matched`: with exactly as many '
     'weights as IMP keeps, which no paper has: the smallest are pruned, or '
     'the largest of those that were pruned come back. Networks that are in '
-    'two studies count in the larger one. `converged`: whether twice the '
-    'epochs gain the dense networks less than a point; empty where nobody '
-    f'looked. Of {counted(len(found), "pair")}, {counts[NOT_BEHIND]} are '
-    f'comparable, {counts[BEHIND]} are more than a point behind, and '
-    f'{counts["undecided"]} are undecided. All pairs stand at the end of this '
-    'page.\n'
+    'two studies count in the larger one. `converged`: whether the dense '
+    'networks have, as above. Of '
+    f'{counted(len(found), "pair")}, {counts[NOT_BEHIND]} are comparable, '
+    f'{counts[BEHIND]} are more than a point behind, and '
+    f'{counts["undecided"]} are undecided; of {counts[AT_CHANCE]}, which are '
+    'left out of the means, some networks are no better than chance. All pairs '
+    'stand at the end of this page.\n'
   )
   yield (
     '| study | converged | ticket | pairs | elastic - IMP, mean | worst | best '
-    '| comparable | behind | undecided |'
+    '| comparable | behind | undecided | at chance |'
   )
-  yield '| --- | --- | --- | ---: | ---: | --- | --- | ---: | ---: | ---: |'
+  yield f'| --- | --- | --- | ---: | ---: | --- | --- |{" ---: |" * 4}'
   groups: dict[tuple[str, str], list[Tested]] = {}
   for one in found:
     label = method_label(one.pair.better)
     groups.setdefault((one.study, label), []).append(one)
   for (study, label), some in groups.items():
     counts = Counter(one.verdict for one in some)
-    ordered = sorted(some, key=_difference)
-    mean = sum(map(_difference, some)) / len(some)
+    known = [one for one in some if one.verdict != AT_CHANCE]
+    ordered = sorted(known, key=_difference)
+    means = ' | | '
+    if known:
+      mean = sum(map(_difference, known)) / len(known)
+      means = f'{mean:+.2f} | {_shortly(ordered[0])} | {_shortly(ordered[-1])}'
     yield (
-      f'| {study} | {_all_converged(some)} | {label} | {len(some)} | '
-      f'{mean:+.2f} | {_shortly(ordered[0])} | {_shortly(ordered[-1])} | '
-      f'{counts[NOT_BEHIND]} | {counts[BEHIND]} | {counts["undecided"]} |'
+      f'| {study} | {_all_converged(some)} | {label} | {len(some)} | {means} | '
+      f'{counts[NOT_BEHIND]} | {counts[BEHIND]} | {counts["undecided"]} | '
+      f'{counts[AT_CHANCE]} |'
     )
   yield ''
 
@@ -174,8 +188,8 @@ def all_pairs(found: Sequence[Tested]) -> Iterator[str]:
   yield (
     'As in the table of the hypothesis'
     + ('; intervals are of 90%' if any(map(_has_interval, found)) else '')
-    + '. `converged`: whether twice the epochs gain the dense network less '
-    'than a point, and how much; empty where nobody looked.\n'
+    + '. `converged`: whether the dense network has, and how much twice the '
+    'epochs gain it.\n'
   )
   yield (
     '| study | ticket | on | sparsity, its and of IMP | elastic - IMP | '

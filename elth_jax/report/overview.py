@@ -5,15 +5,24 @@ import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from elth_jax.process.text import counted
 from elth_jax.report.budget import Converged
 from elth_jax.report.summary import spread
-from elth_jax.report.verdicts import Judgement, is_matched
+from elth_jax.report.verdicts import Judgement, ours
 from elth_jax.study.claims import Claim, claim_ids
 
-COLUMNS = ('id', 'paper', 'where', 'kind', 'says', 'experiments', 'flops')
-BEST_FIRST: tuple[Converged, ...] = ('yes', 'not certain', 'no')
+COLUMNS = (
+  'id',
+  'paper',
+  'where',
+  'kind',
+  'says',
+  'experiments',
+  'flops',
+  'lines',
+)
 # verdicts of all lines of a claim -> that of the claim
 IN_ALL: dict[frozenset[str], str] = {
   frozenset({'supported'}): 'supported',
@@ -33,7 +42,7 @@ class Stated:
 
   Attributes:
     study: its title.
-    scale: at which it was run.
+    scale: at which it was run, and where it does not say so, on which data.
     claim: what is claimed.
     found: what was found; `None` if it was not tested.
     converged: whether the study's dense networks have.
@@ -75,27 +84,30 @@ def in_short(
   texts = {one.claim.text for one in stated}
   left = len(texts - {one.claim.text for one in tested})
   yield '## In short\n'
-  papers = [one for one in tested if not is_matched(one.claim)]
+  papers = [one for one in tested if not ours(one.claim)]
   yield (
     f"The studies below state the papers' claims in "
     f'{counted(len(texts), "line")}, {left} of them on networks or sparsities '
     f'that were not trained here. The others were tested {_counts(papers)}\n'
   )
-  if matched := [one for one in tested if is_matched(one.claim)]:
+  if more := [one for one in tested if ours(one.claim)]:
     yield (
-      'For tickets with exactly as many weights as IMP keeps, which no paper '
-      f'has, the same was tested {_counts(matched)}\n'
+      'For what no paper has, tickets with exactly as many weights as IMP '
+      "keeps and networks that train as long as IMP's search, the same was "
+      'tested '
+      f'{_counts(more)}\n'
     )
   yield (
     'Dense networks have converged where twice the epochs gain them less than '
-    'a point. Where they have not, verdicts are of short training. Tickets of '
-    'all kinds together:\n'
+    "a point, and have not where IMP's sparse networks are a point better; it "
+    'is unknown where nobody trained longer. Where they have not, verdicts are '
+    'of short training. All that was tested:\n'
   )
   yield (
     '| converged | tested | supported | contradicted | undecided | studies |'
   )
   yield '| --- | ---: | ---: | ---: | ---: | --- |'
-  for answer in BEST_FIRST:
+  for answer in get_args(Converged):
     names = [name for name, converged in studies.items() if converged == answer]
     verdicts = Counter(
       one.found.verdict
@@ -179,55 +191,99 @@ def table(
       by_row.setdefault(number, []).append(one)
   rows = [row for row in listed if row['kind'] in ('claim', 'computed')]
   lines = [by_row.get(int(row['id']), []) for row in rows]
-  best = [_best(some) for some in lines]
-  counts = Counter(verdict for verdict, _ in best if verdict)
+  found = [
+    _verdict_of(some, int(row['lines']))
+    for row, some in zip(rows, lines, strict=True)
+  ]
+  counts = Counter(one.verdict for one in found if one)
   words = ', '.join(
     f'{counts[verdict]} {verdict}' for verdict in dict.fromkeys(IN_ALL.values())
   )
   yield "## The papers' claims\n"
   yield (
     f'The papers make {len(rows)} claims; something of {counts.total()} was '
-    f'tested: {words}. The verdict is that of all lines of the claim, for '
-    'tickets as the paper has them, in studies whose dense networks have '
-    'converged; where there is none, in those that may have, and last in those '
-    'that have not. Operations are those of training at the scale of the '
-    'paper.\n'
+    f'tested: {words}. A verdict is that of all lines in which the experiments '
+    'state the claim, for what the papers trained, in studies that are not '
+    'known to be trained too short, or if there is none, in those. `In part`: '
+    'other lines are undecided or were not tested. \N{DAGGER}: it rests in '
+    'part on networks that are no better than chance. Operations are those of '
+    'training at the scale of the paper.\n'
   )
-  yield '| | where | claim | verdict | converged | at each scale |'
-  yield '| ---: | --- | --- | --- | --- | --- |'
-  for row, some, (verdict, answer) in zip(rows, lines, best, strict=True):
-    cost = f'{float(row["flops"]):.0e} FLOPs, {_files(row)}'
+  yield '| | where | claim | verdict | lines | converged | at each scale |'
+  yield '| ---: | --- | --- | --- | --- | --- | --- |'
+  for row, some, one in zip(rows, lines, found, strict=True):
     if int(row['id']) in computed:
-      verdict, cost = 'computed', '[costs](#costs-computed)'
+      told = '[computed](#costs-computed) | | | '
+    elif one:
+      told = f'{one} | {_in_words(some)}'
+    else:
+      cost = f'{float(row["flops"]):.0e} FLOPs, {_files(row)}'
+      told = f'not tested | 0 of {row["lines"]} | | {cost}'
     yield (
       f'| {row["id"]} | {row["paper"]}, {row["where"]} | {row["says"]} | '
-      f'{f"**{verdict}**" if verdict else "not tested"} | {answer} | '
-      f'{_in_words(some) or cost} |'
+      f'{told} |'
     )
   yield ''
 
 
-def _best(stated: Iterable[Stated]) -> tuple[str, str]:
-  """The verdict of a claim by the networks that are trained best.
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+  """What became of a claim in all studies together.
 
-  Returns:
-    A value of `IN_ALL` and whether these networks have converged; both empty
-    if nothing was tested. Matched tickets, which no paper has, speak only
-    where nothing else does.
+  Attributes:
+    verdict: of `IN_ALL`.
+    tested: how many of its lines speak.
+    lines: how many there are in all experiments.
+    converged: what is known of the networks, as in `budget`.
+    at_chance: whether a decided line rests on networks that learned nothing.
   """
-  tested = [one for one in stated if one.found]
-  papers = [one for one in tested if not is_matched(one.claim)] or tested
-  for answer in BEST_FIRST:
-    found = [one.found for one in papers if one.converged == answer]
-    if verdicts := frozenset(one.verdict for one in found if one):
-      return IN_ALL[verdicts], answer
-  return '', ''
+
+  verdict: str
+  tested: int
+  lines: int
+  converged: Sequence[Converged]
+  at_chance: bool
+
+  def __str__(self) -> str:
+    """The cells of a table."""
+    mark = ' \N{DAGGER}' if self.at_chance else ''
+    return (
+      f'**{self.verdict}**{mark} | {self.tested} of {self.lines} | '
+      f'{", ".join(self.converged)}'
+    )
+
+
+def _verdict_of(stated: Iterable[Stated], lines: int) -> Verdict | None:
+  """What became of a claim that is stated in so many lines; `None` if untested.
+
+  Studies that are known to train too short speak only where no other does.
+  """
+  tested = [one for one in stated if one.found and not ours(one.claim)]
+  tested = [one for one in tested if one.converged != 'no'] or tested
+  if not tested:
+    return None
+  found = [one.found for one in tested if one.found]
+  verdict = IN_ALL[frozenset(one.verdict for one in found)]
+  distinct = len({(one.study, one.claim.text) for one in tested})
+  if distinct < lines and verdict in ('supported', 'contradicted'):
+    verdict += ' in part'
+  return Verdict(
+    verdict,
+    distinct,
+    lines,
+    [
+      c
+      for c in get_args(Converged)
+      if any(one.converged == c for one in tested)
+    ],
+    any(one.at_chance and one.verdict != 'undecided' for one in found),
+  )
 
 
 def _in_words(stated: Iterable[Stated]) -> str:
   """Verdicts counted for each scale; empty if none was tested."""
   counts = Counter(
-    (one.found.verdict, one.scale + ', matched' * is_matched(one.claim))
+    (one.found.verdict, ', '.join(filter(None, (one.scale, ours(one.claim)))))
     for one in stated
     if one.found
   )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from elth_jax import datasets
 from elth_jax.process import devices
 from elth_jax.report import (
   budget,
@@ -34,15 +35,16 @@ claim speaks of, or in each of them where it says `everywhere`; a two-sided test
 at 5%. `A >= B within d`: A is behind by no more than d points, likewise, by a
 one-sided test. Neither is supported if one target and level alone contradicts
 it. `A ~ B within d`: they differ by no more, in each of them, by two one-sided
-tests at 5%; it is contradicted by a two-sided one. Margins are the papers', in
-points, and weigh more where networks err less. Tests are over replicates, which
+tests at 5%; it is contradicted by a two-sided one. Margins are in points, and
+weigh more where networks err less; of claims 66 and 79 they are the paper's,
+elsewhere ours, since the papers name none. Tests are over replicates, which
 differ in their seeds, on one split of the data: Student's t where both sides go
 back to one ticket, and Welch's elsewhere. P-values are corrected for all claims
-of a study (Holm), those of matched tickets apart. Intervals are of 95%, for `~`
-and `>=` of 90%. A diverged network counts as 0% accurate. Replicates that agree
-by chance do not count as certain: a variance is at least that of rounding to
-whole test images. A number behind `at` is a level of IMP, or with a point a
-sparsity, the share of zeros.
+of a study (Holm), those of arms that no paper has apart. Intervals are of 95%,
+for `~` and `>=` of 90%. A diverged network counts as 0% accurate. Replicates
+that agree by chance do not count as certain: a variance is at least that of
+rounding to whole test images. A number behind `at` is a level of IMP, or with a
+point a sparsity, the share of zeros.
 """
 
 
@@ -86,8 +88,9 @@ def write(
     gate = _gate(study, studies)
     name = f'{paper.title} ({paper.scale})'
     converged[name] = budget.converged(found, gate)
+    scale = _scale_and_data(paper.scale, study.spec.dataset)
     stated += [
-      Stated(paper.title, paper.scale, claim, judged, converged[name])
+      Stated(paper.title, scale, claim, judged, converged[name])
       for claim, judged in some
     ]
     elastic.append((name, found, gate))
@@ -108,6 +111,13 @@ def write(
   ]
   write_atomically(into / PAGE, '\n'.join(page))
   return into / PAGE
+
+
+def _scale_and_data(scale: str, dataset: str) -> str:
+  """The scale, and the data set where its name does not tell it."""
+  if dataset.startswith(scale.partition('_')[0]):
+    return scale
+  return f'{scale}, {datasets.pretty(dataset)}'
 
 
 def _check_names(folders: Sequence[Path], parts: Sequence[Evidence]) -> None:

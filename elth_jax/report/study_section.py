@@ -49,8 +49,8 @@ def section(
   paper, shown = study.spec.paper, accuracies(study)
   yield f'## {paper.title}, scale: {paper.scale}\n'
   yield _about(study)
-  if gate:
-    yield f'{gate}\n'
+  for sentence in budget.sentences(found, gate):
+    yield f'{sentence}\n'
   yield from _guesses(shown)
   yield from _claims(judged, found, study.spec.prune_fraction)
   yield from _tables(shown)

@@ -28,7 +28,12 @@ from elth_jax.study.scope import PAPERS_FRACTION
 from elth_jax.study.sides import Side
 from elth_jax.study.spec import Paper
 
-MATCHED = 'ett_matched'
+# arms that no paper has -> what they are called
+OURS = {
+  'ett_matched': 'matched',
+  'dense_longer': 'equal budget',
+  'random_longer': 'equal budget',
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +142,7 @@ def judge_all(
   """Every claim of a paper, tested; `None` where no pair was trained.
 
   P-values hold for all claims of the paper together (Holm), and apart from
-  them for all of tickets of matched sparsity.
+  them for all of arms that no paper has.
 
   Args:
     paper: what it claims.
@@ -145,24 +150,24 @@ def judge_all(
     fraction: of the remaining weights that its levels prune.
   """
   judged = [judge(claim, found, fraction) for claim in paper.claims]
-  for matched in (False, True):
+  for of_ours in (False, True):
     _correct(
       judged,
       [
         number
         for number, one in enumerate(judged)
-        if one and is_matched(one.claim) == matched
+        if one and bool(ours(one.claim)) == of_ours
       ],
     )
   return list(zip(paper.claims, judged, strict=True))
 
 
-def is_matched(claim: Claim) -> bool:
-  """Whether it is of tickets of matched sparsity, which no paper has."""
-  sides = (claim.one, claim.other)
-  return any(
-    isinstance(side, Side) and side.method == MATCHED for side in sides
-  )
+def ours(claim: Claim) -> str:
+  """What a claim is about that no paper has, of `OURS`; empty if nothing."""
+  for side in (claim.one, claim.other):
+    if isinstance(side, Side) and side.method in OURS:
+      return OURS[side.method]
+  return ''
 
 
 def _correct(judged: list[Judgement | None], numbers: Sequence[int]) -> None:
