@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
   given = parser().parse_args(arguments)
-  from elth_jax.process.quiet import absl_logging_at
+  from elth_jax.process.quiet import logging_at
   from elth_jax.process.text import counted, say
   from elth_jax.storage.files import local_path
 
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     from elth_jax.workdir.inspection import inspect  # JAX reads its environment
 
     config_file.register_from(given.config)
-    with absl_logging_at(logging.ERROR):
+    with logging_at(logging.ERROR, 'absl'):
       health = inspect(local_path(given.workdir, 'workdir'))
   except (OSError, ValueError) as error:
     say(f'elth_jax: {error}', sys.stderr)

@@ -36,14 +36,14 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
   options = parser().parse_args(arguments)
   from elth_jax.process.devices import DeviceError
-  from elth_jax.process.quiet import absl_logging_at
+  from elth_jax.process.quiet import logging_at
   from elth_jax.process.text import say
   from elth_jax.report.reproduction import write
   from elth_jax.statistics import mixed
   from elth_jax.storage.manifest import DamagedError
 
   try:
-    with absl_logging_at(logging.ERROR):
+    with logging_at(logging.ERROR, 'absl'):
       page = write(options.workdirs, options.into, options.claims)
   except (OSError, ValueError, DamagedError, DeviceError) as error:
     say(f'elth_jax: {error}', sys.stderr)

@@ -445,8 +445,27 @@ def test_a_mixed_model_stands_beside_from_eight_replicates_on(monkeypatch):
   few = cells(ett__append=[0.6] * 7, imp=[0.5] * 7)
   few += on(few, 'resnet20')
   assert judge(better('ett', 'imp'), few).mixed == ''
+  # a network that stands beside several levels would count several times
+  dense = cells(dense=draw.normal(0.5, 0.01, 8))
+  levels = [dataclasses.replace(drawn()[0], level=level) for level in (1, 2)]
+  assert judge(better('ett', 'dense'), [*dense, *levels]).mixed == ''
+  assert len(seen) == 32
   monkeypatch.setattr(verdicts, 'is_installed', lambda: False)
   assert judge(better('ett', 'imp'), many).mixed == ''
+
+
+def test_one_network_beside_several_counts_once():
+  """The floor of the variance is that of its whole weight."""
+  imp, *others = [
+    dataclasses.replace(cells(imp=[0.9] * 3)[0], ticket=name, resolution=0.001)
+    for name in ('imp', 'a', 'b', 'c', 'd')
+  ]
+  pairs = [((0.25, one), (-0.25, imp)) for one in others]
+  apart = comparison.contrast([part for pair in pairs for part in pair])
+  once = comparison.contrast([(0.25, one) for one in others] + [(-1.0, imp)])
+  assert apart.error == pytest.approx(once.error)
+  assert apart.freedom == pytest.approx(once.freedom)
+  assert once.error > comparison.contrast([(1.0, others[0])]).error
 
 
 def test_two_replicates_that_agree_by_chance_decide_nothing():

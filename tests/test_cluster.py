@@ -11,6 +11,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -19,8 +21,10 @@ from elth_jax.process.connection import HostsError
 from elth_jax.process.hosts import Hosts
 from elth_jax.reading import as_json
 from elth_jax.runner import crew, dask_cluster, session
+from elth_jax.runner.batch import Batch
 from elth_jax.runner.crew import Crew
 from elth_jax.runner.executors import EXECUTORS
+from elth_jax.runner.executors.dask import DaskExecutor, _Heard
 from elth_jax.runner.layout import Layout
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.spec import RunOptions, read_config
@@ -447,6 +451,64 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path, monkeypatch):
   refused = pytest.raises(HostsError, match=r'scheduler 127.0.0.1:9 cannot be')
   with refused, dask_cluster.joined('127.0.0.1:9'):
     pass
+  file = str(tmp_path / 'scheduler.json')
+  with (
+    pytest.raises(HostsError, match='is no file here; start one by `dask'),
+    dask_cluster.joined(file),
+  ):
+    pass
+
+
+class FakeClient:
+  """Notes to which workers batches may go."""
+
+  def __init__(self):
+    self.workers = []
+
+  def submit(self, *arguments, workers=None, **options):
+    self.workers.append(workers)
+    return Mock()  # a future
+
+
+def executor(crew, **heard):
+  """One that has heard of some workers so many seconds ago."""
+  context = SimpleNamespace(
+    options=RunOptions(workers=2), opener=None, order=None
+  )
+  leases = SimpleNamespace(seconds=60)
+  made = DaskExecutor(context, FakeClient(), leases, crew)
+  now = time.monotonic()
+  made._heard = {
+    name: _Heard(name, 1.0, now - ago) for name, ago in heard.items()
+  }
+  return made
+
+
+def test_a_worker_that_takes_no_more_of_a_study_gets_no_batch():
+  every = executor(None, a=0, b=0)
+  every.submit(Batch(('one',)))
+  assert every._client.workers == [None]  # also those that will come
+  one = executor(None, unfit=0, fit=0, silent=1000)
+  one._unfit = {'unfit': 'its disk is broken'}
+  one.submit(Batch(('one',)))
+  assert one._client.workers == [['fit']]
+  none = executor(None, unfit=0, silent=1000)
+  none._unfit = {'unfit': 'its disk is broken'}
+  assert not none.has_room()
+  none._require_fit()  # the silent one may speak again
+  none._heard.pop('silent')
+  with pytest.raises(HostsError, match='its disk is broken'):
+    none._require_fit()
+
+
+def test_a_worker_that_is_started_again_may_take_a_study():
+  own = executor(object(), unfit=0)
+  own._unfit = {'unfit': 'its disk is broken'}
+  own._require_fit()  # of two workers, one is being started
+  assert not own.has_room()
+  own._unfit['other'] = 'so is its'
+  with pytest.raises(HostsError, match='so is its'):
+    own._require_fit()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from elth_jax.storage.files import (
   as_text,
   cache_dir,
   environment_path,
+  is_below,
   local_path,
   sha256,
   write_atomically,
@@ -176,3 +177,29 @@ def test_a_folder_with_other_bytes_is_reached_by_text(tmp_path):
       str(place).encode()
       (place / 'x').write_text('here')
     assert (folder / 'x').read_text() == 'here'
+
+
+@pytest.mark.parametrize('mask', [0o077, 0o022, 0o002])
+def test_files_have_the_mode_that_the_umask_leaves(mask, tmp_path):
+  before = os.umask(mask)
+  try:
+    write_atomically(tmp_path / 'one', 'text')
+    (tmp_path / 'other').write_text('text')
+  finally:
+    os.umask(before)
+  one, other = ((tmp_path / name).stat() for name in ('one', 'other'))
+  assert one.st_mode == other.st_mode
+
+
+@pytest.mark.parametrize(
+  ('name', 'below'),
+  [
+    ('figures/one.png', True),
+    ('figures/../../evil', False),
+    ('..', False),
+    ('/etc/passwd', False),
+    ('', False),
+  ],
+)
+def test_a_name_leads_into_its_folder_or_not(name, below):
+  assert is_below(name) == below

@@ -203,6 +203,21 @@ def test_parts_of_one_study_are_pooled_by_seed():
   assert len(pooled([part(0), Evidence(longer, ROWS)])) == 1
 
 
+def test_a_diverged_run_in_two_parts_counts_once():
+  failed = {**row('imp', 1, math.nan), 'key': 'gone'}
+  parts = [
+    dataclasses.replace(part(0), diverged=[failed]),
+    dataclasses.replace(part(1), diverged=[{**failed, 'replicate': 0}]),
+  ]
+  (whole,) = pooled(parts)
+  assert [one['replicate'] for one in whole.diverged] == [1]
+  assert whole.spec.replicates == 2
+  found = [{**ROWS[0], 'key': 'gone'}]  # it was trained again, and finished
+  again = Evidence(part(2).spec, found)
+  (whole,) = pooled([*parts, again])
+  assert not whole.diverged
+
+
 LISTED = 'id,paper,where,kind,says,experiments,flops,lines\n'
 
 

@@ -23,7 +23,7 @@ from elth_jax.cli.commands import run_command
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
 from elth_jax.runner.study import Study
-from elth_jax.storage import manifest
+from elth_jax.storage import manifest, object_store
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.storage.object_store import ObjectStore, ObjectStoreError
 from elth_jax.training import checkpoint
@@ -225,6 +225,31 @@ def test_of_many_who_create_an_object_one_succeeds(place):
 
 @needs_server
 @pytest.mark.slow
+def test_a_create_that_others_hold_up_is_tried_again_and_given_up(
+  place, monkeypatch
+):
+  cause = ValueError()
+  cause.response = {'Error': {'Code': 'ConditionalRequestConflict'}}
+  real, tried = place._files.pipe_file, []
+
+  def held_up(*arguments, **options):
+    tried.append(arguments)
+    if len(tried) <= held:
+      raise OSError('another one is at it') from cause
+    return real(*arguments, **options)
+
+  monkeypatch.setattr(place._files, 'pipe_file', held_up)
+  monkeypatch.setattr(object_store, 'CONFLICT_SECONDS', (0.01, 0.01))
+  held = 2
+  assert place.write_once('x', b'1') and len(tried) == 3
+  held = 100
+  with pytest.raises(ObjectStoreError, match='another one is at it'):
+    place.write_once('y', b'1')
+  assert len(tried) == 6
+
+
+@needs_server
+@pytest.mark.slow
 def test_an_object_store_that_creates_nothing_once_is_refused(
   place, monkeypatch
 ):
@@ -352,6 +377,39 @@ def test_one_process_owns_the_workdir(place, monkeypatch):
   third = ObjectOwner(place, seconds=60)
   third.find_free(lambda: False)  # at once: the first one has ended
   assert third.before == first.token
+
+
+@needs_server
+@pytest.mark.slow
+def test_an_owner_goes_on_where_the_answer_to_its_create_was_lost(
+  place, monkeypatch
+):
+  owner, other = (ObjectOwner(place, seconds=60) for _ in range(2))
+  owner.find_free(lambda: False)
+  other.find_free(lambda: False)
+  real = place.write_once
+  # the client tries again, and finds what it wrote itself
+  monkeypatch.setattr(place, 'write_once', lambda *a: real(*a) and real(*a))
+  with owner.owned():
+    owner.require()
+    with pytest.raises(BusyError, match='in use by process'), other.owned():
+      pass
+
+
+def test_names_that_lead_out_of_a_workdir_are_refused():
+  """As whoever may write to a bucket could give."""
+
+  class Objects:
+    url = URL
+
+    def read_all(self, names):
+      return {}
+
+    def sizes(self, folder):
+      return {f'{folder}/one.png': 1, f'{folder}/../../evil.txt': 1}
+
+  with pytest.raises(StoreError, match=r'evil\.txt.*names no file of a study'):
+    mirror.own_files(Objects())
 
 
 @needs_server

@@ -8,8 +8,14 @@ import pytest
 from elth_jax import datasets
 from elth_jax.process.signals import StudyStopped
 from elth_jax.runner import session
+from elth_jax.study import data
 from elth_jax.study.config import base_config
+from elth_jax.study.graph import build
+from elth_jax.study.nodes import TicketNode
+from elth_jax.study.spec import read_config
+from elth_jax.workdir import reuse
 from elth_jax.workdir.inspection import inspect
+from elth_jax.workdir.store import Store
 from tests.conftest import SHORT, make_dataset
 
 
@@ -89,3 +95,27 @@ def test_names_may_differ(tmp_path):
 def test_a_folder_that_is_no_workdir_is_refused(tmp_path):
   with pytest.raises(session.ConfigError, match=r'reuse: .*is no workdir'):
     session.run(config(reuse=str(tmp_path)), tmp_path / 'new')
+
+
+def test_what_another_process_has_just_published_stays(tmp_path, monkeypatch):
+  """Of processes that share a workdir, the first publishes a ticket."""
+  one, other = tmp_path / 'one', tmp_path / 'other'
+  assert session.run(config(), one)
+  (other / 'tickets').mkdir(parents=True)
+  spec, _ = read_config(config())
+  nodes = build(spec, data.outline(spec))
+  tickets = [n for n in nodes.values() if isinstance(n, TicketNode)]
+  store = Store(other)
+  products = reuse._products
+
+  def meanwhile(root, notes):
+    for product, key in products(root, notes):
+      if product.is_file():  # a ticket, rounded as there
+        (other / 'tickets' / product.name).write_bytes(b'theirs')
+      yield product, key
+
+  monkeypatch.setattr(reuse, '_products', meanwhile)
+  named = {node.name: node for node in tickets}
+  assert reuse.take(store, named, [one]) == []
+  for node in tickets:
+    assert store.product(node).read_bytes() == b'theirs'

@@ -24,6 +24,7 @@ from elth_jax.masks import counts
 from elth_jax.methods import METHODS
 from elth_jax.process.devices import DeviceError
 from elth_jax.process.signals import StudyStopped
+from elth_jax.report import evidence, hypothesis, summary
 from elth_jax.runner import ending, progress, session
 from elth_jax.runner import page as page_lib
 from elth_jax.runner import work as work_lib
@@ -457,7 +458,7 @@ def test_a_ticket_of_one_data_set_is_trained_on_another(tmp_path, monkeypatch):
   monkeypatch.setitem(datasets.DATASETS, 'other', datasets.DatasetEntry(other))
   cross = config(
     sources=('mlp2', 'mlp3'),
-    source_datasets=('other',),
+    source_datasets=('other', 'tiny'),
     image_size=4,
     methods=('imp', 'ett', 'random'),
   )
@@ -465,11 +466,11 @@ def test_a_ticket_of_one_data_set_is_trained_on_another(tmp_path, monkeypatch):
   rows = rows_of(tmp_path)
   assert {row['dataset'] for row in rows} == {'tiny', 'other'}
   moved = [row for row in rows if row['method'] == 'ett']
-  assert {(r['source'], r['order']) for r in moved} == {
-    ('mlp2', 'append'),
-    ('mlp3', 'squeeze'),
+  assert {(r['source'], r['source_dataset'], r['order']) for r in moved} == {
+    ('mlp2', 'other', 'append'),
+    ('mlp3', 'other', 'squeeze'),
+    ('mlp2', '', 'append'),
   }
-  assert {r['source_dataset'] for r in moved} == {'other'}
   assert all(row['dataset'] == 'tiny' for row in moved)
   name = 'mlp3-r0-ett-squeeze-from-mlp3-on-other-level02'
   ticket = Ticket.load(tmp_path / 'tickets' / f'{name}.safetensors')
@@ -482,6 +483,14 @@ def test_a_ticket_of_one_data_set_is_trained_on_another(tmp_path, monkeypatch):
   assert source.provenance['dataset'] == 'other'
   page = (tmp_path / 'report.html').read_text()
   assert 'ETT from MLP-3 on other' in page
+  figures = {path.stem for path in (tmp_path / 'figures').glob('layer*.svg')}
+  assert figures == {
+    f'layer_sparsity_{name}'
+    for name in ('mlp2', 'mlp2_on-other', 'mlp3_on-other')
+  }
+  found = summary.cells(evidence.read_rows(tmp_path / 'results.csv'))
+  pairs = hypothesis.tested([('it', found, None)])
+  assert {one.pair.better.dataset for one in pairs} == {'', 'other'}
 
 
 def test_a_head_for_other_classes_is_fresh_and_outside_the_ticket(

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def absl_logging_at(level: int) -> Iterator[None]:
-  """Only messages of this level and above are logged by absl's users."""
-  logger = logging.getLogger('absl')
+def logging_at(level: int, name: str) -> Iterator[None]:
+  """Only messages of this level and above are logged.
+
+  Args:
+    level: as in `logging`.
+    name: of the logger, e.g. `absl`.
+  """
+  logger = logging.getLogger(name)
   before = logger.level
   logger.setLevel(level)
   try:

@@ -82,7 +82,7 @@ def contrast(weights: Weights) -> Difference:
   """
   clusters: dict[str, list[tuple[float, Cell]]] = {}
   known = 0.0
-  for weight, cell in weights:
+  for weight, cell in _each_once(weights):
     if cell.exact:
       known += weight * cell.mean
     else:
@@ -97,6 +97,15 @@ def contrast(weights: Weights) -> Difference:
     )
     least.append(sum((w * c.resolution) ** 2 / 12 for w, c in cluster))
   return sum_of_means(samples, known, least)
+
+
+def _each_once(weights: Weights) -> list[tuple[float, Cell]]:
+  """The weight of every cell in all, where one is compared with several."""
+  totals: dict[int, tuple[float, Cell]] = {}
+  for weight, cell in weights:
+    before, _ = totals.get(id(cell), (0.0, cell))
+    totals[id(cell)] = before + weight, cell
+  return list(totals.values())
 
 
 def claims(found: Sequence[Cell]) -> list[Comparison]:

@@ -68,6 +68,7 @@ class Evidence:
 
   spec: StudySpec
   rows: Sequence[Row]
+  _: dataclasses.KW_ONLY
   diverged: Sequence[Row] = ()
   barriers: Sequence[tuple[Row, float]] = ()
   layers: Sequence[tuple[Row, str, float]] = ()
@@ -157,27 +158,42 @@ def _merged(parts: Sequence[Evidence]) -> Evidence:
     for row in part.rows:
       seen.setdefault(row['key'], _by_seed(row, part))
   rows = list(seen.values())
+  diverged = {
+    row['key']: _by_seed(row, part)
+    for part in parts
+    for row in part.diverged
+    if row['key'] not in seen
+  }
   kept = {row['node'] for row in rows}
+  replicates = {row['replicate'] for row in (*rows, *diverged.values())}
   spec = dataclasses.replace(
     parts[0].spec,
-    replicates=len({row['replicate'] for row in rows}),
+    replicates=len(replicates),
     seed=min(part.spec.seed for part in parts),
   )
   return Evidence(
     spec,
     rows,
-    [_by_seed(row, part) for part in parts for row in part.diverged],
-    [(_by_seed(a, part), v) for part in parts for a, v in part.barriers],
-    [(_by_seed(a, part), w, v) for part in parts for a, w, v in part.layers],
-    {
+    diverged=list(diverged.values()),
+    barriers=[
+      (_by_seed(about, part), barrier)
+      for part in parts
+      for about, barrier in part.barriers
+    ],
+    layers=[
+      (_by_seed(about, part), which, share)
+      for part in parts
+      for about, which, share in part.layers
+    ],
+    seconds={
       name: times
       for part in parts
       for node, times in part.seconds.items()
       if (name := _node_by_seed(node, part)) in kept
     },
-    '; '.join(dict.fromkeys(part.ran for part in parts)),
-    parts[0].test_images,
-    parts[0].classes,
+    ran='; '.join(dict.fromkeys(part.ran for part in parts)),
+    test_images=parts[0].test_images,
+    classes=parts[0].classes,
   )
 
 
@@ -249,20 +265,20 @@ def _of_workdir(folder: Path, spec: StudySpec, rows: Sequence[Row]) -> Evidence:
   return Evidence(
     spec,
     rows,
-    of_targets(without_result(nodes, failed), spec),
-    [
+    diverged=of_targets(without_result(nodes, failed), spec),
+    barriers=[
       (
         read_record(path),
         json.loads(manifest.read_file(path, RESULT))['barrier'],
       )
       for path in sorted((folder / 'runs').glob('*-connectivity'))
     ],
-    list(layer_sparsities(spec, nodes, store, failed)),
-    {
+    layers=list(layer_sparsities(spec, nodes, store, failed)),
+    seconds={
       row['node']: (row['train_seconds'], row['search_seconds'])
       for row in with_seconds(of_targets(rows, spec), nodes, seconds)
     },
-    _ran(folder),
+    ran=_ran(folder),
     **_of_data(spec),
   )
 

@@ -22,6 +22,7 @@ from elth_jax.study.nodes import (
 )
 from elth_jax.study.spec import StudySpec
 from elth_jax.tickets import drawing
+from elth_jax.transfers import in_words
 from elth_jax.workdir.store import Store
 
 
@@ -115,7 +116,10 @@ def _averaged(spec: StudySpec, text: str) -> str:
 
 
 def _transfers(nodes: Mapping[str, Node]) -> list[Derive]:
-  """One ETT ticket a source, target and rule: first replicate, top level."""
+  """One ETT ticket a source, target and rule: first replicate, top level.
+
+  Tickets of one network that were found on two data sets are two sources.
+  """
   made = [
     node
     for node in nodes.values()
@@ -126,11 +130,16 @@ def _transfers(nodes: Mapping[str, Node]) -> list[Derive]:
   made.sort(key=lambda node: node.level)
   return list(
     {
-      (one.source, one.target, one.order): node
+      (one.source, one.target, one.order, *one.origin.items()): node
       for node in made
       if (one := node.subject)
     }.values()
   )
+
+
+def _place(node: Derive) -> tuple[str, str]:
+  """The source of a ticket, and how else it was found, in words."""
+  return node.subject.source, in_words(node.subject.columns())
 
 
 def _transformations(nodes, store: Store, failed) -> Iterator[NamedFigure]:
@@ -196,7 +205,7 @@ def _overlaps(spec, nodes, store: Store, failed) -> Iterator[NamedFigure]:
       else:
         label = 'IMP, another replicate'
       values.setdefault(label, []).append(result['corrected'])
-      last[target] = level, result['units']
+      last[target] = partner.level, result['units']
   for target, levels in found.items():
     yield NamedFigure(
       f'overlap_{target}',
@@ -220,19 +229,20 @@ def _layers(nodes, store: Store, failed) -> Iterator[NamedFigure]:
   Of IMP's own tickets, where nothing was.
   """
   moved = [node for node in _transfers(nodes) if node.name not in failed]
-  for source in dict.fromkeys(node.subject.source for node in moved):
+  for source, where in dict.fromkeys(map(_place, moved)):
     found: dict[str, TicketNode] = {}
+    name = pretty(source) + where
     for node in moved:
       about = node.subject
-      if about.source == source:
+      if _place(node) == (source, where):
         parent = nodes[node.parents['source']]
-        found.setdefault(f'{pretty(source)}, found by IMP', parent)
+        found.setdefault(f'{name}, found by IMP', parent)
         found[f'{pretty(about.target)}, by ETT ({about.order})'] = node
     yield _layer_figure(
       store,
-      source,
+      f'{source}_{slug(where)}' if where else source,
       found,
-      f'the ticket of {pretty(source)} and of what ETT makes of it',
+      f'the ticket of {name} and of what ETT makes of it',
     )
   if moved:
     return

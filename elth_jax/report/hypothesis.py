@@ -70,7 +70,7 @@ def _pairs(found: Sequence[Cell]) -> list[Comparison]:
   last: dict[tuple[str, str, str], Cell] = {}
   for cell in found:
     if cell.method in ELASTIC and cell.source != cell.target:
-      place = cell.source, cell.target, cell.method
+      place = cell.ticket, cell.target, cell.method
       best = last.get(place)
       is_known = (cell.target, cell.level) in own and cell.outcomes
       if is_known and (best is None or cell.level > best.level):

@@ -2,11 +2,13 @@
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from elth_jax.process.connection import HostsError
+from elth_jax.process.quiet import logging_at
 from elth_jax.runner.crew import Crew
 from elth_jax.runner.layout import Layout
 from elth_jax.study.spec import RunOptions
@@ -24,6 +26,11 @@ def joined(scheduler: str) -> Iterator[Any]:
   import distributed
 
   is_file = scheduler.endswith('.json') or Path(scheduler).is_file()
+  if is_file and not _appears(Path(scheduler)):
+    raise HostsError(
+      f'scheduler {scheduler} is no file here; start one by `dask scheduler '
+      f'--scheduler-file={scheduler}`, or give another --config.scheduler'
+    )
   place = {'scheduler_file' if is_file else 'address': scheduler}
   try:
     client = distributed.Client(**place, timeout=CONNECT_SECONDS)
@@ -34,6 +41,16 @@ def joined(scheduler: str) -> Iterator[Any]:
     ) from error
   with client:
     yield client
+
+
+def _appears(path: Path) -> bool:
+  """Whether a scheduler writes its file soon; Dask would wait for ever."""
+  until = time.monotonic() + CONNECT_SECONDS
+  while not path.is_file():
+    if time.monotonic() > until:
+      return False
+    time.sleep(0.1)
+  return True
 
 
 @contextlib.contextmanager
@@ -72,7 +89,8 @@ def started(
     'distributed.scheduler.worker-ttl': f'{max(options.lease_seconds, 60)}s',
   }
   with (
-    _quiet(),
+    # what Dask logs is said here too, or is no matter
+    logging_at(logging.CRITICAL, 'distributed'),
     dask.config.set(changes),
     distributed.LocalCluster(
       n_workers=0,
@@ -92,15 +110,3 @@ def started(
       yield client, crew
     finally:
       crew.close()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-  """Keeps Dask from logging what is said here, or is no matter."""
-  logger = logging.getLogger('distributed')
-  before = logger.level
-  logger.setLevel(logging.CRITICAL)
-  try:
-    yield
-  finally:
-    logger.setLevel(before)

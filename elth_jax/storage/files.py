@@ -180,6 +180,12 @@ def writing(path: Path) -> Iterator[None]:
     ) from error
 
 
+def is_below(name: str) -> bool:
+  """Whether a relative path leads to something in the folder it starts from."""
+  path = Path(name)
+  return bool(path.parts) and not path.is_absolute() and '..' not in path.parts
+
+
 def write_atomically(path: Path | str, data: bytes | str) -> None:
   """Writes aside, syncs and renames, so that no reader sees half a file.
 
@@ -196,17 +202,16 @@ def write_atomically(path: Path | str, data: bytes | str) -> None:
 
 def _write_aside(path: Path, data: bytes) -> None:
   path.parent.mkdir(parents=True, exist_ok=True)
-  handle, aside = tempfile.mkstemp(ASIDE, f'.{path.name}.', path.parent)
+  aside = aside_of(path)
   try:
-    with os.fdopen(handle, 'wb') as file:
+    with aside.open('xb') as file:
       file.write(data)
       file.flush()
       os.fsync(file.fileno())
-    os.chmod(aside, 0o644)
     os.replace(aside, path)
   except BaseException:
     with contextlib.suppress(OSError):
-      os.unlink(aside)
+      aside.unlink()
     raise
   sync(path.parent)
 

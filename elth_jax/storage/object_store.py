@@ -6,6 +6,7 @@ replaced, or created exclusively, and never renamed.
 
 import contextlib
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 URL = re.compile(r's3://?([^/]+)(?:/(.*))?', re.IGNORECASE | re.DOTALL)
 CONNECTIONS = 16  # requests at a time
 CONNECT_SECONDS = 10
+# between attempts to create what another process is creating
+CONFLICT_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 REMEDIES = {
   'ImportError': "pip install 'elth_jax[s3]'",
   'ModuleNotFoundError': "pip install 'elth_jax[s3]'",
@@ -103,16 +106,18 @@ class ObjectStore:
     Of several that do so at once, one alone succeeds (`If-None-Match: *`).
     """
     with self._explained():
+      pauses = iter(CONFLICT_SECONDS)
       while True:
         try:
           self._files.pipe_file(self._place(name), data, mode='create')
           return True
         except OSError as error:
-          code = _code(error)
+          code, pause = _code(error), next(pauses, None)
           if code == 'PreconditionFailed':
             return False
-          if code != 'ConditionalRequestConflict':  # another one is at it
+          if code != 'ConditionalRequestConflict' or pause is None:
             raise
+          time.sleep(pause)  # another one is at it
 
   def delete(self, names: Iterable[str]) -> None:
     """Deletes objects, also such as are not there."""

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from elth_jax.process.quiet import absl_logging_at
+from elth_jax.process.quiet import logging_at
 from elth_jax.storage import manifest
 from elth_jax.storage.files import as_text, remove_folder
 from elth_jax.training.state import TrainState
@@ -107,7 +107,7 @@ def _checkpointer() -> Iterator[ocp.Checkpointer]:
   alone = _this_process_alone()
   handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
   with (
-    absl_logging_at(logging.CRITICAL),
+    logging_at(logging.CRITICAL, 'absl'),
     ocp.Checkpointer(handler, multiprocessing_options=alone) as checkpointer,
   ):
     yield checkpointer

@@ -27,7 +27,12 @@ from pathlib import Path
 from elth_jax.process.phases import phase
 from elth_jax.process.text import say
 from elth_jax.storage import manifest
-from elth_jax.storage.files import cache_dir, files_below, write_atomically
+from elth_jax.storage.files import (
+  cache_dir,
+  files_below,
+  is_below,
+  write_atomically,
+)
 from elth_jax.storage.object_store import (
   ObjectStore,
   ObjectStoreError,
@@ -307,10 +312,19 @@ def own_files(objects: ObjectStore) -> dict[str, bytes]:
 
   A study that goes on replaces them while they are read; where the manifest
   changes meanwhile, they are read again.
+
+  Raises:
+    StoreError: if a name there is of no file below the workdir.
   """
   while True:
     before = objects.read_all([manifest.NAME])
-    names = [*OWN_FILES, *objects.sizes(outputs.FIGURES)]
+    figures = list(objects.sizes(outputs.FIGURES))
+    if unsafe := [name for name in figures if not is_below(name)]:
+      raise StoreError(
+        f'{objects.url} has an object {unsafe[0]!r}, which names no file of a '
+        'study; delete it there'
+      )
+    names = [*OWN_FILES, *figures]
     found = objects.read_all(names)
     if before == objects.read_all([manifest.NAME]):
       return found

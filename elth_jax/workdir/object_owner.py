@@ -72,8 +72,11 @@ class ObjectOwner:
     Raises:
       BusyError: if another process was faster.
     """
-    if not self.objects.write_once(_name(self._number), self._content()):
-      raise BusyError(busy(self.objects.url, _owner(self._last()[1])))
+    mine = self._content()
+    if not self.objects.write_once(_name(self._number), mine):
+      number, content = self._last()
+      if (number, content) != (self._number, mine):  # else an answer was lost
+        raise BusyError(busy(self.objects.url, _owner(content)))
     numbers = [n for n in self._numbers() if n < self._number]
     self.objects.delete(map(_name, numbers))
     thread = threading.Thread(target=self._show_life, daemon=True)

@@ -14,6 +14,7 @@ from elth_jax.storage import manifest
 from elth_jax.storage.files import (
   aside_of,
   files_below,
+  is_below,
   remove_folder,
   sync,
   write_atomically,
@@ -247,9 +248,8 @@ def _parse(name: str, content: bytes) -> Files:
     files = manifest.unsealed(content)['files']
   except (ValueError, LookupError) as error:
     raise ValueError(f'{name}/{COMMIT} {error}') from error
-  for file in files:
-    if Path(file).is_absolute() or '..' in Path(file).parts:
-      raise ValueError(f'{name}/{COMMIT} names {file!r}')
+  if unsafe := [place for place in (name, *files) if not is_below(place)]:
+    raise ValueError(f'{name}/{COMMIT} names {unsafe[0]!r}')
   return files
 
 

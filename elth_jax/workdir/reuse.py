@@ -7,7 +7,7 @@ from pathlib import Path
 
 from elth_jax.process.text import counted
 from elth_jax.storage import manifest
-from elth_jax.storage.files import ASIDE, local_path, sync, write_atomically
+from elth_jax.storage.files import aside_of, local_path, sync, write_once
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import Node
 from elth_jax.workdir.record import read_record
@@ -44,7 +44,7 @@ def take(
   study, under another name perhaps, is the same. Other workdirs are only read.
 
   Args:
-    store: the workdir, which this process owns.
+    store: the workdir, which other processes may share.
     nodes: its study.
     others: other workdirs, the first with a product gives it.
 
@@ -84,12 +84,12 @@ def _copy(product: Path, store: Store, node: Node, notes: list[str]) -> bool:
   """Copies one product under the node's name; whether it could."""
   into = store.product(node)
   into.parent.mkdir(exist_ok=True)
+  aside = aside_of(into)
   try:
     if product.is_file():
-      write_atomically(into, product.read_bytes())
+      if not write_once(into, product.read_bytes()):
+        return False  # another process has just published its own
     else:
-      aside = into.with_name(f'.{into.name}{ASIDE}')
-      shutil.rmtree(aside, ignore_errors=True)
       shutil.copytree(product, aside)
       manifest.check(aside)  # the copy, as it will be used
       for path in aside.iterdir():
@@ -97,6 +97,7 @@ def _copy(product: Path, store: Store, node: Node, notes: list[str]) -> bool:
       os.replace(aside, into)
       sync(into.parent)
   except (OSError, DamagedError) as error:
+    shutil.rmtree(aside, ignore_errors=True)
     notes.append(f'{error}; {node.name} is not taken from {product}')
     return False
   return True

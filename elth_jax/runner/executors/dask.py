@@ -87,24 +87,20 @@ class DaskExecutor:
     self._tended = -math.inf
 
   def has_room(self) -> bool:
-    return len(self._pending) < AHEAD * self.workers
+    some = self._allowed() != set()
+    return some and len(self._pending) < AHEAD * self.workers
 
   def running(self) -> set[str]:
     return {name for batch in self._pending.values() for name in batch.nodes}
 
   def submit(self, batch: Batch) -> None:
-    there = self._heard.keys() - self._unfit.keys()
-    if self._unfit and not there:
-      raise HostsError('; '.join(self._unfit.values()))
-    allowed = sorted(there - self._silent())
-    if len(allowed) == len(self._heard):
-      allowed = None  # also those that will come
+    allowed = self._allowed()
     future = self._client.submit(
       remote.carry,
       self._context.opener,
       self._context.order,
       batch,
-      workers=allowed or None,
+      workers=None if allowed is None else sorted(allowed),
       pure=False,
       key=f'{batch.nodes[0]}-and-{len(batch.nodes) - 1}-{time.monotonic_ns()}',
     )
@@ -167,6 +163,7 @@ class DaskExecutor:
       return
     self._tended = now
     self._listen(now)
+    self._require_fit()
     if self._crew:
       self._crew.tend({heard.name for heard in self._heard.values()})
     silent = self._silent()
@@ -194,8 +191,24 @@ class DaskExecutor:
       else _Heard(name, beat, now)
       for address, (name, beat) in seen.items()
     }
+    self._unfit = {one: why for one, why in self._unfit.items() if one in seen}
     if not self._crew:
       self.workers = max(len(seen), 1)
+
+  def _allowed(self) -> set[str] | None:
+    """Workers that may have batches; `None` for all, and those to come."""
+    fit = self._heard.keys() - self._unfit.keys() - self._silent()
+    return None if len(fit) == len(self._heard) else fit
+
+  def _require_fit(self) -> None:
+    """Checks that a worker is left for the study, or is being started.
+
+    Raises:
+      HostsError: saying why none will take it.
+    """
+    most = self.sharing if self._crew else max(len(self._heard), 1)
+    if len(self._unfit) >= most:
+      raise HostsError('; '.join(self._unfit.values()))
 
   def _silent(self) -> set[str]:
     """Workers of which nothing was heard for long."""
