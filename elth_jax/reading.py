@@ -15,7 +15,7 @@ import dataclasses
 import difflib
 import functools
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ml_collections import ConfigDict
@@ -89,6 +89,24 @@ def defaults(cls: Any) -> dict[str, Any]:
     elif field.default is not dataclasses.MISSING:
       found[field.name] = field.default
   return found
+
+
+def changed(value: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
+  """The fields of a dataclass that are not at their default, by name.
+
+  Args:
+    value: of the dataclass.
+    names: the fields that count; all by default.
+  """
+  usual = defaults(type(value))
+  if names is None:
+    names = (field.name for field in dataclasses.fields(value))
+  fields = {name: getattr(value, name) for name in names}
+  return {
+    name: field
+    for name, field in fields.items()
+    if name not in usual or field != usual[name]
+  }
 
 
 def plain(value: Any) -> Any:

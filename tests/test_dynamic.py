@@ -231,11 +231,11 @@ def test_settings_that_cannot_be():
   with pytest.raises(ValueError, match="unknown dynamic method 'rigel'; did"):
     make_dynamic({'method': 'rigel'}, training)
   with pytest.raises(ValueError, match='interval 0'):
-    rigl(SGD, 10, interval=0)
+    rigl(SGD, stop=10, interval=0)
   with pytest.raises(ValueError, match="grow is 'best'"):
-    rigl(SGD, 10, grow='best')
+    rigl(SGD, stop=10, grow='best')
   with pytest.raises(ValueError, match='stop 3 after the start, 3'):
-    dpf({'w': 2}, 3, 3)
+    dpf({'w': 2}, start=3, stop=3)
 
 
 RIGL = {
@@ -316,7 +316,9 @@ def test_dpf_trains_dense_weights_behind_exact_masks(
   )
   state = trainer.start(dense, 2, keep)
   total = counts(dense.masks)[1]
-  wanted = kept_by_update(total, keep, 2, trainer.total_steps - 1, 2)
+  wanted = kept_by_update(
+    total, keep, start=2, stop=trainer.total_steps - 1, interval=2
+  )
   for step in range(3, trainer.total_steps + 1):
     (state,), (evaluation,) = fit(trainer, [state], [0], step)
     number = min((step - 1 - 2) // 2, len(wanted) - 1)
@@ -354,7 +356,7 @@ def test_gmp_prunes_for_good_by_the_schedule(net, recipe, dataset, start):
     assert found == pytest.approx(wanted, abs=1 / total)
   assert counts(state.masks)[0] == keep
   with pytest.raises(ValueError, match='interval 0'):
-    gmp({'w': 2}, 0, 3, interval=0)
+    gmp({'w': 2}, start=0, stop=3, interval=0)
 
 
 def test_dpf_takes_the_gradient_at_masked_weights(recipe, dataset):

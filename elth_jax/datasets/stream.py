@@ -23,7 +23,7 @@ from elth_jax.datasets.dataset import (
   epoch_order,
 )
 from elth_jax.datasets.read_ahead import Reading
-from elth_jax.process.phases import usable_cores
+from elth_jax.process.processor import usable_cores
 from elth_jax.process.signals import leave_to_parent
 from elth_jax.randomness import generator
 

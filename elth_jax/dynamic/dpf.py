@@ -14,6 +14,7 @@ from elth_jax.trees import PyTree, flatten, map_named
 
 def dpf(
   sizes: Mapping[str, int],
+  *,
   start: int,
   stop: int,
   interval: int = 16,
@@ -50,7 +51,11 @@ def dpf(
     del seed
     return {
       'kept': kept_by_update(
-        total, keep - never_pruned_count, start, stop, interval
+        total,
+        keep - never_pruned_count,
+        start=start,
+        stop=stop,
+        interval=interval,
       ),
       'used': {name: np.zeros((), np.float32) for name in sizes},
     }
@@ -91,7 +96,7 @@ def masks_of_largest(
 
 
 def kept_by_update(
-  total: int, keep: int, start: int, stop: int, interval: int
+  total: int, keep: int, *, start: int, stop: int, interval: int
 ) -> np.ndarray:
   """How many weights are kept from each update on, int32; the last at stop."""
   updates = -(-(stop - start) // interval)
@@ -135,8 +140,8 @@ def _dpf(options, training):
   """
   return dpf(
     training.sizes,
-    training.start,
-    _stop(training.drops, training.steps),
-    options['interval'],
-    training.never_pruned_count,
+    start=training.start,
+    stop=_stop(training.drops, training.steps),
+    interval=options['interval'],
+    never_pruned_count=training.never_pruned_count,
   )

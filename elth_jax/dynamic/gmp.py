@@ -9,6 +9,7 @@ from elth_jax.dynamic.method import Dynamic, register
 
 def gmp(
   sizes: Mapping[str, int],
+  *,
   start: int,
   stop: int,
   interval: int = 100,
@@ -33,7 +34,13 @@ def gmp(
   References:
     Zhu and Gupta, To Prune, or Not to Prune, 2017, section 3.
   """
-  feedback = dpf(sizes, start, stop, interval, never_pruned_count)
+  feedback = dpf(
+    sizes,
+    start=start,
+    stop=stop,
+    interval=interval,
+    never_pruned_count=never_pruned_count,
+  )
   return dataclasses.replace(feedback, dense=False)
 
 
@@ -57,8 +64,8 @@ def _gmp(options, training):
   last = round(options['stop_fraction'] * training.steps)
   return gmp(
     training.sizes,
-    training.start,
-    min(max(last, training.start + 1), training.steps - 1),
-    options['interval'],
-    training.never_pruned_count,
+    start=training.start,
+    stop=min(max(last, training.start + 1), training.steps - 1),
+    interval=options['interval'],
+    never_pruned_count=training.never_pruned_count,
   )

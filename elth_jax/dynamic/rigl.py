@@ -16,6 +16,7 @@ from elth_jax.trees import PyTree
 
 def rigl(
   optimizer: Any,
+  *,
   stop: int,
   interval: int = 100,
   drop_fraction: float = 0.3,
@@ -80,6 +81,28 @@ def rigl(
     return params, new_masks, opt_state
 
   return Dynamic(init=init, due=due, update=update)
+
+
+def check_slots(optimizer: Any, opt_state: PyTree, masks: PyTree) -> None:
+  """Checks that what an optimiser keeps of each weight can be found.
+
+  Raises:
+    ValueError: if optax cannot tell, as for `optax.sm3` and `optax.lbfgs`.
+  """
+  try:
+    optax.tree_map_params(
+      optimizer,
+      lambda slot, mask: slot,
+      opt_state,
+      masks,
+      is_leaf=_is_no_slot,
+    )
+  except (ValueError, TypeError, LookupError) as error:
+    raise ValueError(
+      f'{type(opt_state).__name__} does not tell what it keeps of which weight '
+      f'({error}), and that of grown weights must start at 0; give another '
+      'optimiser'
+    ) from error
 
 
 def drop_and_grow(
@@ -174,10 +197,10 @@ def rigl_from(
   """`rigl` for a training, from the values of `rigl_settings`."""
   return rigl(
     training.optimizer,
-    int(options['stop_fraction'] * training.steps),
-    options['interval'],
-    options['drop_fraction'],
-    grow,
+    stop=int(options['stop_fraction'] * training.steps),
+    interval=options['interval'],
+    drop_fraction=options['drop_fraction'],
+    grow=grow,
   )
 
 

@@ -13,6 +13,7 @@ from jax import lax
 from elth_jax.dynamic import Dynamic
 from elth_jax.dynamic import dpf as dpf_method
 from elth_jax.dynamic import rigl as rigl_method
+from elth_jax.dynamic.rigl import check_slots
 from elth_jax.masks import (
   apply_masks,
   check_prunable,
@@ -44,8 +45,10 @@ def rigl(
   Every leaf keeps its count exactly, and pruned weights are exactly 0.
 
   Args:
-    tx: any optax transformation; its momentum of grown weights starts at 0,
-      where it has the weights' shape.
+    tx: the whole optimiser: what comes after it in a chain would move pruned
+      weights. Its momentum of grown weights starts at 0, where it has the
+      weights' shape; of which weight a value is, `optax.tree_map_params` must
+      know, as it does not for `optax.sm3` and `optax.lbfgs`.
     masks: bool arrays with the structure of the parameters; `None` where a
       parameter is dense. They fix how many weights each leaf has; see
       `elth_jax.dynamic.erk_counts`.
@@ -61,12 +64,15 @@ def rigl(
   Raises:
     TypeError: if the first argument is no transformation.
     ValueError: if a setting is out of range; from `init`, naming the leaf, if
-      a mask does not fit.
+      a mask does not fit, or naming the state of an optimiser whose values
+      cannot be told apart.
 
   References:
     Evci et al., Rigging the Lottery: Making All Tickets Winners, 2020.
   """
-  method = rigl_method(tx, stop, interval, drop_fraction, 'gradient')
+  method = rigl_method(
+    tx, stop=stop, interval=interval, drop_fraction=drop_fraction
+  )
   return _changing(tx, masks, method, 0)
 
 
@@ -93,7 +99,13 @@ def set_(
     Mocanu et al., Scalable training of artificial neural networks with adaptive
     sparse connectivity, 2018.
   """
-  method = rigl_method(tx, stop, interval, drop_fraction, 'random')
+  method = rigl_method(
+    tx,
+    stop=stop,
+    interval=interval,
+    drop_fraction=drop_fraction,
+    grow='random',
+  )
   return _changing(tx, masks, method, seed)
 
 
@@ -116,7 +128,7 @@ def dpf(
   The network in the end is `masked(params, opt_state)`.
 
   Args:
-    tx: any optax transformation.
+    tx: the whole optimiser: masks are chosen from the weights that it makes.
     masks: bool arrays, all true (see `elth_jax.masks.dense_masks`); `None`
       where a parameter is dense.
     sparsity: the share of zeros wanted in the end, 0 to 1.
@@ -145,7 +157,7 @@ def dpf(
       'give elth_jax.masks.dense_masks(params, ...)'
     )
   sizes = {name: math.prod(mask.shape) for name, mask in masked_leaves(masks)}
-  method = dpf_method(sizes, 0, stop, interval)
+  method = dpf_method(sizes, start=0, stop=stop, interval=interval)
   choose = method.masks
   assert choose is not None
   keep = total - round(sparsity * total)
@@ -175,8 +187,9 @@ def _changing(
 
   def init(params: PyTree) -> SparseState:
     own = jax.tree.map(jnp.asarray, method.init(0, seed))
-    now = fitted(masks, params)
-    return SparseState(now, inner.init(params), jnp.int32(0), own)
+    now, inner_state = fitted(masks, params), inner.init(params)
+    check_slots(inner, inner_state, now)
+    return SparseState(now, inner_state, jnp.int32(0), own)
 
   def update(updates, state, params=None, **extra):
     grads, params = updates, needed(params)

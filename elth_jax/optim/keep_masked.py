@@ -24,7 +24,8 @@ def keep_masked(
   that are kept.
 
   Args:
-    tx: any optax transformation, schedules included.
+    tx: the whole optimiser, schedules included: what comes after it in a chain
+      would move pruned weights.
     masks: bool arrays by the names of the parameters, true where a weight is
       kept; `None` where a parameter is dense. Node types may differ.
 

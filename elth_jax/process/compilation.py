@@ -16,7 +16,7 @@ _asked: str | None = None
 def keep_compiled(folder: str | None = None) -> Path | None:
   """Turns on JAX's persistent compilation cache.
 
-  CompiledSteps for CPU use what the processor that compiled them has, so every
+  Programs for CPUs use what the processor that compiled them has, so every
   kind of processor has a folder of its own, below the one that is given.
 
   It may be called after JAX has compiled something, e.g. for a config's file.

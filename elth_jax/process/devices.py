@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from elth_jax.process.phases import usable_cores
+from elth_jax.process.processor import usable_cores
 
 MOST_CPU_DEVICES = 8
 XLA_FLAG = '--xla_force_host_platform_device_count'

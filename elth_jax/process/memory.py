@@ -5,9 +5,11 @@ glibc gives them back to the system at once, so that the next dispatch takes a
 page fault for every 4 KB of them: a tenth of the time of short dispatches.
 """
 
+import contextlib
 import ctypes
 import os
 import platform
+import sys
 
 # numbers of glibc's malloc.h
 M_TRIM_THRESHOLD = -1
@@ -62,3 +64,23 @@ def _reserve(libc: ctypes.CDLL, size: int) -> None:
   length = (block + size - start) // HUGE_PAGE * HUGE_PAGE
   libc.madvise(start, length, MADV_HUGEPAGE)
   libc.free(block)
+
+
+def peak_memory() -> dict[str, int]:
+  """The most memory used so far, in bytes: `host`, and of each accelerator.
+
+  The host's is left out on Windows, which has no such count.
+  """
+  import jax  # not before memory is kept
+
+  peak = {}
+  with contextlib.suppress(ImportError):
+    import resource
+
+    unit = 1 if sys.platform == 'darwin' else 1024
+    peak['host'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+  for device in jax.local_devices():
+    stats = device.memory_stats() if device.platform != 'cpu' else None
+    if stats and 'peak_bytes_in_use' in stats:
+      peak[str(device)] = stats['peak_bytes_in_use']
+  return peak

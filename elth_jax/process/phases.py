@@ -2,8 +2,6 @@
 
 import contextlib
 import functools
-import os
-import sys
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -100,28 +98,3 @@ def _listen_once() -> None:
         clock.add('compile', duration_secs)
 
   jax.monitoring.register_event_duration_secs_listener(compiled)
-
-
-def usable_cores() -> int:
-  """How many cores this process may use."""
-  if hasattr(os, 'sched_getaffinity'):  # not on macOS
-    return len(os.sched_getaffinity(0))
-  return os.cpu_count() or 1
-
-
-def peak_memory() -> dict[str, int]:
-  """The most memory used so far, in bytes: `host`, and of each accelerator.
-
-  The host's is left out on Windows, which has no such count.
-  """
-  peak = {}
-  with contextlib.suppress(ImportError):
-    import resource
-
-    unit = 1 if sys.platform == 'darwin' else 1024
-    peak['host'] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-  for device in jax.local_devices():
-    stats = device.memory_stats() if device.platform != 'cpu' else None
-    if stats and 'peak_bytes_in_use' in stats:
-      peak[str(device)] = stats['peak_bytes_in_use']
-  return peak

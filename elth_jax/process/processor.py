@@ -1,6 +1,7 @@
 """What this machine's processor is, and what it can do."""
 
 import hashlib
+import os
 import platform
 from pathlib import Path
 
@@ -30,3 +31,10 @@ def name() -> str:
     )
   digest = hashlib.sha256(about.encode()).hexdigest()[:12]
   return f'{platform.machine()}-{digest}'
+
+
+def usable_cores() -> int:
+  """How many cores this process may use."""
+  if hasattr(os, 'sched_getaffinity'):  # not on macOS
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1

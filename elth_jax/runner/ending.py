@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elth_jax.process.phases import peak_memory, phase
+from elth_jax.process.memory import peak_memory
+from elth_jax.process.phases import phase
 from elth_jax.process.text import printable, say
 from elth_jax.report import results, summary
 from elth_jax.runner.page import Page

@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from elth_jax.reading import is_text_value
+from elth_jax.reading import changed, is_text_value
 from elth_jax.study.nodes import Connect, Derive, Node
 
 
@@ -92,28 +92,12 @@ def _plain(value: Any, undone: Sequence[Mended]) -> Any:
   if isinstance(value, list | tuple):
     return [_plain(item, undone) for item in value]
   if dataclasses.is_dataclass(value) and not isinstance(value, type):
-    changed = _changed(value)
-    return {**_versioned(value, undone), **_plain(changed, undone)}
+    names = value.settings() if isinstance(value, Node) else None
+    fields = _plain(changed(value, names), undone)
+    return {**_versioned(value, undone), **fields}
   if value is not None and not isinstance(value, bool | int | float | str):
     raise TypeError(f'no key can have {value!r}; give plain values')
   return value
-
-
-def _changed(value: Any) -> dict[str, Any]:
-  """The fields that are not at their default; of nodes, their settings."""
-  fields = {field.name: field for field in dataclasses.fields(value)}
-  names = value.settings() if isinstance(value, Node) else fields
-  return {
-    name: getattr(value, name)
-    for name in names
-    if getattr(value, name) != _default(fields[name])
-  }
-
-
-def _default(field: dataclasses.Field) -> Any:
-  if field.default_factory is not dataclasses.MISSING:
-    return field.default_factory()
-  return field.default
 
 
 def _versioned(value: Any, undone: Sequence[Mended]) -> dict[str, Any]:

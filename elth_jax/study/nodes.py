@@ -7,19 +7,9 @@ from typing import Any, ClassVar, Literal
 from elth_jax.dynamic.options import Sparse
 from elth_jax.families import Architecture
 from elth_jax.pruners.options import Pruning
-from elth_jax.reading import defaults, plain
+from elth_jax.reading import changed, plain
 from elth_jax.training.recipe import Recipe
 from elth_jax.transfers import Transfer
-
-
-def _changed(value: Any, fields: Mapping[str, Any]) -> dict[str, Any]:
-  """The fields of a dataclass that are not at their default, plain."""
-  usual = defaults(type(value))
-  return {
-    name: plain(field)
-    for name, field in fields.items()
-    if name not in usual or field != usual[name]
-  }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,7 +94,7 @@ class Node:
 
   def record(self) -> dict[str, Any]:
     """The settings as products tell them, in plain values."""
-    return _changed(self, self.settings())
+    return plain(changed(self, self.settings()))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -220,7 +210,7 @@ class Derive(TicketNode):
   def record(self) -> dict[str, Any]:
     values = super().record()
     steps = [
-      {'kind': step.kind, **_changed(step, vars(step))}
+      {'kind': step.kind, **plain(changed(step))}
       for step in self.transfer.steps
     ]
     return {**values, 'transfer': steps} if steps else values
