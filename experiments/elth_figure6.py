@@ -9,8 +9,8 @@ sparsity, 160 epochs each, so for a cluster or a long time on one accelerator.
 `--config.scale=small`: ResNet-14 and 20, a quarter as wide, on 15,000 images of
 Fashion-MNIST at 14 pixels, 94.5% sparsity, eight replicates; nine
 minutes each on two cores, beside other work.
-`--config.scale=cifar`: the same on 10,000 images of CIFAR-10 at 16 pixels; seven
-minutes each.
+`--config.scale=cifar`: the same on 10,000 images of CIFAR-10 at 16 pixels;
+seven minutes each.
 `--config.scale=short` and `cifar_short`: the same on all images, 12 epochs of
 them, which is not enough for dense networks to converge; eight and four
 replicates, five to nine minutes each on two cores.

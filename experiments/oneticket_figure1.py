@@ -7,8 +7,9 @@ VGG19 with a global average pool, CIFAR-10: IMP that ranks weights over the
 whole network beside IMP that prunes the same share of every layer. Thirty
 levels of 20%, six replicates. Random tickets, tickets that go back to
 initialisation, and pruning in one shot stand beside, and how sparse the first
-and the last layer become. `--config.scale=small`: an eighth as wide, on 10,000
-images of 16 pixels, 51.6% and 94.5% sparsity; not run.
+and the last layer become.
+`--config.scale=small`: a sixteenth as wide, on 10,000 images of 16 pixels,
+51.6% and 94.5% sparsity; not run.
 `--config.scale=digits`: the same network, a sixteenth as wide, at 16 pixels,
 on handwritten digits, 51.6% and 94.5% sparsity, eight replicates; six minutes
 on two cores, beside other work.

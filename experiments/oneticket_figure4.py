@@ -5,15 +5,16 @@
 
 One panel a run: the data set that tickets are trained on is named behind the
 file (fashion_mnist, svhn_cropped, cifar10, cifar100, imagenet2012,
-places365_small, or mnist, which the paper has not), and tickets found on all the others are trained there, beside
-IMP's own and random ones. Images keep their size, grey ones are repeated in
-three channels; heads are fresh where classes differ. ImageNet and Places365
-are streamed, and trained from each other's tickets alone, as in the paper.
+places365_small, or mnist, which the paper has not), and tickets found on all
+the others are trained there, beside IMP's own and random ones. Images keep
+their size, grey ones are repeated in three channels; heads are fresh where
+classes differ. ImageNet and Places365 are streamed, and trained from each
+other's tickets alone, as in the paper.
 `--config.scale=small`: a sixteenth as wide, on 10,000 images of 16 pixels,
 51.6% and 94.5% sparsity, between Fashion-MNIST, MNIST and CIFAR-10; not
 timed.
-`--config.scale=short`: on 25,000, 12 epochs of
-them, from Fashion-MNIST and CIFAR-10.
+`--config.scale=short`: on 25,000 images, 12 epochs of them, from Fashion-MNIST
+and CIFAR-10.
 `--config.scale=gpu`: at full width, all images, the small data sets, 94.5%
 sparsity, 32 epochs in bfloat16, four replicates; not timed.
 """
