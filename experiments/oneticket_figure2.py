@@ -7,7 +7,7 @@ Tickets of VGG19 or ResNet50 found on CIFAR-10a, one half of CIFAR-10, trained
 on the other half, CIFAR-10b, beside the tickets that IMP finds there and random
 ones (new weights under masks permuted globally). Thirty levels of 20%, compared
 to the sixth and at every third after it, six replicates.
-`--config.scale=small`: an eighth as wide, on 10,000 images of each half at 16
+`--config.scale=small`: a sixteenth as wide, on 10,000 images of each half at 16
 pixels. `--config.scale=short`: on all 25,000, 12 epochs of them.
 `--config.scale=gpu`: the same networks at full width, all images, 94.5%
 sparsity, 32 epochs in bfloat16, four replicates; some 20 minutes of an H100,

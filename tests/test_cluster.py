@@ -495,20 +495,38 @@ def test_a_worker_that_takes_no_more_of_a_study_gets_no_batch():
   none = executor(None, unfit=0, silent=1000)
   none._unfit = {'unfit': 'its disk is broken'}
   assert not none.has_room()
-  none._require_fit()  # the silent one may speak again
+  now = time.monotonic()
+  none._require_fit(now)  # the silent one may speak again
   none._heard.pop('silent')
+  none._require_fit(now + 59)  # or another one may come
   with pytest.raises(HostsError, match='its disk is broken'):
-    none._require_fit()
+    none._require_fit(now + 61)
 
 
 def test_a_worker_that_is_started_again_may_take_a_study():
   own = executor(object(), unfit=0)
   own._unfit = {'unfit': 'its disk is broken'}
-  own._require_fit()  # of two workers, one is being started
+  now = time.monotonic()
+  own._require_fit(now + 1000)  # of two workers, one is being started
   assert not own.has_room()
   own._unfit['other'] = 'so is its'
   with pytest.raises(HostsError, match='so is its'):
-    own._require_fit()
+    own._require_fit(now)
+
+
+def test_a_batch_whose_workers_left_is_given_to_another():
+  one = executor(None, unfit=0, fit=0)
+  one._context.say = said = Mock()
+  one._unfit = {'unfit': 'its disk is broken'}
+  one._leases.abandoned = dict
+  one._client.processing = dict
+  one.submit(Batch(('one',)))
+  seen = {'unfit': ('unfit', 2.0), 'new': ('new', 1.0)}
+  one._client.run_on_scheduler = lambda look: seen
+  assert one.running() == {'one'}
+  one._tend()
+  assert one.running() == set()
+  said.assert_called_once_with('one is given to another worker: fit left')
 
 
 @pytest.mark.slow

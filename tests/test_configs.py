@@ -127,7 +127,13 @@ def test_no_claim_of_the_papers_is_lost():
   assert len({row['id'] for row in listed}) == len(listed) == 98
   said, lines = {}, {}
   for path, argument in CONFIGS:
-    paper = config_of(path, argument).paper
+    config = config_of(path, argument)
+    paper = config.paper
+    for scale in config.scales:  # no claim there that the paper's has not
+      config.scale = scale
+      smaller = read_config(config)[0].paper.claims
+      numbered = {claim.text for claim in smaller if claim_ids(claim.where)}
+      assert numbered <= set(paper.claims), (path, scale)
     for claim in map(Claim.parse, paper.claims):
       for number in map(str, claim_ids(claim.where)):
         said.setdefault(number, set()).add(path.name)

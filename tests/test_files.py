@@ -198,6 +198,8 @@ def test_files_have_the_mode_that_the_umask_leaves(mask, tmp_path):
     ('figures/../../evil', False),
     ('..', False),
     ('/etc/passwd', False),
+    ('C:evil', False),
+    (r'figures\..\evil', False),
     ('', False),
   ],
 )

@@ -309,17 +309,22 @@ def test_the_verdict_of_a_claim_is_of_networks_trained_long_enough(
   assert '(small, matched) |' in text
 
 
-def test_networks_that_learn_nothing_tell_nothing_of_tickets():
+@pytest.mark.parametrize('failing', ['imp', 'ett'])
+def test_only_where_imp_fails_there_is_nothing_to_compare_with(failing):
   rows = [
     row(method, number, value, 'resnet32')
-    for method, values in [('imp', (0.9, 0.1)), ('ett', (0.9, 0.91))]
-    for number, value in enumerate(values)
+    for method in ('imp', 'ett')
+    for number, value in enumerate((0.9, 0.1 if method == failing else 0.91))
   ]
   found = summary.cells(rows, test_images=1000, classes=10)
   (one,) = hypothesis.tested([('figure', found, None)])
-  assert one.verdict == 'at chance'
-  text = '\n'.join(hypothesis.section([one]))
-  assert text.rstrip().endswith('| unknown | ETT | 1 |  | |  | 0 | 0 | 0 | 1 |')
+  text = '\n'.join([*hypothesis.section([one]), *hypothesis.all_pairs([one])])
+  if failing == 'imp':
+    assert '| unknown | ETT | 1 |  | |  | 0 | 0 | 0 | 1 |' in text
+    assert text.rstrip().endswith('| **IMP fails** |')
+  else:  # as any other ticket that is worse
+    assert '| unknown | ETT | 1 | -40.50 | ' in text
+    assert text.rstrip().endswith('| undecided \N{DAGGER} |')
 
 
 def test_elastic_tickets_are_tested_against_the_target_s_own_imp():

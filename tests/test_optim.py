@@ -405,11 +405,11 @@ def test_with_nnx(name):
     (lambda: optim.rigl(ADAMW, MASKS, stop=9, interval=0), 'interval 0 must'),
     (
       lambda: optim.set(optax.sm3(0.1), MASKS, stop=9),
-      'does not tell what it keeps of which weight',
+      'ScaleBySM3State.* does not tell what it keeps of which weight',
     ),
     (
       lambda: optim.rigl(optax.lbfgs(0.1), MASKS, stop=9),
-      'give another optimiser',
+      'ScaleByLBFGSState.* give another one',
     ),
     (lambda: optim.dpf(ADAMW, MASKS, 0.5, stop=9), 'starts from all weights'),
     (lambda: optim.dpf(ADAMW, DENSE, 90, stop=9), 'share between 0 and 1'),

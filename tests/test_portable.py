@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from elth_jax.process import connection, phases, signals
+from elth_jax.process import connection, memory, processor, signals
 from elth_jax.storage import files
 
 PACKAGE = Path(files.__file__).parent.parent
@@ -52,11 +52,11 @@ def test_files_are_written_where_folders_cannot_be_opened(
 
 
 def test_memory_and_cores_where_the_system_does_not_tell(monkeypatch):
-  assert phases.peak_memory()['host'] > 0
+  assert memory.peak_memory()['host'] > 0
   monkeypatch.setitem(sys.modules, 'resource', None)
-  assert 'host' not in phases.peak_memory()
+  assert 'host' not in memory.peak_memory()
   monkeypatch.delattr(os, 'sched_getaffinity', raising=False)
-  assert phases.usable_cores() == (os.cpu_count() or 1)
+  assert processor.usable_cores() == (os.cpu_count() or 1)
 
 
 def test_memory_settings_are_importable_without_resource(monkeypatch):

@@ -11,7 +11,6 @@ from elth_jax.runner import session
 from elth_jax.study import data
 from elth_jax.study.config import base_config
 from elth_jax.study.graph import build
-from elth_jax.study.nodes import TicketNode
 from elth_jax.study.spec import read_config
 from elth_jax.workdir import reuse
 from elth_jax.workdir.inspection import inspect
@@ -98,24 +97,25 @@ def test_a_folder_that_is_no_workdir_is_refused(tmp_path):
 
 
 def test_what_another_process_has_just_published_stays(tmp_path, monkeypatch):
-  """Of processes that share a workdir, the first publishes a ticket."""
+  """Of processes that share a workdir, the first one publishes."""
   one, other = tmp_path / 'one', tmp_path / 'other'
   assert session.run(config(), one)
   (other / 'tickets').mkdir(parents=True)
   spec, _ = read_config(config())
   nodes = build(spec, data.outline(spec))
-  tickets = [n for n in nodes.values() if isinstance(n, TicketNode)]
   store = Store(other)
+  monkeypatch.setattr(Store, 'shared', True)
   products = reuse._products
 
   def meanwhile(root, notes):
     for product, key in products(root, notes):
-      if product.is_file():  # a ticket, rounded as there
-        (other / 'tickets' / product.name).write_bytes(b'theirs')
+      theirs = other / product.relative_to(root)
+      if not product.is_file():  # a run
+        theirs.mkdir(parents=True)
+        theirs /= 'result.json'
+      theirs.write_bytes(b'theirs')
       yield product, key
 
   monkeypatch.setattr(reuse, '_products', meanwhile)
-  named = {node.name: node for node in tickets}
-  assert reuse.take(store, named, [one]) == []
-  for node in tickets:
-    assert store.product(node).read_bytes() == b'theirs'
+  assert reuse.take(store, nodes, [one]) == []
+  assert set(contents(other).values()) == {b'theirs'}

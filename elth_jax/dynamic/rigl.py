@@ -1,7 +1,7 @@
 """RigL: drop the smallest weights, grow where the gradient is largest."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -99,10 +99,19 @@ def check_slots(optimizer: Any, opt_state: PyTree, masks: PyTree) -> None:
     )
   except (ValueError, TypeError, LookupError) as error:
     raise ValueError(
-      f'{type(opt_state).__name__} does not tell what it keeps of which weight '
-      f'({error}), and that of grown weights must start at 0; give another '
-      'optimiser'
+      f'an optimiser with {", ".join(_states(opt_state))} does not tell what '
+      'it keeps of which weight, and that of grown weights must start at 0; '
+      'give another one'
     ) from error
+
+
+def _states(opt_state: PyTree) -> Iterator[str]:
+  """The classes of what an optimiser's parts keep, e.g. `ScaleByAdamState`."""
+  if hasattr(opt_state, '_fields'):
+    yield type(opt_state).__name__
+  elif isinstance(opt_state, tuple):
+    for part in opt_state:
+      yield from _states(part)
 
 
 def drop_and_grow(

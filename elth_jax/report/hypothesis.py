@@ -20,7 +20,7 @@ from elth_jax.statistics import holm
 
 MOST_BEHIND = 1.0  # points, at which a ticket is still comparable with IMP
 BEHIND, NOT_BEHIND = 'more than a point behind', 'comparable'
-AT_CHANCE = 'at chance'
+IMP_FAILS = 'IMP fails'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Tested:
     pair: the ticket and IMP, at the highest level that both have.
     verdict: `comparable` if it is no more than a point behind, by a one-sided
       test at 5% that holds for all pairs of the study together (Holm);
-      `at chance`, if some of its networks learn nothing.
+      `IMP fails`, if some of IMP's networks learn nothing.
   """
 
   study: str
@@ -116,8 +116,8 @@ def _all_converged(found: Iterable[Tested]) -> str:
 
 
 def _verdicts(pairs: Sequence[Comparison]) -> list[str]:
-  """Pairs of which a network learns nothing tell nothing of tickets."""
-  known = [pair for pair in pairs if not _fails(pair)]
+  """Where IMP's networks learn nothing, there is nothing to compare with."""
+  known = [pair for pair in pairs if not pair.worse.at_chance]
   tests = [pair.test.times(100) for pair in known]
   above = [test.p_above(-MOST_BEHIND) for test in tests]
   below = [test.p_below(-MOST_BEHIND) for test in tests]
@@ -126,12 +126,9 @@ def _verdicts(pairs: Sequence[Comparison]) -> list[str]:
     'undecided' if p >= LEVEL else NOT_BEHIND if up < down else BEHIND
     for p, up, down in zip(corrected, above, below, strict=True)
   )
-  return [AT_CHANCE if _fails(pair) else next(verdicts) for pair in pairs]
-
-
-def _fails(pair: Comparison) -> bool:
-  """Whether some of its networks are no better than chance."""
-  return bool(pair.better.at_chance or pair.worse.at_chance)
+  return [
+    IMP_FAILS if pair.worse.at_chance else next(verdicts) for pair in pairs
+  ]
 
 
 def section(found: Sequence[Tested]) -> Iterator[str]:
@@ -151,13 +148,13 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
     'networks have, as above. Of '
     f'{counted(len(found), "pair")}, {counts[NOT_BEHIND]} are comparable, '
     f'{counts[BEHIND]} are more than a point behind, and '
-    f'{counts["undecided"]} are undecided; of {counts[AT_CHANCE]}, which are '
-    'left out of the means, some networks are no better than chance. All pairs '
-    'stand at the end of this page.\n'
+    f'{counts["undecided"]} are undecided; in {counts[IMP_FAILS]}, which are '
+    "left out of the means, some of IMP's own networks are no better than "
+    'chance. All pairs stand at the end of this page.\n'
   )
   yield (
     '| study | converged | ticket | pairs | elastic - IMP, mean | worst | best '
-    '| comparable | behind | undecided | at chance |'
+    '| comparable | behind | undecided | IMP fails |'
   )
   yield f'| --- | --- | --- | ---: | ---: | --- | --- |{" ---: |" * 4}'
   groups: dict[tuple[str, str], list[Tested]] = {}
@@ -166,7 +163,7 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
     groups.setdefault((one.study, label), []).append(one)
   for (study, label), some in groups.items():
     counts = Counter(one.verdict for one in some)
-    known = [one for one in some if one.verdict != AT_CHANCE]
+    known = [one for one in some if one.verdict != IMP_FAILS]
     ordered = sorted(known, key=_difference)
     means = ' | | '
     if known:
@@ -175,7 +172,7 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
     yield (
       f'| {study} | {_all_converged(some)} | {label} | {len(some)} | {means} | '
       f'{counts[NOT_BEHIND]} | {counts[BEHIND]} | {counts["undecided"]} | '
-      f'{counts[AT_CHANCE]} |'
+      f'{counts[IMP_FAILS]} |'
     )
   yield ''
 
@@ -189,7 +186,8 @@ def all_pairs(found: Sequence[Tested]) -> Iterator[str]:
     'As in the table of the hypothesis'
     + ('; intervals are of 90%' if any(map(_has_interval, found)) else '')
     + '. `converged`: whether the dense network has, and how much twice the '
-    'epochs gain it.\n'
+    'epochs gain it. \N{DAGGER}: some networks of the ticket are no better '
+    'than chance.\n'
   )
   yield (
     '| study | ticket | on | sparsity, its and of IMP | elastic - IMP | '
@@ -203,9 +201,13 @@ def all_pairs(found: Sequence[Tested]) -> Iterator[str]:
       f'| {one.study} | {method_label(cell)} from {cell.origin} | '
       f'{pretty(cell.target)} | {_sparsities(cell, imp)} | {test.mean:+.2f}'
       f'{spread(test.margin(1 - 2 * LEVEL))} | {test.replicates} | '
-      f'{one.converged} | {_bold(one.verdict)} |'
+      f'{one.converged} | {_bold(one.verdict)}{_mark(one)} |'
     )
   yield ''
+
+
+def _mark(one: Tested) -> str:
+  return ' \N{DAGGER}' if one.pair.better.at_chance else ''
 
 
 def _has_interval(one: Tested) -> bool:

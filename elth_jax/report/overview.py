@@ -195,7 +195,11 @@ def table(
     _verdict_of(some, int(row['lines']))
     for row, some in zip(rows, lines, strict=True)
   ]
-  counts = Counter(one.verdict for one in found if one)
+  counts = Counter(
+    one.verdict
+    for row, one in zip(rows, found, strict=True)
+    if one and int(row['id']) not in computed
+  )
   words = ', '.join(
     f'{counts[verdict]} {verdict}' for verdict in dict.fromkeys(IN_ALL.values())
   )
@@ -205,9 +209,9 @@ def table(
     f'tested: {words}. A verdict is that of all lines in which the experiments '
     'state the claim, for what the papers trained, in studies that are not '
     'known to be trained too short, or if there is none, in those. `In part`: '
-    'other lines are undecided or were not tested. \N{DAGGER}: it rests in '
-    'part on networks that are no better than chance. Operations are those of '
-    'training at the scale of the paper.\n'
+    'a line is undecided, at some scale, or was not tested. \N{DAGGER}: it '
+    'rests in part on networks that are no better than chance. Operations are '
+    'those of training at the scale of the paper.\n'
   )
   yield '| | where | claim | verdict | lines | converged | at each scale |'
   yield '| ---: | --- | --- | --- | --- | --- | --- |'

@@ -56,7 +56,7 @@ class Judgement:
     needed: how many replicates would decide it, given the mean and the spread
       found; `None` if it is decided, or nobody can tell.
     mixed: what a mixed model finds, or why there is none; empty with few
-      replicates.
+      replicates, and where a network stands at several levels.
   """
 
   claim: Claim

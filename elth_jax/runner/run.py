@@ -159,7 +159,7 @@ class Runner:
         batch = self.schedule.pick(ready, executor.workers, executor.sharing)
         executor.submit(batch)
         ready = [node for node in ready if node.name not in batch.nodes]
-      if executor.running():
+      if ready or executor.running():  # what is ready found no room
         executor.wait()
       else:
         self._pause()

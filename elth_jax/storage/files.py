@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 ASIDE = '.aside'  # ends the name of what is not whole yet
 WINDOWS = os.name == 'nt'
@@ -182,8 +182,8 @@ def writing(path: Path) -> Iterator[None]:
 
 def is_below(name: str) -> bool:
   """Whether a relative path leads to something in the folder it starts from."""
-  path = Path(name)
-  return bool(path.parts) and not path.is_absolute() and '..' not in path.parts
+  path = PureWindowsPath(name)  # it knows the slashes of all systems
+  return bool(path.parts) and not path.anchor and '..' not in path.parts
 
 
 def write_atomically(path: Path | str, data: bytes | str) -> None:

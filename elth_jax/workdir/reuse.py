@@ -7,7 +7,13 @@ from pathlib import Path
 
 from elth_jax.process.text import counted
 from elth_jax.storage import manifest
-from elth_jax.storage.files import aside_of, local_path, sync, write_once
+from elth_jax.storage.files import (
+  aside_of,
+  local_path,
+  sync,
+  write_atomically,
+  write_once,
+)
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.nodes import Node
 from elth_jax.workdir.record import read_record
@@ -87,8 +93,11 @@ def _copy(product: Path, store: Store, node: Node, notes: list[str]) -> bool:
   aside = aside_of(into)
   try:
     if product.is_file():
-      if not write_once(into, product.read_bytes()):
-        return False  # another process has just published its own
+      content = product.read_bytes()
+      if not store.shared:
+        write_atomically(into, content)
+      elif not write_once(into, content):
+        return False
     else:
       shutil.copytree(product, aside)
       manifest.check(aside)  # the copy, as it will be used
@@ -98,6 +107,8 @@ def _copy(product: Path, store: Store, node: Node, notes: list[str]) -> bool:
       sync(into.parent)
   except (OSError, DamagedError) as error:
     shutil.rmtree(aside, ignore_errors=True)
+    if into.exists():  # another process has just published its own
+      return False
     notes.append(f'{error}; {node.name} is not taken from {product}')
     return False
   return True

@@ -79,6 +79,8 @@ class DaskExecutor:
     self.sharing = context.options.workers if crew else 1
     self.workers = self.sharing
     self._pending: dict[Any, Batch] = {}  # future -> batch
+    self._bound: dict[Any, set[str]] = {}  # future -> workers that may do it
+    self._fit_at = time.monotonic()  # when a worker was last fit
     self._ended: queue.Queue[Any] = queue.Queue()
     self._losses: dict[tuple, int] = {}  # batch and where it was -> times
     self._unfit: dict[str, str] = {}  # address -> why
@@ -105,6 +107,8 @@ class DaskExecutor:
       key=f'{batch.nodes[0]}-and-{len(batch.nodes) - 1}-{time.monotonic_ns()}',
     )
     self._pending[future] = batch
+    if allowed is not None:
+      self._bound[future] = allowed
     future.add_done_callback(self._ended.put)
 
   def wait(self) -> None:
@@ -121,6 +125,7 @@ class DaskExecutor:
   def _finish(self, future: Any) -> None:
     """Notes what became of a batch; what is left is submitted again later."""
     batch = self._pending.pop(future, None)
+    self._bound.pop(future, None)
     if batch is None:  # given up before
       return
     if future.status != 'finished':
@@ -163,7 +168,10 @@ class DaskExecutor:
       return
     self._tended = now
     self._listen(now)
-    self._require_fit()
+    self._require_fit(now)
+    for future, allowed in list(self._bound.items()):
+      if not allowed & self._heard.keys():
+        self._give_up(future, f'{", ".join(sorted(allowed))} left')
     if self._crew:
       self._crew.tend({heard.name for heard in self._heard.values()})
     silent = self._silent()
@@ -200,20 +208,28 @@ class DaskExecutor:
     fit = self._heard.keys() - self._unfit.keys() - self._silent()
     return None if len(fit) == len(self._heard) else fit
 
-  def _require_fit(self) -> None:
-    """Checks that a worker is left for the study, or is being started.
+  def _require_fit(self, now: float) -> None:
+    """Checks that a worker has been left for the study not long ago.
+
+    One that was fit may be being started again.
 
     Raises:
-      HostsError: saying why none will take it.
+      HostsError: saying why none takes it.
     """
-    most = self.sharing if self._crew else max(len(self._heard), 1)
-    if len(self._unfit) >= most:
+    if not self._unfit or self._heard.keys() - self._unfit.keys():
+      self._fit_at = now
+    elif self._crew is None and now - self._fit_at <= self._patience():
+      return
+    elif len(self._unfit) >= self.sharing:
       raise HostsError('; '.join(self._unfit.values()))
+
+  def _patience(self) -> float:
+    """Seconds of silence after which a worker is not waited for."""
+    return max(self._leases.seconds, SILENT_SECONDS)
 
   def _silent(self) -> set[str]:
     """Workers of which nothing was heard for long."""
-    patience = max(self._leases.seconds, SILENT_SECONDS)
-    oldest = time.monotonic() - patience
+    oldest = time.monotonic() - self._patience()
     return {one for one, heard in self._heard.items() if heard.at < oldest}
 
   def _end(self, future: Any, owners: set[str]) -> None:
@@ -228,6 +244,7 @@ class DaskExecutor:
   def _give_up(self, future: Any, why: str) -> None:
     """Takes a batch away from a worker."""
     batch = self._pending.pop(future)
+    self._bound.pop(future, None)
     self._abandoned.pop(future, None)
     future.cancel()
     self._context.say(f'{_named(batch)} is given to another worker: {why}')
