@@ -7,8 +7,9 @@ ResNet-20's ticket of the other data set is trained on the one named (`cifar10`
 or `svhn_cropped`) as it is, and stretched to ResNet-32.
 The ticket found on the data set itself is stretched too.
 `--config.scale=small`: a quarter as wide, on 10,000 images of 16 pixels, 89.3%
-sparsity, with Fashion-MNIST in SVHN's place, three replicates; 16 minutes on two
-cores, and eight for the other data set, which takes ResNet-20 from the first.
+sparsity, with Fashion-MNIST in SVHN's place, three replicates; 16 minutes on
+two cores, and eight for the other data set, which takes ResNet-20 from the
+first.
 `--config.scale=gpu`: the same networks, 89.3% sparsity at full width, all
 images, 32 epochs in bfloat16, four replicates; some 20 minutes of an H100, by
 what ResNet-20 and VGG-16 took there.
