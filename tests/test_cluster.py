@@ -26,6 +26,7 @@ from elth_jax.runner.crew import Crew
 from elth_jax.runner.executors import EXECUTORS
 from elth_jax.runner.executors.dask import DaskExecutor, _Heard
 from elth_jax.runner.layout import Layout
+from elth_jax.runner.run import Runner
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.study.spec import RunOptions, read_config
 from elth_jax.training import checkpoint
@@ -512,6 +513,19 @@ def test_a_worker_that_is_started_again_may_take_a_study():
   own._unfit['other'] = 'so is its'
   with pytest.raises(HostsError, match='so is its'):
     own._require_fit(now)
+
+
+def test_workers_are_looked_at_while_none_may_have_what_is_ready():
+  """Else nobody would hear that one is fit again, or that none is left."""
+  executor = Mock(
+    has_room=lambda: False, running=set, wait=Mock(side_effect=HostsError)
+  )
+  node = SimpleNamespace(name='one')
+  runner = Mock(_look_at_others=lambda *_: set())
+  runner.schedule.ready = lambda left, held: [node]
+  with pytest.raises(HostsError):
+    Runner._do_more(runner, executor, Mock(), Mock())
+  runner._pause.assert_not_called()
 
 
 def test_a_batch_whose_workers_left_is_given_to_another():

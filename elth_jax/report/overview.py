@@ -276,9 +276,9 @@ def _verdict_of(stated: Iterable[Stated], lines: int) -> Verdict | None:
     distinct,
     lines,
     [
-      c
-      for c in get_args(Converged)
-      if any(one.converged == c for one in tested)
+      answer
+      for answer in get_args(Converged)
+      if any(one.converged == answer for one in tested)
     ],
     any(one.at_chance and one.verdict != 'undecided' for one in found),
   )
