@@ -3,13 +3,8 @@
   TFDS_DATA_DIR=... python -m elth_jax.main \
     --config=experiments/oneticket_figure4.py:cifar10 --workdir=runs/figure4
 
-One panel a run: the data set that tickets are trained on is named behind the
-file (fashion_mnist, svhn_cropped, cifar10, cifar100, imagenet2012,
-places365_small, or mnist, which the paper has not), and tickets found on all
-the others are trained there, beside IMP's own and random ones. Images keep
-their size, grey ones are repeated in three channels; heads are fresh where
-classes differ. ImageNet and Places365 are streamed, and trained from each
-other's tickets alone, as in the paper.
+Figure 3 with another network: see there for the panels, which are named behind
+the file, and how data sets are made alike.
 `--config.scale=small`: a sixteenth as wide, on 10,000 images of 16 pixels,
 51.6% and 94.5% sparsity, between Fashion-MNIST, MNIST and CIFAR-10; not
 timed.

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from elth_jax.report import comparison, summary, verdicts
+from elth_jax.report import comparison, mixed_model, summary
 from elth_jax.report.verdicts import beside, judge, judge_all
 from elth_jax.study.claims import Claim, alike, better, no_worse
 from elth_jax.study.published import Published, published
@@ -425,8 +425,8 @@ def test_a_mixed_model_stands_beside_from_eight_replicates_on(monkeypatch):
     seen.extend(found)
     return 1.5, 0.25
 
-  monkeypatch.setattr(verdicts, 'mixed_difference', model)
-  monkeypatch.setattr(verdicts, 'is_installed', lambda: True)
+  monkeypatch.setattr(mixed_model, 'mixed_difference', model)
+  monkeypatch.setattr(mixed_model, 'is_installed', lambda: True)
   draw = np.random.default_rng(0)
 
   def drawn():
@@ -450,7 +450,7 @@ def test_a_mixed_model_stands_beside_from_eight_replicates_on(monkeypatch):
   levels = [dataclasses.replace(drawn()[0], level=level) for level in (1, 2)]
   assert judge(better('ett', 'dense'), [*dense, *levels]).mixed == ''
   assert len(seen) == 32
-  monkeypatch.setattr(verdicts, 'is_installed', lambda: False)
+  monkeypatch.setattr(mixed_model, 'is_installed', lambda: False)
   assert judge(better('ett', 'imp'), many).mixed == ''
 
 

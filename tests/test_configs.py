@@ -12,7 +12,7 @@ import pytest
 from elth_jax import datasets, reproduction
 from elth_jax.reading import as_json
 from elth_jax.report import computed
-from elth_jax.report.verdicts import ours
+from elth_jax.report.verdicts import added_arm
 from elth_jax.runner import session
 from elth_jax.study import data, estimate
 from elth_jax.study.analysis_nodes import DOUBLED
@@ -137,7 +137,7 @@ def test_no_claim_of_the_papers_is_lost():
     for claim in map(Claim.parse, paper.claims):
       for number in map(str, claim_ids(claim.where)):
         said.setdefault(number, set()).add(path.name)
-        if not ours(claim):
+        if not added_arm(claim):
           lines.setdefault(number, set()).add((paper.title, claim.text))
   for row in listed:
     files = set(row['experiments'].split())

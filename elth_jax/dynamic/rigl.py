@@ -86,6 +86,11 @@ def rigl(
 def check_slots(optimizer: Any, opt_state: PyTree, masks: PyTree) -> None:
   """Checks that what an optimiser keeps of each weight can be found.
 
+  Args:
+    optimizer: the optax transformation.
+    opt_state: its state.
+    masks: bool arrays with the structure of the parameters.
+
   Raises:
     ValueError: if optax cannot tell, as for `optax.sm3` and `optax.lbfgs`.
   """

@@ -10,7 +10,7 @@ from typing import get_args
 from elth_jax.process.text import counted
 from elth_jax.report.budget import Converged
 from elth_jax.report.summary import spread
-from elth_jax.report.verdicts import Judgement, ours
+from elth_jax.report.verdicts import Judgement, added_arm
 from elth_jax.study.claims import Claim, claim_ids
 
 COLUMNS = (
@@ -84,13 +84,13 @@ def in_short(
   texts = {one.claim.text for one in stated}
   left = len(texts - {one.claim.text for one in tested})
   yield '## In short\n'
-  papers = [one for one in tested if not ours(one.claim)]
+  papers = [one for one in tested if not added_arm(one.claim)]
   yield (
     f"The studies below state the papers' claims in "
     f'{counted(len(texts), "line")}, {left} of them on networks or sparsities '
     f'that were not trained here. The others were tested {_counts(papers)}\n'
   )
-  if more := [one for one in tested if ours(one.claim)]:
+  if more := [one for one in tested if added_arm(one.claim)]:
     yield (
       'For what no paper has, tickets with exactly as many weights as IMP '
       "keeps and networks that train as long as IMP's search, the same was "
@@ -231,12 +231,12 @@ def table(
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
+class ClaimVerdict:
   """What became of a claim in all studies together.
 
   Attributes:
     verdict: of `IN_ALL`.
-    tested: how many of its lines speak.
+    tested: how many of its lines were tested.
     lines: how many there are in all experiments.
     converged: what is known of the networks, as in `budget`.
     at_chance: whether a decided line rests on networks that learned nothing.
@@ -257,12 +257,12 @@ class Verdict:
     )
 
 
-def _verdict_of(stated: Iterable[Stated], lines: int) -> Verdict | None:
+def _verdict_of(stated: Iterable[Stated], lines: int) -> ClaimVerdict | None:
   """What became of a claim that is stated in so many lines; `None` if untested.
 
-  Studies that are known to train too short speak only where no other does.
+  Studies that are known to train too short count only where there is no other.
   """
-  tested = [one for one in stated if one.found and not ours(one.claim)]
+  tested = [one for one in stated if one.found and not added_arm(one.claim)]
   tested = [one for one in tested if one.converged != 'no'] or tested
   if not tested:
     return None
@@ -271,7 +271,7 @@ def _verdict_of(stated: Iterable[Stated], lines: int) -> Verdict | None:
   distinct = len({(one.study, one.claim.text) for one in tested})
   if distinct < lines and verdict in ('supported', 'contradicted'):
     verdict += ' in part'
-  return Verdict(
+  return ClaimVerdict(
     verdict,
     distinct,
     lines,
@@ -287,7 +287,10 @@ def _verdict_of(stated: Iterable[Stated], lines: int) -> Verdict | None:
 def _in_words(stated: Iterable[Stated]) -> str:
   """Verdicts counted for each scale; empty if none was tested."""
   counts = Counter(
-    (one.found.verdict, ', '.join(filter(None, (one.scale, ours(one.claim)))))
+    (
+      one.found.verdict,
+      ', '.join(filter(None, (one.scale, added_arm(one.claim)))),
+    )
     for one in stated
     if one.found
   )

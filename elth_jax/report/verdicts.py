@@ -12,16 +12,10 @@ from elth_jax.report.comparison import (
   sparsity_note,
   two_sided,
 )
-from elth_jax.report.pairs import items, level_of, matches
+from elth_jax.report.mixed_model import mixed_model
+from elth_jax.report.pairs import items, matches
 from elth_jax.report.summary import Cell
 from elth_jax.statistics import Difference, holm, replicates_needed
-from elth_jax.statistics.mixed import (
-  FEWEST,
-  MixedModelError,
-  Observation,
-  is_installed,
-  mixed_difference,
-)
 from elth_jax.study.claims import Claim
 from elth_jax.study.published import Published
 from elth_jax.study.scope import PAPERS_FRACTION
@@ -29,7 +23,7 @@ from elth_jax.study.sides import Side
 from elth_jax.study.spec import Paper
 
 # arms that no paper has -> what they are called
-OURS = {
+ADDED_ARMS = {
   'ett_matched': 'matched',
   'dense_longer': 'equal budget',
   'random_longer': 'equal budget',
@@ -150,23 +144,23 @@ def judge_all(
     fraction: of the remaining weights that its levels prune.
   """
   judged = [judge(claim, found, fraction) for claim in paper.claims]
-  for of_ours in (False, True):
+  for added in (False, True):
     _correct(
       judged,
       [
         number
         for number, one in enumerate(judged)
-        if one and bool(ours(one.claim)) == of_ours
+        if one and bool(added_arm(one.claim)) == added
       ],
     )
   return list(zip(paper.claims, judged, strict=True))
 
 
-def ours(claim: Claim) -> str:
-  """What a claim is about that no paper has, of `OURS`; empty if nothing."""
+def added_arm(claim: Claim) -> str:
+  """What a claim is about that no paper has; empty if it is the paper's."""
   for side in (claim.one, claim.other):
-    if isinstance(side, Side) and side.method in OURS:
-      return OURS[side.method]
+    if isinstance(side, Side) and side.method in ADDED_ARMS:
+      return ADDED_ARMS[side.method]
   return ''
 
 
@@ -207,7 +201,7 @@ def judge(
   tests = [pair.test.times(100) for pair in pairs]
   p_for, p_against = _evidence(claim, total, tests)
   judged = Judgement(claim, pairs, total, p_for, p_against)
-  judged = dataclasses.replace(judged, mixed=_mixed(claim, pairs))
+  judged = dataclasses.replace(judged, mixed=mixed_model(claim, pairs))
   return _with_needed(judged, 1)
 
 
@@ -284,48 +278,6 @@ def _needed(
   needed = [replicates_needed(test, bound, within, level) for test in tests]
   known = [number for number in needed if number is not None]
   return max(known) if len(known) == len(needed) else None
-
-
-def _mixed(claim: Claim, pairs: Sequence[Comparison]) -> str:
-  """A mixed model's difference in words, where there are replicates enough.
-
-  Of a single pair it would say nothing that the t-test does not. One network
-  in pairs of several levels, as a dense one is, would count several times.
-  """
-  fewest = min(pair.test.replicates for pair in pairs)
-  numbers = any(pair.worse.exact for pair in pairs)  # no networks
-  contrasts = claim.growing or claim.against
-  if len(pairs) == 1 or fewest < FEWEST or numbers or contrasts:
-    return ''
-  strata: dict[int, str] = {}
-  for pair in pairs:
-    for cell in (pair.better, pair.worse):
-      if strata.setdefault(id(cell), _stratum(pair)) != _stratum(pair):
-        return ''
-  if not is_installed():  # `reproduction` says so, once
-    return ''
-  found = {
-    (id(cell), replicate): Observation(
-      100 * value,
-      cell is pair.better,
-      _stratum(pair),
-      replicate,
-      cell.ticket,
-    )
-    for pair in pairs
-    for cell in (pair.better, pair.worse)
-    for replicate, value in cell.outcomes.items()
-  }
-  try:
-    mean, margin = mixed_difference(list(found.values()))
-  except MixedModelError as error:
-    return str(error)
-  return f'mixed model: {mean:+.2f} ± {margin:.2f}'
-
-
-def _stratum(pair: Comparison) -> str:
-  """The network and the level that a pair is about."""
-  return f'{pair.better.target} {level_of((pair.better, pair.worse))}'
 
 
 def beside(
