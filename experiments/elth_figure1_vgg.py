@@ -27,7 +27,7 @@ from elth_jax.papers.scales import (
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
-  SMALL_CIFAR,
+  SMALL_VGG,
 )
 from elth_jax.study.claims import better, no_worse
 from elth_jax.study.config import base_config
@@ -58,8 +58,7 @@ def get_config() -> ConfigDict:
     ),
     scales={
       'small': {
-        **SMALL_CIFAR,
-        'width': 8,
+        **SMALL_VGG,
         'targets': ('vgg16',),
       },
       'gpu': GPU_CIFAR,

@@ -28,7 +28,7 @@ from elth_jax.papers.scales import (
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
-  SMALL_CIFAR,
+  SMALL_FASHION,
 )
 from elth_jax.study.claims import alike, better
 from elth_jax.study.config import base_config
@@ -54,6 +54,7 @@ def get_config() -> ConfigDict:
     targets=('resnet56',),
     methods=('ett', 'ett_permuted_replicas'),
     orders=ORDERS,
+    orders_of={'ett_permuted_replicas': ('interpolate',)},
     recipe=CIFAR_RESNET,
     paper=Paper(
       title='E-LTH, figure 4',
@@ -86,12 +87,7 @@ def get_config() -> ConfigDict:
       ),
     ),
     scales={
-      'small': {
-        **SMALL_CIFAR,
-        'methods': ('ett',),
-        'compare_levels': (1, 3),  # 62% and 94.5% sparsity
-        'replicates': 8,
-      },
+      'small': {**SMALL_FASHION, **FOUR_LEVELS},
       'gpu': GPU_CIFAR,
       'digits': {**DIGITS, **FOUR_LEVELS},
       'digits_crops': {**DIGITS_SHORT, 'compare_levels': (1, 3)},

@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 from elth_jax.papers.scales import (
   DIGITS,
   DIGITS_SHORT,
+  FOUR_LEVELS,
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
@@ -95,6 +96,13 @@ def get_config() -> ConfigDict:
         'sources': ('resnet56',),  # what is dropped
         'targets': ('resnet32',),
         'orders': SQUEEZING,
+      },
+      'small_stretched': {
+        **SMALL_FASHION,
+        **FOUR_LEVELS,
+        'sources': ('resnet32',),  # what is replicated
+        'targets': ('resnet56',),
+        'orders': STRETCHING,
       },
       'gpu': GPU_CIFAR,
       'digits': {**DIGITS, 'compare_levels': (1, 3)},

@@ -23,7 +23,7 @@ from elth_jax.papers.scales import (
   GPU_CIFAR,
   HIGH,
   PAPER_CIFAR,
-  SMALL_CIFAR,
+  SMALL_VGG,
 )
 from elth_jax.study.claims import better, no_worse
 from elth_jax.study.config import base_config
@@ -33,6 +33,7 @@ from elth_jax.training.recipe import VGG
 LADDER = ('vgg13', 'vgg16', 'vgg19')
 ONE_SHOT = ('magnitude', 'snip', 'grasp')
 METHODS = ('imp', 'ett', 'reinit', 'random', *ONE_SHOT)
+WITH_MATCHED = ('imp', 'ett', 'ett_matched', *METHODS[2:])
 
 
 def get_config() -> ConfigDict:
@@ -55,15 +56,16 @@ def get_config() -> ConfigDict:
     ),
     scales={
       'small': {
-        **SMALL_CIFAR,
-        'width': 8,
+        **SMALL_VGG,
         'sources': LADDER[:2],
         'targets': LADDER[:2],
+        'methods': WITH_MATCHED,
+        'analyses': {'doubled': True},
       },
       'gpu': GPU_CIFAR,
       'digits': {
         **DIGITS_VGG,
-        'methods': ('imp', 'ett', 'ett_matched', *METHODS[2:]),
+        'methods': WITH_MATCHED,
         'analyses': {'doubled': True},
       },
       'digits_crops': {**DIGITS_VGG_CROPS, 'analyses': {'doubled': True}},

@@ -35,6 +35,12 @@ PAIRS = {
   'resnet56': ('resnet32', 94.51, (0.56, 1.77), (0.50, 1.66)),
 }
 CHOICES = dict.fromkeys(PAIRS)
+# 90.0% and 95.4% in fewer levels
+TWO_SPARSITIES = {
+  'levels': 4,
+  'compare_levels': (3, 4),
+  'prune_fraction': 0.536,  # of what is left
+}
 
 
 def get_config(target: str = 'resnet32') -> ConfigDict:
@@ -57,20 +63,17 @@ def get_config(target: str = 'resnet32') -> ConfigDict:
         **SMALL_FASHION,
         'sources': ('resnet14',),
         'targets': ('resnet20',),
+        **TWO_SPARSITIES,
         'sparse': {'dpf_interval': 8},
       },
       'gpu': {
         **GPU_CIFAR,
-        'levels': 4,
-        'compare_levels': (3, 4),
-        'prune_fraction': 0.536,  # 90.0% and 95.4% sparsity
+        **TWO_SPARSITIES,
       },
       'digits': {
         **DIGITS,
         'width': 4,  # in narrower networks DPF prunes whole layers at 90% too
-        'levels': 4,
-        'compare_levels': (3, 4),
-        'prune_fraction': 0.536,  # 90.0% and 95.4% sparsity
+        **TWO_SPARSITIES,
         'sparse': {'interval': 10, 'dpf_interval': 8},
         'analyses': {'doubled': True},
       },

@@ -21,7 +21,7 @@ from elth_jax.papers.scales import (
   DIGITS_VGG,
   GPU_CIFAR,
   PAPER_CIFAR,
-  SMALL_CIFAR,
+  SMALL_VGG,
 )
 from elth_jax.papers.table5 import CLAIMED, ON_DIGITS, comparable
 from elth_jax.study.config import base_config
@@ -62,11 +62,11 @@ def get_config() -> ConfigDict:
     ),
     scales={
       'small': {
-        **SMALL_CIFAR,
-        'width': 8,
+        **SMALL_VGG,
         'prune_fraction': 0.525,  # 89.3% sparsity in three levels
         'sources': LADDER[:2],
         'targets': LADDER[:2],
+        'analyses': {'doubled': True},
       },
       'gpu': {
         **GPU_CIFAR,

@@ -113,6 +113,10 @@ def test_methods_bring_what_they_need_and_no_more(dataset):
     ({'source_datasets': ('digits', 'digits')}, 'give distinct values'),
     ({'recipe_on': {'digit': {}}}, "did you mean 'digits'"),
     ({'recipe_on': {'digits': {'epoch': 1}}}, 'recipe_on.digits.epoch'),
+    ({'orders_of': {'random': ('append',)}}, 'random takes no ticket from'),
+    ({'orders_of': {'ett': ()}}, 'orders_of.ett is empty'),
+    ({'orders_of': {'ett_match': ('append',)}}, "did you mean 'ett_matched'"),
+    ({'orders_of': {'ett': ('apend',)}}, 'apend'),
   ],
 )
 def test_impossible_studies_are_refused_at_once(dataset, change, message):
@@ -145,6 +149,27 @@ def test_rules_by_direction(dataset):
     ValueError, match='no rule that leads from resnet14 to re'
   ):
     planned(only, dataset)
+
+
+def test_a_method_may_take_rules_of_its_own(dataset):
+  spec = dataclasses.replace(
+    SPEC,
+    sources=('resnet14',),
+    targets=('resnet20',),
+    methods=('ett', 'ett_permuted_replicas'),
+    orders=('append', 'interpolate'),
+    orders_of={'ett_permuted_replicas': ('interpolate',)},
+  )
+  found = {
+    (node.subject.method, node.subject.order)
+    for node in planned(spec, dataset).values()
+    if node.subject.order
+  }
+  assert found == {
+    ('ett', 'append'),
+    ('ett', 'interpolate'),
+    ('ett_permuted_replicas', 'interpolate'),
+  }
 
 
 def test_a_dry_run_lists_nodes_sparsity_and_cost(dataset):

@@ -54,6 +54,8 @@ SMALL_FASHION = {
   'replicates': 8,
   'recipe': scaled_recipe(36, rewind_epochs=3),
 }
+# VGGs, whose pooling needs larger images
+SMALL_VGG = {**SMALL_FASHION, 'image_size': 16}
 # all images, a few epochs of them; twice as many gain dense ResNets a point on
 # Fashion-MNIST and five on CIFAR-10
 SHORT_CIFAR = {

@@ -39,7 +39,7 @@ def facts(
   found = [
     ('networks', ', '.join(map(pretty, spec.targets))),
     ('tickets from', ', '.join(map(pretty, spec.sources))),
-    ('rules', ', '.join(spec.orders)),
+    ('rules', _rules(spec)),
     ('training images', _training_images(nodes)),
     ('test images', _test_images(test_images)),
     (
@@ -62,6 +62,16 @@ def facts(
     ),
   ]
   return [(name, text) for name, text in found if text]
+
+
+def _rules(spec: StudySpec) -> str:
+  """How tickets are transformed, and by which methods only in some ways."""
+  some = [
+    f'{method}: {", ".join(rules)}'
+    for method, rules in spec.orders_of.items()
+    if method in spec.methods
+  ]
+  return '; '.join((', '.join(spec.orders), *some))
 
 
 def _training_images(nodes: Mapping[str, Node]) -> str:

@@ -6,6 +6,7 @@ parents come first.
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -59,13 +60,14 @@ class _Builder:
     self.nodes: dict[str, Node] = {}
     self.runs: list[Train] = []  # at compared levels, for analyses
     self.dense: list[Train] = []  # of targets, likewise
-    transforms = any(METHODS[name].from_source for name in spec.methods)
-    self.transfers = planned_transfers(
-      spec, self.home, self.source_settings * transforms
-    )
+    self.transfers = {
+      name: planned_transfers(spec, self.home, self.source_settings, name)
+      for name in spec.methods
+      if METHODS[name].from_source
+    }
     # the first of those whose names are alike keeps its name
     self.named: dict[tuple[str, str], str] = {}
-    for one in self.transfers:
+    for one in itertools.chain(*self.transfers.values()):
       self.named.setdefault((one.target, _origin(one)), one.transfer.label)
 
   def build(self) -> dict[str, Node]:
@@ -208,11 +210,9 @@ class _Builder:
     for method in self.spec.methods:
       if METHODS[method].pruned_by:
         continue
-      planned = [itself]
-      if METHODS[method].from_source:
-        planned = [one for one in self.transfers if one.target == target]
-      for one in planned:
-        self._derive(one, replicate, level, method)
+      for one in self.transfers.get(method, [itself]):
+        if one.target == target:
+          self._derive(one, replicate, level, method)
 
   def _derive(
     self, planned: PlannedTransfer, replicate: int, level: int, name: str

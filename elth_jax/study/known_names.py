@@ -19,6 +19,13 @@ def check_names(spec: StudySpec) -> None:
     METHODS.find(name)
   for rule in spec.orders:
     read_rule(rule)
+  for name, rules in spec.orders_of.items():
+    if not METHODS.find(name).from_source:
+      raise ValueError(f'orders_of: {name} takes no ticket from elsewhere')
+    if not rules:
+      raise ValueError(f'orders_of.{name} is empty; leave {name} out')
+    for rule in rules:
+      read_rule(rule)
   for name in spec.recipe_on:
     try:
       datasets.find(name)

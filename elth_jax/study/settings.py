@@ -114,9 +114,12 @@ def _origin(
 
 
 def planned_transfers(
-  spec: StudySpec, home: TrainingSetting, sources: list[TrainingSetting]
+  spec: StudySpec,
+  home: TrainingSetting,
+  sources: list[TrainingSetting],
+  method: str,
 ) -> list[PlannedTransfer]:
-  """Every transfer from a source to a target that ETT is asked for.
+  """Every transfer from a source to a target that a method is asked for.
 
   Raises:
     ValueError: if no steps lead from a source to a target.
@@ -128,6 +131,8 @@ def planned_transfers(
     for target in spec.targets
     if source != target or setting is not home
     for transfer in transfers_between(
-      setting.place(source), home.place(target), spec.orders
+      setting.place(source),
+      home.place(target),
+      spec.orders_of.get(method, spec.orders),
     )
   ]

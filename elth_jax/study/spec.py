@@ -96,6 +96,8 @@ class StudySpec:
     orders: how ETT gets from sources to targets: rules for units, of
       `elastic.rules`; for channels, where widths differ, of `elastic.width`;
       or for any other kind of step of `transfers`.
+    orders_of: method -> the rules that it is trained with, if not with all of
+      `orders`.
     width: channels of the first stage or units of a hidden layer; 0 for the
       family's usual width.
     levels: how many times IMP prunes.
@@ -136,6 +138,9 @@ class StudySpec:
   source_optimizer: Literal['', OptimizerName] = ''
   source_width: int = 0
   recipe_on: Mapping[str, Mapping[str, Any]] = dataclasses.field(
+    default_factory=dict
+  )
+  orders_of: Mapping[str, tuple[str, ...]] = dataclasses.field(
     default_factory=dict
   )
   imagenet_normalization: bool = False
