@@ -9,6 +9,9 @@ each study, and these folders can be given in place of workdirs:
 
   python -m elth_jax.reproduction docs/results/* --into=docs \
     --claims=experiments/claims.csv
+
+Studies are judged by the claims of their own configs. Where the package's
+configs have changed since, --restate takes the claims that those state now.
 """
 
 import argparse
@@ -30,6 +33,11 @@ def parser() -> argparse.ArgumentParser:
     '--into', default='docs', help='folder of the page; by default docs'
   )
   made.add_argument('--claims', help='the list of all claims of the papers')
+  made.add_argument(
+    '--restate',
+    action='store_true',
+    help="judge by the claims of the package's configs as they are now",
+  )
   return made
 
 
@@ -44,7 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
 
   try:
     with logging_at(logging.ERROR, 'absl'):
-      page = write(options.workdirs, options.into, options.claims)
+      page = write(
+        options.workdirs, options.into, options.claims, options.restate
+      )
   except (OSError, ValueError, DamagedError, DeviceError) as error:
     say(f'elth_jax: {error}', sys.stderr)
     return 1

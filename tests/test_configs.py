@@ -5,6 +5,7 @@ import dataclasses
 import importlib.util
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -218,6 +219,30 @@ def test_every_experiment_runs_to_its_figure(
   text = (tmp_path / 'docs' / 'reproduction.md').read_text()
   for claim in config.paper.claims:
     assert f'`{claim}`' in text
+
+
+def test_finished_studies_may_be_judged_by_todays_claims(tmp_path):
+  kept = ROOT / 'docs/results/oneticket-figure-a1-digits'
+  old = shutil.copytree(kept, tmp_path / 'old')
+  config = json.loads((old / 'config.json').read_text())
+  first, *others = config['paper']['claims']
+  config['paper']['claims'] = [*others, 'imp > withdrawn']
+  (old / 'config.json').write_text(json.dumps(config))
+
+  def drawn(*options):
+    into = tmp_path / 'docs'
+    assert reproduction.main([str(old), f'--into={into}', *options]) == 0
+    return (into / 'reproduction.md').read_text(), into / 'results' / kept.name
+
+  text, _ = drawn()
+  assert f'`{first}`' not in text
+  text, again = drawn('--restate')
+  assert f'`{first}`' in text and 'withdrawn' not in text
+  config = json.loads((again / 'config.json').read_text())
+  assert first in config['paper']['claims']
+  assert (again / 'results.csv').read_bytes() == (
+    kept / 'results.csv'
+  ).read_bytes()
 
 
 def few(shape):

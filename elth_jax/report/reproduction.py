@@ -12,6 +12,7 @@ from elth_jax.report import (
   hypothesis,
   measures,
   overview,
+  restated,
   study_section,
 )
 from elth_jax.report.evidence import Evidence
@@ -52,6 +53,7 @@ def write(
   workdirs: Sequence[Path | str],
   into: Path | str,
   claims: Path | str | None = None,
+  restate: bool = False,
 ) -> Path:
   """Writes the page, its figures and what it was written from.
 
@@ -60,6 +62,8 @@ def write(
     into: where the page goes.
     claims: the list of all claims, of which the page shows what became; see
       `overview.read_list`.
+    restate: judge by the claims that the package's configs state now, not by
+      those that the studies were run with.
 
   Returns:
     Where the page is.
@@ -75,6 +79,8 @@ def write(
   listed = read_list(local_path(claims, '--claims')) if claims else []
   devices.require()  # networks are traced to know what took which time
   parts = [evidence.read(folder) for folder in folders]
+  if restate:
+    parts = restated.restated(parts)
   _check_names(folders, parts)
   studies = evidence.pooled(parts)
   stated: list[Stated] = []

@@ -4,6 +4,7 @@ They stand in `configs/` and `experiments/`, beside the package in a clone and
 inside it in an installed wheel.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,14 @@ def load_shipped(name: str, choice: str = '') -> 'ConfigDict':
     ValueError: if there is no such config, or it has no such choice.
   """
   return config_file.load(find_shipped(name), choice)
+
+
+def load_all_shipped() -> Iterator['ConfigDict']:
+  """Every config of `experiments/`, once for each of its choices."""
+  for path in sorted((_root() / 'experiments').glob('*.py')):
+    module = config_file.execute(path)
+    for choice in getattr(module, 'CHOICES', ('',)):
+      yield module.get_config(choice) if choice else module.get_config()
 
 
 def _root() -> Path:
