@@ -10,9 +10,9 @@ each two channels kept. At 89.26% sparsity, as the table's caption says.
 replicates, which decide differences of 3 points.
 `--config.scale=digits`: widths 2 and 4, on handwritten digits, eight
 replicates; nine minutes on two cores, beside other work.
-`--config.scale=gpu`: the same networks, 89.3% sparsity at full width, all
-images, 32 epochs in bfloat16, four replicates; some 15 minutes of an H100, by
-what ResNet-20 and VGG-16 took there.
+`--config.scale=gpu`: the same networks at full width, 25,000 images of 16
+pixels, 89.3% sparsity, 32 epochs in bfloat16, four replicates; up to five
+minutes of an H100, by what ResNet-20 took there.
 """
 
 from ml_collections import ConfigDict
@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 from elth_jax.papers.scales import (
   DIGITS,
   DIGITS_CROPS,
-  GPU_CIFAR,
+  GPU_SMALL_IMAGES,
   PAPER_CIFAR,
   SMALL_CIFAR,
 )
@@ -82,7 +82,7 @@ def get_config(way: str = 'double') -> ConfigDict:
         'width': small[0],
         'source_width': small[1],
       },
-      'gpu': {**GPU_CIFAR, 'prune_fraction': 0.525},
+      'gpu': {**GPU_SMALL_IMAGES, 'prune_fraction': 0.525},
       'digits': {
         **DIGITS,
         'analyses': {'doubled': True},

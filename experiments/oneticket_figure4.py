@@ -10,8 +10,9 @@ the file, and how data sets are made alike.
 timed.
 `--config.scale=short`: on 25,000 images, 12 epochs of them, from Fashion-MNIST
 and CIFAR-10.
-`--config.scale=gpu`: at full width, all images, the small data sets, 94.5%
-sparsity, 32 epochs in bfloat16, four replicates; not timed.
+`--config.scale=gpu`: at full width, on 25,000 images of 16 pixels, 94.5%
+sparsity, between the same three data sets, 32 epochs in bfloat16, four
+replicates; some three minutes of an H100, by what VGG-16 took there.
 """
 
 from ml_collections import ConfigDict

@@ -67,11 +67,33 @@ def test_configs_build_their_graph_and_say_how_to_run_it(path, argument):
     planned = estimate.describe(nodes, spec, every=True)
     assert all(name in planned for name in nodes)
     assert re.search(r'training runs?, \d\.\d\de\+\d\d FLOPs\n', planned)
+    if scale == 'gpu':
+      replicates = read_config(config)[0].replicates
+      assert replicates * minutes_of_an_h100(nodes, spec.image_size) < 10
     if scale == 'digits':  # needs no other data
       assert {spec.dataset, *spec.source_datasets} == {'digits'}
       assert '`--config.scale=digits`' in MODULES[path].__doc__
     if path.parent.name == 'experiments':
       speaks_of_what_is_trained(spec, nodes)
+
+
+# operations a minute of an H100, compiling aside: ResNets of 16 channels in
+# docs/results/e-lth-figure-6-gpu, and VGG-16 in benchmarks/RESULTS.md, four
+# tickets at once; the shares of that with small images are guesses
+NARROW, WIDE = 2.2e15, 4.1e15
+NARROW_SMALL, WIDE_SMALL = 0.5, 0.7
+
+
+def minutes_of_an_h100(nodes, image_size):
+  """About how long a study takes there."""
+  minutes = 0
+  for node in nodes.values():
+    narrow = re.match('resnet|mlp', node.architecture.name)
+    rate = NARROW if narrow else WIDE
+    if 0 < image_size < 32:
+      rate *= NARROW_SMALL if narrow else WIDE_SMALL
+    minutes += estimate.dense_flops(node) / rate
+  return minutes
 
 
 def settings(spec):

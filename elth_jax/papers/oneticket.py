@@ -8,7 +8,7 @@ from elth_jax.papers.scales import (
   DIGITS_VGG,
   DIGITS_VGG_CROPS,
   FOUR_LEVELS,
-  GPU_CIFAR,
+  GPU_SMALL_IMAGES,
   SHORT_CIFAR,
   SMALL_CIFAR,
   scaled_recipe,
@@ -40,7 +40,7 @@ ONETICKET_SCALES = {
     'width': 8,
     'replicates': 2,
   },
-  'gpu': GPU_CIFAR,
+  'gpu': GPU_SMALL_IMAGES,
   'digits': {
     **DIGITS_VGG,
     **FOUR_LEVELS,
@@ -66,6 +66,7 @@ PANELS = {**SIX_DATASETS, 'mnist': 'MNIST'}  # and one that the paper has not
 MOVED_BETWEEN = {
   'small': ('fashion_mnist', 'mnist', 'cifar10'),
   'short': ('fashion_mnist', 'cifar10'),
+  'gpu': ('fashion_mnist', 'mnist', 'cifar10'),
 }
 
 
@@ -101,21 +102,12 @@ def oneticket_transfer(network: str, dataset: str, figure: int) -> ConfigDict:
       claims=transfer_claims(network, dataset),
     ),
     scales={
-      **{
-        scale: {
-          **ONETICKET_SCALES[scale],
-          'source_datasets': tuple(one for one in moved if one != dataset),
-          'recipe_on': _recipes_on(dataset, *moved, rewind_epochs=1),
-        }
-        for scale, moved in MOVED_BETWEEN.items()
-      },
-      'gpu': {
-        **ONETICKET_SCALES['gpu'],
-        **({'image_size': 32} if large else {}),
-        'source_datasets': tuple(
-          one for one in SIX_DATASETS if one not in (*LARGE, dataset)
-        ),
-      },
+      scale: {
+        **ONETICKET_SCALES[scale],
+        'source_datasets': tuple(one for one in moved if one != dataset),
+        'recipe_on': _recipes_on(dataset, *moved, rewind_epochs=1),
+      }
+      for scale, moved in MOVED_BETWEEN.items()
     },
   )
 
