@@ -9,6 +9,8 @@ sparsity, 160 epochs each, so for a cluster or a long time on one accelerator.
 `--config.scale=small`: ResNet-14 and 20, a quarter as wide, on 15,000 images of
 Fashion-MNIST at 14 pixels, 94.5% sparsity, eight replicates; nine
 minutes each on two cores, beside other work.
+`--config.scale=small_levels`: the same with IMP in thirteen levels of 20%, as
+in the paper, and fewer methods.
 `--config.scale=cifar`: the same on 10,000 images of CIFAR-10 at 16 pixels;
 seven minutes each.
 `--config.scale=short` and `cifar_short`: the same on all images, 12 epochs of
@@ -131,6 +133,14 @@ def get_config() -> ConfigDict:
     ),
     scales={
       'small': {**SMALL_FASHION, **NEIGHBOURS},
+      'small_levels': {
+        **SMALL_FASHION,
+        **NEIGHBOURS,
+        'methods': ('imp', 'ett', 'ett_matched', 'random', 'magnitude'),
+        'levels': 13,
+        'compare_levels': (13,),
+        'prune_fraction': 0.2,  # as in the paper
+      },
       'cifar': {**SMALL_CIFAR, **NEIGHBOURS, 'replicates': 8},
       'short': {
         **SHORT_FASHION,

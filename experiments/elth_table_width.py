@@ -22,7 +22,7 @@ from elth_jax.papers.scales import (
   DIGITS_CROPS,
   GPU_SMALL_IMAGES,
   PAPER_CIFAR,
-  SMALL_CIFAR,
+  SMALL_FASHION,
 )
 from elth_jax.study.claims import better, no_worse
 from elth_jax.study.config import base_config, choice
@@ -77,10 +77,11 @@ def get_config(way: str = 'double') -> ConfigDict:
     ),
     scales={
       'small': {
-        **SMALL_CIFAR,
+        **SMALL_FASHION,
         'prune_fraction': 0.525,  # 89.3% sparsity in three levels
         'width': small[0],
         'source_width': small[1],
+        'analyses': {'doubled': True},
       },
       'gpu': {**GPU_SMALL_IMAGES, 'prune_fraction': 0.525},
       'digits': {
