@@ -80,9 +80,21 @@ def test_sparsities_are_compared_as_accuracies_are():
 
 def test_networks_that_overtake_the_dense_one():
   """IMP trains longer in all, which a converged network gains nothing from."""
-  ahead = {**ROWS[2], 'test_accuracy': 0.95}
-  assert not budget.outgrown(summary.cells(ROWS))
-  assert budget.outgrown(summary.cells([*ROWS[:2], ahead]))
+
+  def told(*gains):
+    """By replicates of IMP that are so much better than the dense network."""
+    dense = [{**ROWS[0], 'replicate': n} for n in range(len(gains))]
+    imp = [
+      {**ROWS[2], 'replicate': n, 'test_accuracy': d['test_accuracy'] + gain}
+      for n, (d, gain) in enumerate(zip(dense, gains, strict=True))
+    ]
+    found = summary.cells([*dense, *imp], test_images=1000)
+    return budget.outgrown(found), budget.converged(found, None)
+
+  assert told(0.02, 0.021, 0.022) == ('no', 'no')
+  assert told(0.005, 0.03, 0.016) == ('not certain', 'unknown')
+  assert told(0.05) == ('not certain', 'unknown')
+  assert told(0.005, 0.006) == (None, 'unknown')
 
 
 def test_costs_count_the_source_s_own_network():
@@ -317,7 +329,7 @@ def test_only_where_imp_fails_there_is_nothing_to_compare_with(failing):
     for number, value in enumerate((0.9, 0.1 if method == failing else 0.91))
   ]
   found = summary.cells(rows, test_images=1000, classes=10)
-  (one,) = hypothesis.tested([('figure', found, None)])
+  (one,) = hypothesis.tested([hypothesis.Study('figure', found, None)])
   text = '\n'.join([*hypothesis.section([one]), *hypothesis.all_pairs([one])])
   if failing == 'imp':
     assert '| unknown | ETT | 1 |  | |  | 0 | 0 | 0 | 1 |' in text
@@ -351,9 +363,11 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
       for number in range(2)
     ]
   )
-  one, other = hypothesis.tested([('figure', summary.cells(rows), gate)])
+  one, other = hypothesis.tested(
+    [hypothesis.Study('figure', summary.cells(rows), gate)]
+  )
   assert (one.verdict, one.converged) == ('comparable', 'yes (+0.50)')
-  assert other.verdict == 'more than a point behind'
+  assert other.verdict == 'behind'
   assert other.converged == 'no (+2.00)'
   found = scipy.stats.ttest_ind(near, imp, equal_var=False)
   low, high = (100 * end for end in found.confidence_interval(0.9))
@@ -364,7 +378,9 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
   )
   assert '36.0%, matched' in text and '30.0% and 36.0%' in text
   few = [one for one in rows if one['replicate'] == 0]
-  alone = hypothesis.tested([('figure', summary.cells(few), None)])
+  alone = hypothesis.tested(
+    [hypothesis.Study('figure', summary.cells(few), None)]
+  )
   assert {(one.verdict, one.converged) for one in alone} == {
     ('undecided', 'unknown')
   }
@@ -375,8 +391,23 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
   assert not [*hypothesis.section([]), *hypothesis.all_pairs([])]
   # networks that are in two studies count in the larger one
   smaller = [one for one in rows if one['replicate'] < 3]
-  part = 'part', summary.cells(smaller), None
-  twice = hypothesis.tested([part, ('whole', summary.cells(rows), gate)])
+  part = hypothesis.Study('part', summary.cells(smaller), None)
+  whole = hypothesis.Study('whole', summary.cells(rows), gate)
+  twice = hypothesis.tested([part, whole])
   assert [one.study for one in twice] == ['whole', 'whole']
-  same = hypothesis.tested([(name, summary.cells(rows), None) for name in 'ab'])
-  assert [one.study for one in same] == ['a', 'a']
+  same = hypothesis.tested([whole, dataclasses.replace(whole, name='again')])
+  assert [one.study for one in same] == ['whole', 'whole']
+  # of equal networks, to the study with more pairs
+  one_pair = [r for r in rows if r['target'] == 'resnet32']
+  few_pairs = hypothesis.Study('figure', summary.cells(one_pair), None)
+  same = hypothesis.tested([few_pairs, whole])
+  assert [one.study for one in same] == ['whole', 'whole']
+  # a margin that is claimed
+  claims = [
+    Claim.parse(text)
+    for text in ('ett ~ imp within 0.3', 'ett >= dpf within 0.1', 'ett > imp')
+  ]
+  assert hypothesis.margin_of(claims) == 0.3
+  assert hypothesis.margin_of(claims[1:]) == 1
+  loose = hypothesis.tested([dataclasses.replace(whole, margin=50.0)])
+  assert [one.verdict for one in loose] == ['comparable', 'comparable']

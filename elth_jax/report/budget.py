@@ -72,35 +72,44 @@ class Gate:
     )
 
 
-def gate(rows: Sequence[Row]) -> Gate | None:
+def gate(rows: Sequence[Row], test_images: int = 0) -> Gate | None:
   """The gate of a study; `None` where nothing was trained twice as long.
 
   Args:
     rows: of results.csv; `analyses.doubled` adds what is needed.
+    test_images: how many there are; 0 if that is not known.
   """
   longer = [{**r, 'method': 'dense'} for r in rows if r['method'] == DOUBLED]
   usual = [row for row in rows if row['method'] == 'dense']
-  doubled = {cell.target: cell for cell in cells(longer)}
+  doubled = {c.target: c for c in cells(longer, test_images=test_images)}
   gains = {
     cell.target: contrast([(100.0, doubled[cell.target]), (-100.0, cell)])
-    for cell in cells(usual)
+    for cell in cells(usual, test_images=test_images)
     if cell.target in doubled
   }
   known = {name: g for name, g in gains.items() if not math.isnan(g.mean)}
   return Gate(known) if known else None
 
 
-def outgrown(found: Sequence[Cell]) -> bool:
-  """Whether sparse tickets of IMP beat the dense network by more than a point.
+def outgrown(found: Sequence[Cell]) -> Converged | None:
+  """What sparse tickets of IMP tell, where they beat the dense network.
 
-  IMP trains longer in all, so dense networks have not converged then.
+  IMP trains longer in all, so dense networks have not converged where it gains
+  more than a point.
+
+  Returns:
+    `no` if that is certain by a one-sided test at 5%, `not certain` if it is so
+    on average; `None` if it is not so.
   """
-  dense = {cell.target: cell.mean for cell in found if cell.method == 'dense'}
-  return any(
-    100 * (cell.mean - dense[cell.target]) > MOST
+  dense = {cell.target: cell for cell in found if cell.method == 'dense'}
+  gains = [
+    contrast([(100.0, cell), (-100.0, dense[cell.target])])
     for cell in found
     if cell.method == 'imp' and cell.target in dense
-  )
+  ]
+  if any(gain.p_above(MOST) < LEVEL for gain in gains):
+    return 'no'
+  return 'not certain' if any(gain.mean > MOST for gain in gains) else None
 
 
 def sentences(found: Sequence[Cell], longer: Gate | None) -> list[str]:
@@ -111,10 +120,17 @@ def sentences(found: Sequence[Cell], longer: Gate | None) -> list[str]:
     longer: what twice the epochs gain them; `None` if that is unknown.
   """
   known = [str(longer)] if longer else []
-  if outgrown(found):
+  ahead = outgrown(found)
+  if ahead == 'no':
     known.append(
       "IMP's sparse networks are more than a point better than the dense one, "
-      'which trains less, so it has not converged.'
+      'which trains less: by this, it has not converged.'
+    )
+  elif ahead:
+    known.append(
+      "On average IMP's sparse networks are more than a point better than the "
+      'dense one, which trains less. More replicates would have to tell '
+      'whether it has converged.'
     )
   return known
 
@@ -126,8 +142,9 @@ def converged(found: Sequence[Cell], longer: Gate | None) -> Converged:
     found: its cells; sparse networks that are better say that they have not.
     longer: what twice the epochs gain them; `None` if that is unknown.
   """
-  if outgrown(found) or (longer and longer.failed):
+  ahead = outgrown(found)
+  if ahead == 'no' or (longer and longer.failed):
     return 'no'
   if longer is None:
     return 'unknown'
-  return 'yes' if longer.passed else 'not certain'
+  return 'yes' if longer.passed and not ahead else 'not certain'

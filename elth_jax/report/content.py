@@ -80,7 +80,7 @@ def content(
     'facts': facts(store.root, spec, nodes, test_images, store.kernels),
     'sentences': [*head.sentences(), *_of_claims(judged, found, spec)],
     'image_worth': image_worth(test_images),
-    'budget': budget.sentences(found, budget.gate(rows)),
+    'budget': budget.sentences(found, budget.gate(rows, test_images)),
     'judgements': [(claim, one) for claim, one in judged if one],
     'untested': [claim for claim, one in judged if not one],
     'published': beside(spec.paper.published, found, spec.prune_fraction),

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
 
 from elth_jax.families import pretty
-from elth_jax.process.text import counted
 from elth_jax.report.budget import Converged, Gate, converged
 from elth_jax.report.comparison import (
   LEVEL,
@@ -17,10 +16,44 @@ from elth_jax.report.comparison import (
 from elth_jax.report.headline import ELASTIC
 from elth_jax.report.summary import Cell, method_label, spread
 from elth_jax.statistics import holm
+from elth_jax.study.claims import Claim
+from elth_jax.study.sides import Side
 
-MOST_BEHIND = 1.0  # points, at which a ticket is still comparable with IMP
-BEHIND, NOT_BEHIND = 'more than a point behind', 'comparable'
-IMP_FAILS = 'IMP fails'
+MARGIN = (
+  1.0  # points that a comparable ticket may be behind, if none is claimed
+)
+BEHIND, COMPARABLE, IMP_FAILS = 'behind', 'comparable', 'IMP fails'
+VERDICTS = (COMPARABLE, BEHIND, 'undecided', IMP_FAILS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+  """What is taken of one study.
+
+  Attributes:
+    name: its title and scale.
+    cells: all that it found.
+    gate: what twice the epochs gain its dense networks; `None` if unknown.
+    margin: points that a ticket may be behind IMP and still be comparable.
+  """
+
+  name: str
+  cells: Sequence[Cell]
+  gate: Gate | None
+  margin: float = MARGIN
+
+
+def margin_of(claims: Iterable[Claim]) -> float:
+  """The margin at which a study claims that elastic tickets are like IMP's."""
+  margins = [
+    claim.within
+    for claim in claims
+    if claim.within is not None
+    and claim.one.method in ELASTIC
+    and isinstance(claim.other, Side)
+    and claim.other.method == 'imp'
+  ]
+  return min(margins, default=MARGIN)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,9 +65,10 @@ class Tested:
     converged: whether twice the epochs gain the dense target less than a point,
       of `budget.Converged`, and how much, if it was trained as long.
     pair: the ticket and IMP, at the highest level that both have.
-    verdict: `comparable` if it is no more than a point behind, by a one-sided
-      test at 5% that holds for all pairs of the study together (Holm);
-      `IMP fails`, if some of IMP's networks learn nothing.
+    verdict: `comparable` if it is behind by no more than the study's margin,
+      and `behind` if by more, by a one-sided test at 5% that holds for all
+      pairs of the study together (Holm); `IMP fails`, if some of IMP's networks
+      learn nothing.
   """
 
   study: str
@@ -42,25 +76,23 @@ class Tested:
   pair: Comparison
   verdict: str
 
+  @property
+  def answer(self) -> str:
+    """Whether the dense target has converged, in a word."""
+    return self.converged.partition(' (')[0]
 
-def tested(
-  studies: Iterable[tuple[str, Sequence[Cell], Gate | None]],
-) -> list[Tested]:
+
+def tested(studies: Sequence[Study]) -> list[Tested]:
   """All pairs whose ticket comes from another network, each once.
 
-  A pair whose networks are all in another study too is left to that one.
-
-  Args:
-    studies: of each its title and scale, its cells, and what twice the epochs
-      gain its dense networks; `None` if that is unknown.
+  A pair whose networks are all in another study too is left to that one; where
+  both have the same networks of it, to the one with more pairs.
   """
-  studies = list(studies)
-  pairs = [_pairs(found) for _, found, _ in studies]
-  distinct = _without_repeated(pairs)
+  distinct = _without_repeated([_pairs(study.cells) for study in studies])
   return [
-    Tested(study, _converged(pair.better.target, found, gate), pair, verdict)
-    for (study, found, gate), some in zip(studies, distinct, strict=True)
-    for pair, verdict in zip(some, _verdicts(some), strict=True)
+    Tested(study.name, _converged(pair.better.target, study), pair, verdict)
+    for study, some in zip(studies, distinct, strict=True)
+    for pair, verdict in zip(some, _verdicts(some, study.margin), strict=True)
   ]
 
 
@@ -83,11 +115,13 @@ def _without_repeated(
 ) -> list[list[Comparison]]:
   """Without pairs whose networks are a part of another study's, or the same."""
   known = [(_networks(p), n) for n, pairs in enumerate(studies) for p in pairs]
+  by_size = sorted(range(len(studies)), key=lambda n: (len(studies[n]), -n))
+  rank = {number: place for place, number in enumerate(by_size)}
 
   def repeated(pair: Comparison, number: int) -> bool:
     mine = _networks(pair)
     return any(
-      mine < others or (mine == others and study < number)
+      mine < others or (mine == others and rank[number] < rank[study])
       for others, study in known
       if mine
     )
@@ -102,28 +136,29 @@ def _networks(pair: Comparison) -> frozenset[str]:
   return pair.better.keys | pair.worse.keys
 
 
-def _converged(target: str, found: Sequence[Cell], gate: Gate | None) -> str:
-  gain = gate.gains.get(target) if gate else None
+def _converged(target: str, study: Study) -> str:
+  gain = study.gate.gains.get(target) if study.gate else None
   alone = Gate({target: gain}) if gain else None
-  word = converged([cell for cell in found if cell.target == target], alone)
+  own = [cell for cell in study.cells if cell.target == target]
+  word = converged(own, alone)
   return f'{word} ({gain.mean:+.2f})' if gain else word
 
 
 def _all_converged(found: Iterable[Tested]) -> str:
   """The least favourable answer of some pairs."""
-  answers = {one.converged.partition(' (')[0] for one in found}
+  answers = {one.answer for one in found}
   return next(word for word in reversed(get_args(Converged)) if word in answers)
 
 
-def _verdicts(pairs: Sequence[Comparison]) -> list[str]:
+def _verdicts(pairs: Sequence[Comparison], margin: float) -> list[str]:
   """Where IMP's networks learn nothing, there is nothing to compare with."""
   known = [pair for pair in pairs if not pair.worse.at_chance]
   tests = [pair.test.times(100) for pair in known]
-  above = [test.p_above(-MOST_BEHIND) for test in tests]
-  below = [test.p_below(-MOST_BEHIND) for test in tests]
+  above = [test.p_above(-margin) for test in tests]
+  below = [test.p_below(-margin) for test in tests]
   corrected = holm([min(one) for one in zip(above, below, strict=True)])
   verdicts = (
-    'undecided' if p >= LEVEL else NOT_BEHIND if up < down else BEHIND
+    'undecided' if p >= LEVEL else COMPARABLE if up < down else BEHIND
     for p, up, down in zip(corrected, above, below, strict=True)
   )
   return [
@@ -132,31 +167,60 @@ def _verdicts(pairs: Sequence[Comparison]) -> list[str]:
 
 
 def section(found: Sequence[Tested]) -> Iterator[str]:
-  """Markdown: a row for each study and way; nothing if there is no pair."""
+  """Markdown: counts, then a row for each study and way; or nothing."""
   if not found:
     return
-  counts = Counter(one.verdict for one in found)
   yield '## The hypothesis itself\n'
   yield (
-    "An elastic ticket against the target's own IMP ticket, at the highest "
-    'sparsity that a study has. Differences are points of test accuracy. '
-    '`comparable`: no more than a point behind, by a one-sided test at 5%, '
-    'corrected for the pairs of its study. `matched`: with exactly as many '
-    'weights as IMP keeps, which no paper has: the smallest are pruned, or '
-    'the largest of those that were pruned come back. Networks that are in '
-    'two studies count in the larger one. `converged`: whether the dense '
-    'networks have, as above. Of '
-    f'{counted(len(found), "pair")}, {counts[NOT_BEHIND]} are comparable, '
-    f'{counts[BEHIND]} are more than a point behind, and '
-    f'{counts["undecided"]} are undecided; in {counts[IMP_FAILS]}, which are '
-    "left out of the means, some of IMP's own networks are no better than "
-    'chance. All pairs stand at the end of this page.\n'
+    "Is an elastic ticket as good as the target's own IMP ticket? Pairs of the "
+    'two, at the highest sparsity that a study has, where dense networks are '
+    'not known to be trained too short:\n'
+  )
+  yield from _by_family(found)
+  yield (
+    '`comparable`: behind by no more than a point, or than the margin that the '
+    'claims of the study have. `behind`: by more. Both by a one-sided test at '
+    '5%, corrected for the pairs of their study. `matched`: '
+    'with exactly as many weights as IMP keeps, which no paper has. For that, '
+    'the smallest weights are pruned at once at the rewind point, or the '
+    'largest '
+    'of those that were pruned come back. Of some squeezed tickets half of the '
+    'weights go in this way, so a part of what they lose is due to it. '
+    "`IMP fails`: some of IMP's own networks are no better than chance. "
+    "`converged`: whether the pairs' dense targets have, as above.\n"
   )
   yield (
-    '| study | converged | ticket | pairs | elastic - IMP, mean | worst | best '
-    '| comparable | behind | undecided | IMP fails |'
+    'Of each study, with differences in points of test accuracy. Networks that '
+    'are in two studies count in the larger one. All pairs stand at the end of '
+    'this page.\n'
   )
-  yield f'| --- | --- | --- | ---: | ---: | --- | --- |{" ---: |" * 4}'
+  yield from _by_study(found)
+
+
+def _by_family(found: Sequence[Tested]) -> Iterator[str]:
+  """Counts of verdicts by family and way; training that is too short apart."""
+  groups: dict[tuple[str, str], Counter[str]] = {}
+  for one in found:
+    if one.answer != 'no':
+      family = pretty(one.pair.better.target).partition('-')[0]
+      place = f'{family}s', method_label(one.pair.better)
+      groups.setdefault(place, Counter())[one.verdict] += 1
+  yield f'| networks | ticket | pairs | {" | ".join(VERDICTS)} |'
+  yield '| --- | --- |' + ' ---: |' * (1 + len(VERDICTS))
+  for (family, label), counts in sorted(groups.items()):
+    cells = (counts.total(), *(counts[verdict] for verdict in VERDICTS))
+    yield f'| {family} | {label} | {" | ".join(map(str, cells))} |'
+  yield ''
+
+
+def _by_study(found: Sequence[Tested]) -> Iterator[str]:
+  yield (
+    '| study | converged | ticket | pairs | elastic - IMP, mean | worst | best '
+    f'| {" | ".join(VERDICTS)} |'
+  )
+  yield '| --- | --- | --- | ---: | ---: | --- | --- |' + (
+    ' ---: |' * len(VERDICTS)
+  )
   groups: dict[tuple[str, str], list[Tested]] = {}
   for one in found:
     label = method_label(one.pair.better)
@@ -169,10 +233,10 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
     if known:
       mean = sum(map(_difference, known)) / len(known)
       means = f'{mean:+.2f} | {_shortly(ordered[0])} | {_shortly(ordered[-1])}'
+    numbers = ' | '.join(str(counts[verdict]) for verdict in VERDICTS)
     yield (
       f'| {study} | {_all_converged(some)} | {label} | {len(some)} | {means} | '
-      f'{counts[NOT_BEHIND]} | {counts[BEHIND]} | {counts["undecided"]} | '
-      f'{counts[IMP_FAILS]} |'
+      f'{numbers} |'
     )
   yield ''
 

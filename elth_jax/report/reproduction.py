@@ -86,7 +86,7 @@ def write(
   stated: list[Stated] = []
   texts: list[str] = []
   converged: dict[str, budget.Converged] = {}
-  elastic: list[tuple[str, list[Cell], budget.Gate | None]] = []
+  elastic: list[hypothesis.Study] = []
   for study in studies:
     found = _cells(study)
     some = judge_all(study.spec.paper, found, study.spec.prune_fraction)
@@ -99,7 +99,8 @@ def write(
       Stated(paper.title, scale, claim, judged, converged[name])
       for claim, judged in some
     ]
-    elastic.append((name, found, gate))
+    margin = hypothesis.margin_of(paper.claims)
+    elastic.append(hypothesis.Study(name, found, gate, margin))
     texts += study_section.section(study, found, some, gate, into)
   for part in parts:
     evidence.save(part, into / KEPT)
@@ -110,9 +111,9 @@ def write(
     *overview.in_short(stated, converged),
     *hypothesis.section(pairs),
     *overview.table(stated, listed, {cost.claim for cost in costs}),
-    *overview.undecided(stated),
     *(computed.section(costs) if costs else ()),
     *texts,
+    *overview.undecided(stated),
     *hypothesis.all_pairs(pairs),
   ]
   write_atomically(into / PAGE, '\n'.join(page))
@@ -154,7 +155,7 @@ def _cells(study: Evidence) -> list[Cell]:
 
 def _gate(study: Evidence, studies: Sequence[Evidence]) -> budget.Gate | None:
   rows = of_targets(study.rows, study.spec)
-  return budget.gate([*rows, *_doubled(rows, studies)])
+  return budget.gate([*rows, *_doubled(rows, studies)], study.test_images)
 
 
 def _doubled(rows: Sequence[Row], studies: Sequence[Evidence]) -> list[Row]:
