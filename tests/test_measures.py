@@ -259,7 +259,7 @@ def test_the_overview_has_a_line_for_each_claim(tmp_path):
   assert '| yes | 0 | 0 | 0 | 0 | Q |' in text and counts in text
   assert 'in 2 lines, 1 of them on' in text and 'tested 1 time, once' in text
   row = next(r for r in text.splitlines() if r.startswith('| 7 |'))
-  assert 'win | **undecided** | 1 of 1 | no | **undecided** (small) |' in row
+  assert 'win | **undecided** | 1 of 1 | no | small: 1 undecided |' in row
   assert 'not tested | 0 of 1 | | 2e+19 FLOPs, `b.py` |' in text
   assert '| 9 |' not in text
   text = '\n'.join(overview.table(stated, read_list(path), {7, 8}))
@@ -318,7 +318,22 @@ def test_the_verdict_of_a_claim_is_of_networks_trained_long_enough(
   verdict, converged = found.split(' | ')
   cells = f'tickets win | **{verdict}** | 1 of {of} | {converged} | '
   assert cells in text and f'1 {verdict}' in text
-  assert '(small, matched) |' in text
+  assert 'small, matched: 1 undecided |' in text
+
+
+@pytest.mark.parametrize(
+  ('accuracies', 'far'),
+  [
+    ((0.95, 0.96, 0.94, 0.96, 0.41), [0.41]),
+    ((0.95, 0.96, 0.94, 0.96, 0.87), []),  # less than ten points
+    ((0.95, 0.5, 0.8, 0.3, 0.1), []),  # all of them differ
+    ((0.95, 0.96, 0.41), []),  # too few to tell
+  ],
+)
+def test_networks_that_fail_where_others_of_their_kind_do_not(accuracies, far):
+  rows = [row('imp', n, value) for n, value in enumerate(accuracies)]
+  (cell,) = summary.cells(rows)
+  assert cell.far_below == far
 
 
 @pytest.mark.parametrize('failing', ['imp', 'ett'])

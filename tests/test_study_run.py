@@ -309,7 +309,9 @@ def test_the_page_of_what_was_reproduced(finished, tmp_path, capsys):
   text = (into / 'reproduction.md').read_text()
   assert '## Somebody, figure 1, scale: paper' in text
   assert re.search(r'\| `ett > random at highest` \| 1 \| [+-]\d', text)
-  untested = '1 claim not tested:\n\n- 1: no such two sides at this scale\n'
+  untested = (
+    '1 claim not tested:\n\n- 1: methods that are not trained at this scale\n'
+  )
   assert untested in text and '`imp > snip`' not in text
   (row,) = [r for r in text.splitlines() if r.startswith('| MLP-3, imp')]
   imp = [c for c in text.splitlines() if c.startswith('| IMP |')]
@@ -489,7 +491,7 @@ def test_a_ticket_of_one_data_set_is_trained_on_another(tmp_path, monkeypatch):
     for name in ('mlp2', 'mlp2_on-other', 'mlp3_on-other')
   }
   found = summary.cells(evidence.read_rows(tmp_path / 'results.csv'))
-  pairs = hypothesis.tested([('it', found, None)])
+  pairs = hypothesis.tested([hypothesis.Study('it', found, None)])
   assert {one.pair.better.dataset for one in pairs} == {'', 'other'}
 
 

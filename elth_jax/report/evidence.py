@@ -191,7 +191,7 @@ def _merged(parts: Sequence[Evidence]) -> Evidence:
       for node, times in part.seconds.items()
       if (name := _node_by_seed(node, part)) in kept
     },
-    ran='; '.join(dict.fromkeys(part.ran for part in parts)),
+    ran='; '.join(dict.fromkeys(part.ran.rstrip('.') for part in parts)) + '.',
     test_images=parts[0].test_images,
     classes=parts[0].classes,
   )

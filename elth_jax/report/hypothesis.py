@@ -251,7 +251,8 @@ def all_pairs(found: Sequence[Tested]) -> Iterator[str]:
     + ('; intervals are of 90%' if any(map(_has_interval, found)) else '')
     + '. `converged`: whether the dense network has, and how much twice the '
     'epochs gain it. \N{DAGGER}: some networks of the ticket are no better '
-    'than chance.\n'
+    'than chance. \N{DOUBLE DAGGER}: a network of either is far below the '
+    'others, ten points and more.\n'
   )
   yield (
     '| study | ticket | on | sparsity, its and of IMP | elastic - IMP | '
@@ -271,7 +272,10 @@ def all_pairs(found: Sequence[Tested]) -> Iterator[str]:
 
 
 def _mark(one: Tested) -> str:
-  return ' \N{DAGGER}' if one.pair.better.at_chance else ''
+  cell, imp = one.pair.better, one.pair.worse
+  if cell.at_chance:
+    return ' \N{DAGGER}'
+  return ' \N{DOUBLE DAGGER}' if cell.far_below or imp.far_below else ''
 
 
 def _has_interval(one: Tested) -> bool:

@@ -33,6 +33,7 @@ IN_ALL: dict[frozenset[str], str] = {
   frozenset({'supported', 'contradicted', 'undecided'}): 'mixed',
   frozenset({'undecided'}): 'undecided',
 }
+VERDICTS = ('supported', 'contradicted', 'undecided')
 Judged = tuple[Claim, Judgement | None]
 
 
@@ -213,7 +214,7 @@ def table(
     'rests in part on networks that are no better than chance. Operations are '
     'those of training at the scale of the paper.\n'
   )
-  yield '| | where | claim | verdict | lines | converged | at each scale |'
+  yield '| | where | claim | verdict | lines | converged | lines by scale |'
   yield '| ---: | --- | --- | --- | --- | --- | --- |'
   for row, some, one in zip(rows, lines, found, strict=True):
     if int(row['id']) in computed:
@@ -257,13 +258,18 @@ class ClaimVerdict:
     )
 
 
-def _verdict_of(stated: Iterable[Stated], lines: int) -> ClaimVerdict | None:
-  """What became of a claim that is stated in so many lines; `None` if untested.
+def _counted(stated: Iterable[Stated]) -> list[Stated]:
+  """What was tested, in studies that are not known to train too short.
 
-  Studies that are known to train too short count only where there is no other.
+  In all of them, where there is no other.
   """
-  tested = [one for one in stated if one.found and not added_arm(one.claim)]
-  tested = [one for one in tested if one.converged != 'no'] or tested
+  tested = [one for one in stated if one.found]
+  return [one for one in tested if one.converged != 'no'] or tested
+
+
+def _verdict_of(stated: Iterable[Stated], lines: int) -> ClaimVerdict | None:
+  """What became of a claim that has so many lines; `None` if untested."""
+  tested = _counted(one for one in stated if not added_arm(one.claim))
   if not tested:
     return None
   found = [one.found for one in tested if one.found]
@@ -284,19 +290,18 @@ def _verdict_of(stated: Iterable[Stated], lines: int) -> ClaimVerdict | None:
   )
 
 
-def _in_words(stated: Iterable[Stated]) -> str:
-  """Verdicts counted for each scale; empty if none was tested."""
-  counts = Counter(
-    (
-      one.found.verdict,
-      ', '.join(filter(None, (one.scale, added_arm(one.claim)))),
-    )
-    for one in stated
-    if one.found
-  )
-  return ', '.join(
-    f'{f"{count} " if counts.total() > 1 else ""}**{verdict}** ({scale})'
-    for (verdict, scale), count in counts.items()
+def _in_words(stated: Sequence[Stated]) -> str:
+  """Verdicts counted for each scale, of what no paper has apart."""
+  papers = [one for one in stated if not added_arm(one.claim)]
+  added = [one for one in stated if added_arm(one.claim)]
+  counts: dict[str, Counter[str]] = {}
+  for one in (*_counted(papers), *_counted(added)):
+    scale = ', '.join(filter(None, (one.scale, added_arm(one.claim))))
+    counts.setdefault(scale, Counter())[_verdict(one.found)] += 1
+  return '; '.join(
+    f'{scale}: '
+    + ', '.join(f'{some[name]} {name}' for name in VERDICTS if some[name])
+    for scale, some in counts.items()
   )
 
 

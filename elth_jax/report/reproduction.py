@@ -45,7 +45,12 @@ of a study (Holm), those of arms that no paper has apart. Intervals are of 95%,
 for `~` and `>=` of 90%. A diverged network counts as 0% accurate. Replicates
 that agree by chance do not count as certain: a variance is at least that of
 rounding to whole test images. A number behind `at` is a level of IMP, or with a
-point a sparsity, the share of zeros.
+point a sparsity, the share of zeros. In tables of accuracies, ± is the
+standard deviation over replicates, and of drops between two trainings the
+interval of 95%.
+
+To save time IMP prunes more at a level here than in the papers, which prune 20%
+in ten to thirty levels; each study says how much.
 """
 
 
@@ -108,8 +113,8 @@ def write(
   costs = computed.costs() if listed else []
   page = [
     HEAD,
-    *overview.in_short(stated, converged),
     *hypothesis.section(pairs),
+    *overview.in_short(stated, converged),
     *overview.table(stated, listed, {cost.claim for cost in costs}),
     *(computed.section(costs) if costs else ()),
     *texts,

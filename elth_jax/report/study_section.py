@@ -2,8 +2,11 @@
 
 import collections
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from elth_jax import datasets
 from elth_jax.families import pretty
@@ -51,7 +54,7 @@ def section(
   yield _about(study)
   for sentence in budget.sentences(found, gate):
     yield f'{sentence}\n'
-  yield from _guesses(shown)
+  yield from _failures(shown)
   yield from _claims(judged, found, study.spec.prune_fraction)
   yield from _tables(shown)
   yield from _published(study, found)
@@ -60,8 +63,8 @@ def section(
   yield from _figures(study, shown, into)
 
 
-def _guesses(found: Sequence[Cell]) -> Iterator[str]:
-  """Which networks are no better than chance."""
+def _failures(found: Sequence[Cell]) -> Iterator[str]:
+  """Which networks are no better than chance, or fail where others do not."""
   lines = series_of(found)
   some = [
     f'{lines[cell.label].name} on {pretty(cell.target)}, level {cell.level}: '
@@ -71,6 +74,18 @@ def _guesses(found: Sequence[Cell]) -> Iterator[str]:
   ]
   if some:
     yield f'No better than chance are {"; ".join(some)}.\n'
+  far = [
+    f'{lines[cell.label].name} on {pretty(cell.target)}, level {cell.level}: '
+    f'{" and ".join(f"{100 * one:.1f}%" for one in cell.far_below)}, where the '
+    f'median is {100 * np.median(list(cell.accuracy.values())):.1f}%'
+    for cell in found
+    if cell.far_below and not cell.at_chance
+  ]
+  if far:
+    yield (
+      f'Single networks far below others of their kind, which count: '
+      f'{"; ".join(far)}.\n'
+    )
 
 
 def _about(study: Evidence) -> str:
@@ -86,8 +101,16 @@ def _about(study: Evidence) -> str:
     + f'; {counted(spec.recipe.epochs, "epoch")}, '
     f'{counted(spec.replicates, "replicate")}, '
     f'{counted(len(rows), "trained network")}, '
-    f'{sum(row["train_flops"] for row in rows):.1e} FLOPs. {study.ran}\n'
+    f'{sum(row["train_flops"] for row in rows):.1e} FLOPs. IMP prunes '
+    f'{100 * spec.prune_fraction:.3g}% a level, {spec.levels} times. '
+    f'{_ran_today(study)}\n'
   )
+
+
+def _ran_today(study: Evidence) -> str:
+  """The command, with the name that its scale has now."""
+  name = study.spec.paper.scale
+  return re.sub(r'--config\.scale=\w+', f'--config.scale={name}', study.ran)
 
 
 def _claims(
@@ -95,7 +118,7 @@ def _claims(
 ) -> Iterator[str]:
   tested = [(claim, one) for claim, one in judged if one]
   if tested:
-    yield '| claim | pairs | difference | worst pair | sparsity | verdict |'
+    yield '| claim | pairs | points | worst pair | sparsity | verdict |'
     yield '| --- | ---: | ---: | ---: | --- | --- |'
   for claim, one in tested:
     yield (
@@ -118,7 +141,10 @@ def _worst(judged: Judgement) -> str:
   if len(judged.pairs) == 1:
     return ''
   pair = judged.worst
-  return f'{100 * pair.difference:+.2f}, {pretty(pair.better.target)}'
+  cell = pair.better
+  moved = cell.source and cell.source != cell.target
+  origin = f'{cell.origin} to ' if moved else ''
+  return f'{100 * pair.difference:+.2f}, {origin}{pretty(cell.target)}'
 
 
 def _verdict(judged: Judgement) -> str:
@@ -153,7 +179,7 @@ def _why_not(claim: Claim, found: Sequence[Cell], fraction: float) -> str:
   for sparsity in claim.sparsities:
     if scope.level_at(sparsity, fraction) not in levels:
       return f'no level of {sparsity:.1%} sparsity at this scale'
-  return 'no such two sides at this scale'
+  return 'methods that are not trained at this scale'
 
 
 def _tables(found: Sequence[Cell]) -> Iterator[str]:

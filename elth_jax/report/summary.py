@@ -15,6 +15,9 @@ from elth_jax.transfers import in_words
 
 Row = Mapping[str, Any]
 ABOVE_CHANCE = 1.05  # times chance, up to which a network only guesses
+FAR_BELOW = 0.1  # of a network that fails where others of its kind do not
+DEVIATIONS = 5  # the same, of its kind
+MAD_TO_STD = 1.4826  # of a normal distribution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +70,21 @@ class Cell:
       return 0
     most = ABOVE_CHANCE * self.chance
     return sum(value <= most for value in self.accuracy.values())
+
+  @property
+  def far_below(self) -> list[float]:
+    """Accuracies ten points and five deviations below the median of all.
+
+    The deviation is estimated from the median distance to the median, which a
+    few networks that fail do not change. Empty for fewer than four replicates.
+    """
+    values = np.array(list(self.accuracy.values()))
+    if len(values) < 4:
+      return []
+    median = np.median(values)
+    deviation = MAD_TO_STD * np.median(np.abs(values - median))
+    least = median - max(FAR_BELOW, DEVIATIONS * deviation)
+    return [float(value) for value in values if value < least]
 
   @property
   def outcomes(self) -> dict[int, float]:
