@@ -18,7 +18,7 @@ them, which is not enough for dense networks to converge; eight and four
 replicates, five to nine minutes each on two cores.
 `--config.scale=gpu`: ResNet-14 and 20 as the paper has them, on all images of
 CIFAR-10, 32 epochs, 94.5% sparsity, four replicates; 12 minutes of an H100.
-Dense networks do not converge in that.
+Whether dense networks converge in that was not tried.
 `--config.scale=digits`: the whole ladder, an eighth as wide, on handwritten
 digits, eight replicates; 760 trainings, 20 minutes on one core, beside
 other work.
