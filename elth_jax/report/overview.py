@@ -206,7 +206,7 @@ def table(
   )
   yield "## The papers' claims\n"
   yield (
-    f'The papers make {len(rows)} claims; something of {counts.total()} was '
+    f'The papers make {counted(len(rows), "claim")}; something of {counts.total()} was '
     f'tested: {words}. A verdict is that of all lines in which the experiments '
     'state the claim, for what the papers trained, in studies that are not '
     'known to be trained too short, or if there is none, in those. `In part`: '
