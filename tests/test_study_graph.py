@@ -113,6 +113,10 @@ def test_methods_bring_what_they_need_and_no_more(dataset):
     ({'source_datasets': ('digits', 'digits')}, 'give distinct values'),
     ({'recipe_on': {'digit': {}}}, "did you mean 'digits'"),
     ({'recipe_on': {'digits': {'epoch': 1}}}, 'recipe_on.digits.epoch'),
+    (
+      {'sources': ('resnet14',), 'targets': ('resnet14',), 'methods': ('ett',)},
+      'ett takes tickets from other networks, and resnet14 is the only source',
+    ),
     ({'orders_of': {'random': ('append',)}}, 'random takes no ticket from'),
     ({'orders_of': {'ett': ()}}, 'orders_of.ett is empty'),
     ({'orders_of': {'ett_match': ('append',)}}, "did you mean 'ett_matched'"),

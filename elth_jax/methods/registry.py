@@ -140,7 +140,8 @@ class Method:
   @property
   def drifts(self) -> bool:
     """Whether its sparsity may be another than IMP's at the same level."""
-    alike = 'imp' in self.needs or self.pruned_by != ''
+    # within each leaf the counts are rounded leaf by leaf
+    alike = 'imp' in self.needs or self.pruned_by == 'global'
     return self.from_source or not alike
 
   def times_at(self, level: int) -> int:

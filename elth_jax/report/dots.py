@@ -58,7 +58,11 @@ def dots(
     layout='constrained',
   )
   grid = figure.subplots(
-    len(targets), 1, squeeze=False, sharex=True, height_ratios=rows
+    len(targets),
+    1,
+    squeeze=False,
+    sharex=True,
+    height_ratios=[max(n, 1) for n in rows],
   )[:, 0]
   for axes, target, mine in zip(grid, targets, panels, strict=True):
     numbers = {id(cell): n.accuracy for n, cell in published if cell}

@@ -206,8 +206,8 @@ def table(
   )
   yield "## The papers' claims\n"
   yield (
-    f'The papers make {counted(len(rows), "claim")}; something of {counts.total()} was '
-    f'tested: {words}. A verdict is that of all lines in which the experiments '
+    f'The papers make {counted(len(rows), "claim")}; something of '
+    f'{counts.total()} was tested: {words}. A verdict is that of all lines in which the experiments '
     'state the claim, for what the papers trained, in studies that are not '
     'known to be trained too short, or if there is none, in those. `In part`: '
     'a line is undecided, at some scale, or was not tested. \N{DAGGER}: it '

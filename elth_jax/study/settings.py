@@ -122,9 +122,10 @@ def planned_transfers(
   """Every transfer from a source to a target that a method is asked for.
 
   Raises:
-    ValueError: if no steps lead from a source to a target.
+    ValueError: if no steps lead from a source to a target, or the only source
+      is the only target itself.
   """
-  return [
+  found = [
     PlannedTransfer(setting, source, target, transfer)
     for setting in sources
     for source in spec.sources
@@ -136,3 +137,9 @@ def planned_transfers(
       spec.orders_of.get(method, spec.orders),
     )
   ]
+  if sources and not found:
+    raise ValueError(
+      f'{method} takes tickets from other networks, and {spec.sources[0]} is '
+      'the only source and the only target; give another source or target'
+    )
+  return found

@@ -85,7 +85,7 @@ class StudySpec:
     source_datasets: names of those in which every source's ticket is found;
       empty for the targets' own.
     source_optimizer: the optimiser by which the sources' tickets are found,
-      `sgd` or `adam`, at its usual learning rate; empty for the same.
+      `sgd`, `adam` or `adamw`, at its usual learning rate; empty for the same.
     source_width: the width of the networks in which the sources' tickets are
       found, half or twice the targets'; 0 for the same.
     sources: networks whose tickets are transformed.

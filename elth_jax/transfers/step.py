@@ -21,7 +21,7 @@ class Place:
   Attributes:
     network: the network.
     dataset: the name of the data set that it is trained on.
-    optimizer: `sgd` or `adam`.
+    optimizer: `sgd`, `adam` or `adamw`.
   """
 
   network: Architecture
