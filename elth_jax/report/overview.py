@@ -207,10 +207,10 @@ def table(
   yield "## The papers' claims\n"
   yield (
     f'The papers make {counted(len(rows), "claim")}; something of '
-    f'{counts.total()} was tested: {words}. A verdict is that of all lines in which the experiments '
-    'state the claim, for what the papers trained, in studies that are not '
-    'known to be trained too short, or if there is none, in those. `In part`: '
-    'a line is undecided, at some scale, or was not tested. \N{DAGGER}: it '
+    f'{counts.total()} was tested: {words}. A verdict is that of all lines in '
+    'which the experiments state the claim, for what the papers trained, in '
+    'studies that are not known to be trained too short, or if there is none, '
+    'in those. `In part`: a line is undecided, at some scale, or was not tested. \N{DAGGER}: it '
     'rests in part on networks that are no better than chance. Operations are '
     'those of training at the scale of the paper.\n'
   )
