@@ -6,8 +6,10 @@
 `double`: ResNet-20's ticket to ResNet-20 W32, every channel split in two:
 replicated, with Gaussian noise, or permuted. `halve`: the other way, one of
 each two channels kept. At 89.26% sparsity, as the table's caption says.
-`--config.scale=small`: widths 4 and 8, 10,000 images of 16 pixels, three
-replicates, which decide differences of 3 points.
+`--config.scale=small`: widths 4 and 8, on 15,000 images of Fashion-MNIST at 14
+pixels, 89.3% sparsity, eight replicates; 40 minutes on two cores for `double`,
+and seven for `halve`, which takes networks from it. Eight told differences of
+0.3 points.
 `--config.scale=digits`: widths 2 and 4, on handwritten digits, eight
 replicates; nine minutes on two cores, beside other work.
 `--config.scale=gpu`: the same networks at full width, 25,000 images of 16

@@ -9,7 +9,8 @@ levels of 20%, six replicates. Random tickets, tickets that go back to
 initialisation, and pruning in one shot stand beside, and how sparse the first
 and the last layer become.
 `--config.scale=small`: a sixteenth as wide, on 10,000 images of 16 pixels,
-51.6% and 94.5% sparsity; not run.
+51.6% and 94.5% sparsity, four replicates; eight minutes on two cores. Four told
+differences of four points.
 `--config.scale=digits`: the same network, a sixteenth as wide, at 16 pixels,
 on handwritten digits, 51.6% and 94.5% sparsity, eight replicates; six minutes
 on two cores, beside other work.

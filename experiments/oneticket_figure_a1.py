@@ -6,8 +6,10 @@
 VGG19 with a global average pool, CIFAR-10: winning tickets beside new weights
 under the same masks, masks permuted within layers, and masks permuted globally.
 Thirty levels of 20%, compared to the sixth and at every third after it, six
-replicates. `--config.scale=small`: a sixteenth as wide, on 10,000 images of
-16 pixels, four replicates.
+replicates.
+`--config.scale=small`: a sixteenth as wide, on 10,000 images of 16 pixels,
+51.6% and 94.5% sparsity, four replicates; two minutes on two cores, where IMP
+is taken from figure 1.
 `--config.scale=digits`: the same network, a sixteenth as wide, at 16 pixels,
 on handwritten digits, 51.6% and 94.5% sparsity, eight replicates; 84 seconds on
 two cores, where IMP was taken from figure 1.

@@ -210,9 +210,9 @@ def table(
     f'{counts.total()} was tested: {words}. A verdict is that of all lines in '
     'which the experiments state the claim, for what the papers trained, in '
     'studies that are not known to be trained too short, or if there is none, '
-    'in those. `In part`: a line is undecided, at some scale, or was not tested. \N{DAGGER}: it '
-    'rests in part on networks that are no better than chance. Operations are '
-    'those of training at the scale of the paper.\n'
+    'in those. `In part`: a line is undecided, at some scale, or was not '
+    'tested. \N{DAGGER}: it rests in part on networks that are no better than '
+    'chance. Operations are those of training at the scale of the paper.\n'
   )
   yield '| | where | claim | verdict | lines | converged | lines by scale |'
   yield '| ---: | --- | --- | --- | --- | --- | --- |'
