@@ -39,7 +39,11 @@ def run(*words):
 def flat(values, prefix=''):
   found = {}
   for name, value in values.items():
-    if isinstance(value, dict) and name not in ('recipe_on', 'scales'):
+    if isinstance(value, dict) and name not in (
+      'recipe_on',
+      'orders_of',
+      'scales',
+    ):
       found |= flat(value, f'{prefix}{name}.')
     else:
       found[prefix + name] = value
