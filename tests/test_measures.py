@@ -208,6 +208,12 @@ def test_parts_of_one_study_are_pooled_by_seed():
   imp = [row for row in whole.rows if row['method'] == 'imp']
   assert [row['replicate'] for row in imp] == [0, 1, 2]  # equal keys count once
   assert {row['replicate'] for row in whole.timed} == {0, 2}
+  assert whole.ran == ''
+  parts = [
+    dataclasses.replace(part(n), ran=f'run {text}.')
+    for n, text in enumerate('aba')
+  ]
+  assert pooled(parts)[0].ran == 'run a; run b.'
   other = dataclasses.replace(part(3).spec, width=4)
   assert len(pooled([part(0), Evidence(other, ROWS)])) == 2
   analyses = dataclasses.replace(SPEC.analyses, doubled=True)

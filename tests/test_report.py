@@ -1,3 +1,4 @@
+import io
 import math
 
 import numpy as np
@@ -158,6 +159,26 @@ def test_tables_of_etts_alone_name_their_sparsity():
   etts = [r for r in ROWS if r['method'] == 'ett']
   ((_, heads, _),) = summary.tables(summary.cells(etts))
   assert heads == ['dense', '37.00%']
+
+
+def test_heads_of_tables_have_imp_s_sparsity_not_that_of_other_layers():
+  layerwise = [
+    {**r, 'method': 'imp_layerwise', 'sparsity': 0.35}
+    for r in ROWS
+    if r['method'] == 'imp' and r['level'] == 2
+  ]
+  for rows in ([*ROWS, *layerwise], [*layerwise, *ROWS]):
+    ((_, heads, _),) = summary.tables(summary.cells(rows))
+    assert heads == ['dense', '36.00%']
+
+
+def test_a_target_may_have_nothing_but_its_dense_network():
+  rows = [r for r in ROWS if r['method'] in ('dense', 'ett')]
+  rows.append({**rows[0], 'target': 'resnet20', 'source': 'resnet20'})
+  targets = ['resnet32', 'resnet20']
+  figure = figures.accuracy(targets, summary.cells(rows))
+  assert len(figure.axes) == 2
+  figure.savefig(io.BytesIO())
 
 
 def test_one_replicate_has_no_spread():

@@ -191,10 +191,16 @@ def _merged(parts: Sequence[Evidence]) -> Evidence:
       for node, times in part.seconds.items()
       if (name := _node_by_seed(node, part)) in kept
     },
-    ran='; '.join(dict.fromkeys(part.ran.rstrip('.') for part in parts)) + '.',
+    ran=_all_ran(part.ran for part in parts),
     test_images=parts[0].test_images,
     classes=parts[0].classes,
   )
+
+
+def _all_ran(texts: Iterable[str]) -> str:
+  """How the parts of a study were run, as one sentence; or empty."""
+  distinct = dict.fromkeys(text.rstrip('.') for text in texts if text)
+  return '; '.join(distinct) + '.' * bool(distinct)
 
 
 def _by_seed(row: Row, part: Evidence) -> dict[str, Any]:

@@ -19,9 +19,8 @@ from elth_jax.statistics import holm
 from elth_jax.study.claims import Claim
 from elth_jax.study.sides import Side
 
-MARGIN = (
-  1.0  # points that a comparable ticket may be behind, if none is claimed
-)
+# points that a comparable ticket may be behind, if no margin is claimed
+MARGIN = 1.0
 BEHIND, COMPARABLE, IMP_FAILS = 'behind', 'comparable', 'IMP fails'
 VERDICTS = (COMPARABLE, BEHIND, 'undecided', IMP_FAILS)
 
@@ -180,14 +179,14 @@ def section(found: Sequence[Tested]) -> Iterator[str]:
   yield (
     '`comparable`: behind by no more than a point, or than the margin that the '
     'claims of the study have. `behind`: by more. Both by a one-sided test at '
-    '5%, corrected for the pairs of their study. `matched`: '
-    'with exactly as many weights as IMP keeps, which no paper has. For that, '
-    'the smallest weights are pruned at once at the rewind point, or the '
-    'largest '
-    'of those that were pruned come back. Of some squeezed tickets half of the '
-    'weights go in this way, so a part of what they lose is due to it. '
+    '5%, corrected for the pairs of their study. `matched`: with exactly as '
+    'many weights as IMP keeps, which no paper has. For that, the smallest '
+    'weights are pruned at once at the rewind point, or the largest of those '
+    'that were pruned come back. Of some squeezed tickets half of the weights '
+    'are pruned in this way, so a part of what they lose is due to it. '
     "`IMP fails`: some of IMP's own networks are no better than chance. "
-    "`converged`: whether the pairs' dense targets have, as above.\n"
+    "`converged`: whether the pairs' dense targets have; see the next "
+    'section.\n'
   )
   yield (
     'Of each study, with differences in points of test accuracy. Networks that '

@@ -83,8 +83,7 @@ def _failures(found: Sequence[Cell]) -> Iterator[str]:
   ]
   if far:
     yield (
-      f'Single networks far below others of their kind, which count: '
-      f'{"; ".join(far)}.\n'
+      f'Far below others of their kind, but counted, are {"; ".join(far)}.\n'
     )
 
 

@@ -15,9 +15,12 @@ from elth_jax.transfers import in_words
 
 Row = Mapping[str, Any]
 ABOVE_CHANCE = 1.05  # times chance, up to which a network only guesses
-FAR_BELOW = 0.1  # of a network that fails where others of its kind do not
-DEVIATIONS = 5  # the same, of its kind
-MAD_TO_STD = 1.4826  # of a normal distribution
+# how far below the median a network is that fails where others do not: at least
+# so much in accuracy, and so many standard deviations
+FAR_BELOW, DEVIATIONS = 0.1, 5
+MAD_TO_STD = (
+  1.4826  # median absolute deviation to standard deviation, if normal
+)
 
 
 @dataclasses.dataclass(frozen=True)
