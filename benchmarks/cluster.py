@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ def plan(replicates: int, executor: str) -> Plan:
 
 
 @contextlib.contextmanager
-def runner(asked: Plan, opener: Callable) -> Iterator[Runner]:
+def runner(asked: Plan, opener: Callable) -> Generator[Runner]:
   with tempfile.TemporaryDirectory() as folder:
     store = Store(folder)
     with shared(store.root, 60.0) as leases:

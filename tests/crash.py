@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 WRITES = ('os.rename', 'os.mkdir', 'os.remove', 'os.rmdir')
@@ -32,7 +32,7 @@ sys.addaudithook(_hear)  # cannot be removed, so it stays for the whole process
 @contextlib.contextmanager
 def before_each_write(
   folder: Path, listen: Callable[[], None]
-) -> Iterator[None]:
+) -> Generator[None]:
   """Calls `listen` before Python opens a file to write, renames or removes.
 
   What it raises is raised by the operation, which then does not happen.

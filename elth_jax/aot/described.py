@@ -9,7 +9,7 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import jax
@@ -141,7 +141,7 @@ def _check_version(name: str, target: Target) -> None:
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
+def _environment(values: dict[str, str]) -> Generator[None]:
   """Variables that are set meanwhile, unless they are set already."""
   mine = {name: text for name, text in values.items() if name not in os.environ}
   os.environ.update(mine)

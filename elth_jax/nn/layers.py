@@ -9,7 +9,7 @@ the host, since compiling them costs more than training a small network.
 import contextlib
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from typing import Any, ClassVar
 
@@ -102,7 +102,7 @@ _found = ContextVar('_found', default=None)
 
 
 @contextlib.contextmanager
-def recorded_draws() -> Iterator[dict[str, tuple[Draw, int]]]:
+def recorded_draws() -> Generator[dict[str, tuple[Draw, int]]]:
   """Fills a dictionary with the parameters of the layers called meanwhile.
 
   Their names and how each is drawn, with its fan-in.

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import jax
@@ -145,7 +145,7 @@ class Hosts:
     return bool(self._all('asks'))
 
   @contextlib.contextmanager
-  def together(self, asked_to_stop: Callable[[], bool]) -> Iterator[None]:
+  def together(self, asked_to_stop: Callable[[], bool]) -> Generator[None]:
     """Tells the other processes if this one fails or stops.
 
     Where another one is lost, this process is ended: by JAX, which notices

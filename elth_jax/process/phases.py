@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextvars import ContextVar
 
 import jax
@@ -37,7 +37,7 @@ class Clock:
       self._inner[-1] += seconds
 
   @contextlib.contextmanager
-  def phase(self, name: str) -> Iterator[None]:
+  def phase(self, name: str) -> Generator[None]:
     self._inner.append(0.0)
     began = time.perf_counter()
     try:
@@ -75,7 +75,7 @@ def phase(name: str) -> contextlib.AbstractContextManager[None]:
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[Clock]:
+def listening() -> Generator[Clock]:
   """Times phases, and what JAX traces and compiles, as long as it is open."""
   _listen_once()
   clock = Clock()

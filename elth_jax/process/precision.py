@@ -1,7 +1,7 @@
 """How products of float32 numbers are multiplied."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Literal
 
 import jax
@@ -14,7 +14,7 @@ Precision = Literal['highest', 'tensorfloat32', 'bfloat16']
 @contextlib.contextmanager
 def products_in(
   precision: Precision, devices: Sequence[jax.Device] | None = None
-) -> Iterator[None]:
+) -> Generator[None]:
   """What is traced meanwhile multiplies so, or more exactly.
 
   Left to itself, a TPU rounds float32 operands to bfloat16, and a GPU may round

@@ -2,11 +2,11 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 
 
 @contextlib.contextmanager
-def logging_at(level: int, name: str) -> Iterator[None]:
+def logging_at(level: int, name: str) -> Generator[None]:
   """Only messages of this level and above are logged.
 
   Args:

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ CONNECT_SECONDS = 30.0
 
 
 @contextlib.contextmanager
-def joined(scheduler: str) -> Iterator[Any]:
+def joined(scheduler: str) -> Generator[Any]:
   """A client of a cluster that is there.
 
   Raises:
@@ -59,7 +59,7 @@ def started(
   options: RunOptions,
   workdir: Path,
   say: Callable[[str], None],
-) -> Iterator[tuple[Any, Crew]]:
+) -> Generator[tuple[Any, Crew]]:
   """A scheduler in this process, and workers on this machine.
 
   Args:

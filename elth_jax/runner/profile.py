@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import jax
@@ -16,7 +16,7 @@ TRACED_SECONDS = 5.0  # every operation of a CPU is an event: gigabytes a minute
 
 
 @contextlib.contextmanager
-def into(store: Store) -> Iterator[None]:
+def into(store: Store) -> Generator[None]:
   """Writes `profile/phases.txt` and a trace beside it, and prints the phases.
 
   The trace is for Perfetto (ui.perfetto.dev) or xprof; Python's own calls are
@@ -36,7 +36,7 @@ def into(store: Store) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _traced(folder: Path) -> Iterator[None]:
+def _traced(folder: Path) -> Generator[None]:
   """Writes a trace of the first seconds into a folder."""
   options = jax.profiler.ProfileOptions()
   options.python_tracer_level = 0

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from elth_jax.datasets import Dataset, Stream
@@ -127,7 +127,7 @@ class Runner:
         pass
 
   @contextlib.contextmanager
-  def _executor(self, display: ProgressDisplay) -> Iterator[Executor]:
+  def _executor(self, display: ProgressDisplay) -> Generator[Executor]:
     self._news = self.store.metrics.follow()
     context = ExecutorContext(
       self.worker,

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ def run(
 
 
 @contextlib.contextmanager
-def _as_config_errors() -> Iterator[None]:
+def _as_config_errors() -> Generator[None]:
   """A wrong value, or an unknown name, is an error of the config."""
   try:
     yield
@@ -244,7 +244,7 @@ def _lead(
 
 
 @contextlib.contextmanager
-def _entered(store: Store, options: RunOptions) -> Iterator[None]:
+def _entered(store: Store, options: RunOptions) -> Generator[None]:
   """Works in the workdir: alone, or beside others if the executor shares it."""
   if not EXECUTORS[options.executor].shares_workdir:
     with owned(store.root, options.lease_seconds):

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 from elth_jax.datasets import Dataset, Stream
 from elth_jax.masks import collapsed, layer_densities, sparsity
@@ -105,7 +105,7 @@ class Worker:
   @contextlib.contextmanager
   def _claimed(
     self, names: Sequence[str], note: Note
-  ) -> Iterator[Sequence[Node]]:
+  ) -> Generator[Sequence[Node]]:
     """The nodes of a batch that are left for this process."""
     leases, mine = self.store.leases, []
     try:
@@ -123,7 +123,7 @@ class Worker:
   @contextlib.contextmanager
   def _unless_taken_over(
     self, nodes: Sequence[Node], note: Note
-  ) -> Iterator[None]:
+  ) -> Generator[None]:
     """Leaves nodes that another process took over while this one was silent.
 
     What fails here then may fail because the other one has removed files.

@@ -85,7 +85,7 @@ def _fitted(
     warnings.simplefilter('ignore')  # of variances at 0, which is an answer
     try:
       fit = model.fit(reml=True, method=['lbfgs', 'powell'])
-    except (ValueError, np.linalg.LinAlgError) as error:
+    except ValueError as error:
       raise MixedModelError('the mixed model did not converge') from error
     low, high = fit.conf_int(1 - confidence).loc['better']
   mean = float(fit.params['better'])

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path, PureWindowsPath
 
 ASIDE = '.aside'  # ends the name of what is not whole yet
@@ -131,7 +131,7 @@ def _home_of_user() -> str:
 
 
 @contextlib.contextmanager
-def as_text(folder: Path) -> Iterator[Path]:
+def as_text(folder: Path) -> Generator[Path]:
   """The folder, by a path that is valid text.
 
   Libraries in C++ take UTF-8 alone. A folder whose name has other bytes, or
@@ -163,7 +163,7 @@ def utf8(text: str) -> bytes:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Generator[None]:
   """Around what writes a file or folder.
 
   Raises:

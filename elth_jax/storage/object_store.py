@@ -7,7 +7,7 @@ replaced, or created exclusively, and never renamed.
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -143,7 +143,7 @@ class ObjectStore:
       return dict(zip(names, pool.map(do, names), strict=True))
 
   @contextlib.contextmanager
-  def _explained(self, *expected: type[OSError]) -> Iterator[None]:
+  def _explained(self, *expected: type[OSError]) -> Generator[None]:
     """Errors of the libraries below as one line that says what to do."""
     try:
       yield

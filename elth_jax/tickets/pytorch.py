@@ -215,7 +215,7 @@ def _to_numpy(torch: Any, what: str, tensor: Any) -> np.ndarray:
     if tensor.is_floating_point() and tensor.dtype not in known:
       tensor = tensor.to(torch.float32)  # exact
     return tensor.resolve_conj().resolve_neg().numpy()
-  except (RuntimeError, TypeError, NotImplementedError) as error:
+  except (RuntimeError, TypeError) as error:
     reason = str(error).splitlines()[0]
     raise ValueError(f'{what} is no plain array: {reason}') from None
 

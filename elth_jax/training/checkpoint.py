@@ -6,7 +6,7 @@ and the one before the last is kept.
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import jax
@@ -98,7 +98,7 @@ def restore(
 
 
 @contextlib.contextmanager
-def _checkpointer() -> Iterator[ocp.Checkpointer]:
+def _checkpointer() -> Generator[ocp.Checkpointer]:
   """One that waits: after a failure, an asynchronous one waits for minutes.
 
   orbax warns of its own defaults and logs errors that it raises too, so it is

@@ -20,7 +20,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from elth_jax.storage.files import writing
@@ -236,7 +236,7 @@ class Leases:
   @contextlib.contextmanager
   def alone(
     self, name: str, asked_to_stop: Callable[[], bool] = lambda: False
-  ) -> Iterator[bool]:
+  ) -> Generator[bool]:
     """Holds a lease for a while; waits until nobody else does.
 
     Args:

@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import filelock
@@ -26,7 +26,7 @@ class BusyError(Exception):
 
 
 @contextlib.contextmanager
-def owned(root: Path, seconds: float = 60.0) -> Iterator[None]:
+def owned(root: Path, seconds: float = 60.0) -> Generator[None]:
   """Holds the workdir, so that nobody else writes to it.
 
   Args:
@@ -61,7 +61,7 @@ def owned(root: Path, seconds: float = 60.0) -> Iterator[None]:
 @contextlib.contextmanager
 def shared(
   root: Path, seconds: float, hung_seconds: float = leases.HUNG_SECONDS
-) -> Iterator[leases.Leases]:
+) -> Generator[leases.Leases]:
   """Works in the workdir beside other processes, by leases.
 
   Args:

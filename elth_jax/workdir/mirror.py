@@ -21,7 +21,7 @@ import re
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 from elth_jax.process.phases import phase
@@ -87,7 +87,7 @@ def kept_alike(
   store: Store,
   lease_seconds: float,
   asked_to_stop: Callable[[], bool] = lambda: False,
-) -> Iterator[None]:
+) -> Generator[None]:
   """Keeps an object store and a folder alike; a local workdir is left alone.
 
   Args:
@@ -173,7 +173,7 @@ class Mirror:
     self._write_state(self._identity(), [self.owner.token])
 
   @contextlib.contextmanager
-  def listening(self) -> Iterator[None]:
+  def listening(self) -> Generator[None]:
     """Copies all that changes, until the study ends."""
     self.store.on_published = self._published
     self.store.on_outdated = self.products.outdated
@@ -228,7 +228,7 @@ class Mirror:
       self._pushed[name] = _hash(data)
 
   @contextlib.contextmanager
-  def _pushing_often(self) -> Iterator[None]:
+  def _pushing_often(self) -> Generator[None]:
     ended = threading.Event()
 
     def push_often() -> None:
@@ -331,7 +331,7 @@ def own_files(objects: ObjectStore) -> dict[str, bytes]:
 
 
 @contextlib.contextmanager
-def _noted() -> Iterator[None]:
+def _noted() -> Generator[None]:
   """What could not be copied now is copied later; says so."""
   try:
     yield

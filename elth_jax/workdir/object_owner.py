@@ -14,7 +14,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 from elth_jax.process.signals import StudyStopped
 from elth_jax.process.text import say
@@ -66,7 +66,7 @@ class ObjectOwner:
     self._number = number + 1
 
   @contextlib.contextmanager
-  def owned(self) -> Iterator[None]:
+  def owned(self) -> Generator[None]:
     """Owns the workdir, after `find_free`.
 
     Raises:

@@ -68,7 +68,7 @@ class Step(abc.ABC):
     if isinstance(units, Best):
       self._check_best(units)
     elif units is not None:
-      object.__setattr__(self, 'units', _checked_units(self.verb, units))
+      vars(self)['units'] = _checked_units(self.verb, units)  # it is frozen
     elif self.takes().get('units') is dataclasses.MISSING:
       raise ValueError(f'{self.verb!r} must name units')
     if times is not None and not 1 <= times <= MOST_TIMES:

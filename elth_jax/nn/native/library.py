@@ -17,7 +17,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import filelock
@@ -200,7 +200,7 @@ def sources() -> list[Path]:
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
+def _folder() -> Generator[Path]:
   """Where libraries are kept; a temporary folder if nothing is to be kept.
 
   A library stays loaded when its file is removed.

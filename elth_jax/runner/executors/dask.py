@@ -11,7 +11,7 @@ import importlib.util
 import math
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +291,7 @@ def _check(options: RunOptions) -> None:
 
 
 @contextlib.contextmanager
-def _open(context: ExecutorContext) -> Iterator[DaskExecutor]:
+def _open(context: ExecutorContext) -> Generator[DaskExecutor]:
   leases = context.worker.store.leases
   assert isinstance(leases, Leases)
   if context.options.scheduler:

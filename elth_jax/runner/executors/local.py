@@ -5,7 +5,7 @@ command work in it, on this machine or on others: each takes what nobody has.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from elth_jax.runner.batch import Batch
 from elth_jax.runner.executors.registry import (
@@ -51,7 +51,7 @@ def _check(options: RunOptions) -> None:
 
 
 @contextlib.contextmanager
-def _here(context: ExecutorContext) -> Iterator[Here]:
+def _here(context: ExecutorContext) -> Generator[Here]:
   yield Here(context)
 
 
