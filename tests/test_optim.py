@@ -339,7 +339,7 @@ def as_states(tree):
 @pytest.mark.parametrize('name', ['keep_masked', 'rigl', 'dpf'])
 @pytest.mark.parametrize('nodes', [as_frozen, as_state, as_states])
 def test_plain_masks_serve_parameters_in_other_nodes(name, nodes):
-  more = {'keep_masked': {}, 'rigl': {'stop': 9}, 'dpf': {'stop': 9}}[name]
+  more = {'keep_masked': {}, 'rigl': {'stop': 200}, 'dpf': {'stop': 9}}[name]
   masks = [DENSE, 0.5] if name == 'dpf' else [MASKS]
   tx = getattr(optim, name)(optax.sgd(0.1, momentum=0.9), *masks, **more)
   found = []
@@ -404,17 +404,23 @@ def test_with_nnx(name):
     (lambda: optim.keep_masked(ADAMW, {'first': DENSE['first']}), 'last'),
     (lambda: optim.rigl(ADAMW, MASKS, stop=9, interval=0), 'interval 0 must'),
     (
-      lambda: optim.set(optax.sm3(0.1), MASKS, stop=9),
+      lambda: optim.set(optax.sm3(0.1), MASKS, stop=9, interval=3),
       'ScaleBySM3State.* does not tell what it keeps of which weight',
     ),
     (
-      lambda: optim.rigl(optax.lbfgs(0.1), MASKS, stop=9),
+      lambda: optim.rigl(optax.lbfgs(0.1), MASKS, stop=9, interval=3),
       'ScaleByLBFGSState.* give another one',
     ),
-    (lambda: optim.dpf(ADAMW, MASKS, 0.5, stop=9), 'starts from all weights'),
-    (lambda: optim.dpf(ADAMW, DENSE, 90, stop=9), 'share between 0 and 1'),
     (
-      lambda: optim.dpf(ADAMW, {'w': None}, 0.5, stop=9),
+      lambda: optim.dpf(ADAMW, MASKS, 0.5, stop=9, interval=3),
+      'starts from all weights',
+    ),
+    (
+      lambda: optim.dpf(ADAMW, DENSE, 90, stop=9, interval=3),
+      'share between 0 and 1',
+    ),
+    (
+      lambda: optim.dpf(ADAMW, {'w': None}, 0.5, stop=9, interval=3),
       'no leaf has a mask',
     ),
   ],
@@ -428,9 +434,9 @@ def test_what_does_not_fit_is_named(make, message):
   'make',
   [
     lambda: optim.keep_masked(MASKS, ADAMW),
-    lambda: optim.rigl(MASKS, ADAMW, stop=9),
-    lambda: optim.set(MASKS, ADAMW, stop=9),
-    lambda: optim.dpf(DENSE, ADAMW, 0.5, stop=9),
+    lambda: optim.rigl(MASKS, ADAMW, stop=9, interval=3),
+    lambda: optim.set(MASKS, ADAMW, stop=9, interval=3),
+    lambda: optim.dpf(DENSE, ADAMW, 0.5, stop=9, interval=3),
   ],
 )
 def test_masks_before_the_optimiser_are_named(make):

@@ -67,6 +67,28 @@ def finished(tmp_path_factory):
   return workdir
 
 
+@pytest.mark.parametrize(
+  ('method', 'sparse', 'message'),
+  [
+    ('rigl', {'interval': 50}, "'rigl' would never change a mask: from the"),
+    ('set', {'interval': 4, 'stop_fraction': 0.2}, "'set' would never change"),
+    ('gmp', {'stop_fraction': 0.1}, "'gmp' prunes from step 2, .* nothing is"),
+  ],
+)
+def test_masks_that_would_never_change_are_refused(
+  tmp_path, method, sparse, message
+):
+  values = {
+    'methods': ('imp', method),
+    'sparse': Sparse(**sparse),
+    'analyses': Analyses(),
+  }
+  for dry_run in (True, False):
+    with pytest.raises(session.ConfigError, match=message):
+      session.run(config(**values, dry_run=dry_run), tmp_path / 'w')
+  assert not list(tmp_path.glob('w/runs/*'))
+
+
 def rows_of(workdir):
   with (workdir / 'results.csv').open() as file:
     rows = list(csv.DictReader(file))

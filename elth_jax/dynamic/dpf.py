@@ -1,6 +1,7 @@
 """DPF: dense weights trained behind a mask that is chosen anew all the time."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -112,11 +113,14 @@ def _stop(drops: tuple[int, ...], steps: int) -> int:
   return drops[1] if drops[1:] and drops[1] != steps else steps - 1
 
 
-def _check(start: int, drops: tuple[int, ...], steps: int) -> None:
+def _check(
+  options: Mapping[str, Any], start: int, drops: tuple[int, ...], steps: int
+) -> None:
+  del options
   stop = _stop(drops, steps)
   if not start < stop < steps:
     raise ValueError(
-      f'dpf prunes from step {start}, the rewind point, to step {stop}, the '
+      f'prunes from step {start}, the rewind point, to step {stop}, the '
       'second drop of the learning rate or the last step of training, which '
       f'ends at {steps}; see --config.recipe.drop_epochs'
     )

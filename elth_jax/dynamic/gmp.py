@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from elth_jax.dynamic.dpf import dpf
 from elth_jax.dynamic.method import Dynamic, register
@@ -44,6 +45,23 @@ def gmp(
   return dataclasses.replace(feedback, dense=False)
 
 
+def _stop(options: Mapping[str, Any], steps: int) -> int:
+  """The step that reaches the sparsity."""
+  return min(round(options['stop_fraction'] * steps), steps - 1)
+
+
+def _check(
+  options: Mapping[str, Any], start: int, drops: tuple[int, ...], steps: int
+) -> None:
+  del drops
+  if (stop := _stop(options, steps)) <= start:
+    raise ValueError(
+      f'prunes from step {start}, the rewind point, to step {stop} of {steps}: '
+      'nothing is left between them; raise '
+      '--config.sparse.stop_fraction, or train longer'
+    )
+
+
 @register(
   'gmp',
   lambda sparse: {
@@ -54,6 +72,7 @@ def gmp(
   starts_dense=True,
   colour='#1010C0',
   marker='4',
+  check=_check,
 )
 def _gmp(options, training):
   """GMP: the smallest weights are pruned while the dense network trains.
@@ -61,11 +80,10 @@ def _gmp(options, training):
   Every `sparse.interval` steps from the rewind step to `sparse.stop_fraction`
   of training.
   """
-  last = round(options['stop_fraction'] * training.steps)
   return gmp(
     training.sizes,
     start=training.start,
-    stop=min(max(last, training.start + 1), training.steps - 1),
+    stop=_stop(options, training.steps),
     interval=options['interval'],
     never_pruned_count=training.never_pruned_count,
   )

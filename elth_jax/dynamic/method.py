@@ -81,9 +81,9 @@ class DynamicEntry:
     colour: of its lines in figures, as `#RRGGBB`; empty for one that is free.
     marker: of its points there, as matplotlib names it; likewise.
     version: of the method that trains with it, see `methods.register`.
-    check: (first step, steps at which the learning rate drops, last step) ->
-      nothing; raises a ValueError if they do not suit it. Called when a study
-      begins.
+    check: (settings, first step, steps at which the learning rate drops, last
+      step) -> nothing; raises a ValueError if they do not suit it. Called when
+      a study begins.
   """
 
   make: Make
@@ -94,7 +94,9 @@ class DynamicEntry:
   colour: str = ''
   marker: str = ''
   version: int = 1
-  check: Callable[[int, tuple[int, ...], int], None] = lambda *steps: None
+  check: Callable[[Mapping[str, Any], int, tuple[int, ...], int], None] = (
+    lambda *given: None
+  )
 
 
 DYNAMIC: Registry[DynamicEntry] = Registry('dynamic method')

@@ -49,6 +49,11 @@ def rigl(
       f'interval {interval} must be at least 1 and drop_fraction '
       f'{drop_fraction} between 0 and 1'
     )
+  if stop <= interval:
+    raise ValueError(
+      f'masks never change: the first change is at step {interval}, but none '
+      f'is made from step {stop} on; lower interval, or raise stop'
+    )
 
   def init(keep: int, seed: int) -> PyTree:
     del keep
@@ -211,14 +216,41 @@ def rigl_from(
   """`rigl` for a training, from the values of `rigl_settings`."""
   return rigl(
     training.optimizer,
-    stop=int(options['stop_fraction'] * training.steps),
+    stop=_stop(options, training.steps),
     interval=options['interval'],
     drop_fraction=options['drop_fraction'],
     grow=grow,
   )
 
 
-@register('rigl', rigl_settings, label='RigL', colour='#7F3B08', marker='*')
+def check_changes(
+  options: Mapping[str, Any], start: int, drops: tuple[int, ...], steps: int
+) -> None:
+  """Refuses a training of RigL or SET in which no mask ever changes."""
+  del drops
+  interval, stop = options['interval'], _stop(options, steps)
+  first = interval * max(-(-start // interval), 1)
+  if first >= stop:
+    raise ValueError(
+      f'would never change a mask: from the rewind point, step {start}, the '
+      f'first change is at step {first}, but none is made from step {stop} of '
+      f'{steps} on; lower --config.sparse.interval, or train longer'
+    )
+
+
+def _stop(options: Mapping[str, Any], steps: int) -> int:
+  """The step from which masks stay."""
+  return int(options['stop_fraction'] * steps)
+
+
+@register(
+  'rigl',
+  rigl_settings,
+  label='RigL',
+  colour='#7F3B08',
+  marker='*',
+  check=check_changes,
+)
 def _rigl(options, training):
   """RigL from the target's rewind weights, random masks by ERK."""
   return rigl_from(options, training, 'gradient')

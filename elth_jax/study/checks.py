@@ -32,14 +32,24 @@ def _check_score_batches(spec: StudySpec, data: Mapping[str, Images]) -> None:
 
 def _check_schedules(spec: StudySpec, data: Mapping[str, Images]) -> None:
   """What changes masks in training must have the steps for it."""
-  recipe, examples = spec.recipe_for(spec.dataset), data[spec.dataset].examples
-  an_epoch = recipe.steps_per_epoch(examples)
-  drops = tuple(epoch * an_epoch for epoch in recipe.drop_epochs)
+  examples = data[spec.dataset].examples
   for name in spec.methods:
-    if dynamic := METHODS[name].dynamic:
-      DYNAMIC[dynamic].check(
-        recipe.rewind_point(examples), drops, recipe.total_steps(examples)
+    method = METHODS[name]
+    settings = method.dynamic_settings(spec.sparse)
+    if settings is None:
+      continue
+    recipe = spec.recipe_for(spec.dataset)
+    recipe = recipe.longer(method.times_at(min(spec.compare_levels)))
+    an_epoch = recipe.steps_per_epoch(examples)
+    try:
+      DYNAMIC[method.dynamic].check(
+        settings,
+        recipe.rewind_point(examples),
+        tuple(epoch * an_epoch for epoch in recipe.drop_epochs),
+        recipe.total_steps(examples),
       )
+    except ValueError as error:
+      raise ValueError(f'method {name!r} {error}') from error
 
 
 def notes_on(spec: StudySpec) -> Iterator[str]:
