@@ -73,15 +73,22 @@ def finished(tmp_path_factory):
     ('rigl', {'interval': 50}, "'rigl' would never change a mask: from the"),
     ('set', {'interval': 4, 'stop_fraction': 0.2}, "'set' would never change"),
     ('gmp', {'stop_fraction': 0.1}, "'gmp' prunes from step 2, .* nothing is"),
+    (
+      'set',
+      {'interval': 2, 'distribution': 'uniform'},
+      "'set', level 9: mlp3: cannot keep .* in dense layers",
+    ),
   ],
 )
-def test_masks_that_would_never_change_are_refused(
+def test_masks_that_cannot_change_or_be_drawn_are_refused(
   tmp_path, method, sparse, message
 ):
   values = {
     'methods': ('imp', method),
     'sparse': Sparse(**sparse),
     'analyses': Analyses(),
+    'levels': 9,
+    'compare_levels': (9,),
   }
   for dry_run in (True, False):
     with pytest.raises(session.ConfigError, match=message):

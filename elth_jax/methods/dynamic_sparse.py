@@ -57,21 +57,41 @@ def random_weights(tickets: Tickets, setting: Setting, purpose: str) -> Ticket:
   """
   rewind = tickets['rewind']
   network = Architecture.from_json(rewind.architecture)
-  masks = {n: m for n, m in flatten(rewind.masks).items() if m is not None}
-  in_order = [name for name in network.multiply_adds() if name in masks]
-  shapes = {  # in network order; leaves of no product last
-    name: masks[name].shape for name in dict.fromkeys([*in_order, *masks])
-  }
   keep, _ = counts(tickets['imp'].masks)
-  _, always_kept = network.prunable_sizes()
-  if setting.sparse.distribution == 'erk':
-    kept = erk_counts(shapes, keep, always_kept)
-  else:
-    kept = uniform_counts(shapes, keep, [next(iter(shapes)), *always_kept])
+  kept = kept_by_leaf(network, keep, setting.sparse.distribution)
   seed = setting.seed_for(purpose)
   return _keeping(
     with_masks(rewind, random_masks(rewind.masks, kept, seed)), keep
   )
+
+
+def kept_by_leaf(
+  network: Architecture, keep: int, distribution: str
+) -> dict[str, int]:
+  """How many weights RigL and SET keep in each leaf that may have a mask.
+
+  Args:
+    network: whose weights.
+    keep: how many in all.
+    distribution: `erk`, or `uniform` with a dense first layer.
+
+  Raises:
+    ValueError: naming the network, if its dense leaves alone have more.
+  """
+  free, always_kept = network.prunable_sizes()
+  weights = flatten(network.shapes()['params'])
+  work = [name for name in network.multiply_adds() if name in weights]
+  shapes = {  # in network order; leaves of no product last
+    name: weights[name].shape
+    for name in dict.fromkeys([*work, *weights])
+    if name in free or name in always_kept
+  }
+  try:
+    if distribution == 'erk':
+      return erk_counts(shapes, keep, always_kept)
+    return uniform_counts(shapes, keep, [next(iter(shapes)), *always_kept])
+  except ValueError as error:
+    raise ValueError(f'{network.name}: {error}') from error
 
 
 def all_weights(tickets: Tickets, setting: Setting) -> Ticket:

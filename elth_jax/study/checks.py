@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping
 from elth_jax.datasets import Images
 from elth_jax.dynamic import DYNAMIC
 from elth_jax.methods import METHODS
+from elth_jax.methods.dynamic_sparse import kept_by_leaf
+from elth_jax.methods.lottery import kept_by_level
+from elth_jax.study.settings import training_settings
 from elth_jax.study.spec import StudySpec
 
 
@@ -12,10 +15,12 @@ def check_asked(spec: StudySpec, data: Mapping[str, Images]) -> None:
   """Checks what is asked for against the data.
 
   Raises:
-    ValueError: if scores or masks that change in training lack the steps.
+    ValueError: if scores or masks that change in training lack the steps, or
+      random masks the weights.
   """
   _check_score_batches(spec, data)
   _check_schedules(spec, data)
+  _check_layers(spec, data)
 
 
 def _check_score_batches(spec: StudySpec, data: Mapping[str, Images]) -> None:
@@ -50,6 +55,26 @@ def _check_schedules(spec: StudySpec, data: Mapping[str, Images]) -> None:
       )
     except ValueError as error:
       raise ValueError(f'method {name!r} {error}') from error
+
+
+def _check_layers(spec: StudySpec, data: Mapping[str, Images]) -> None:
+  """Dense layers must not have more weights than a method is to keep."""
+  drawn = [
+    name
+    for name in spec.methods
+    if (dynamic := METHODS[name].dynamic) and not DYNAMIC[dynamic].starts_dense
+  ]
+  home, _ = training_settings(spec, data)
+  for target in spec.targets if drawn else ():
+    network, levels = home.networks[target], max(spec.compare_levels)
+    kept = kept_by_level(network, levels, spec.prune_fraction)
+    try:
+      kept_by_leaf(network, kept[-1], spec.sparse.distribution)
+    except ValueError as error:
+      raise ValueError(
+        f'method {drawn[0]!r}, level {levels}: {error}; ask for fewer levels, '
+        'or --config.sparse.distribution=erk'
+      ) from error
 
 
 def notes_on(spec: StudySpec) -> Iterator[str]:
