@@ -128,6 +128,16 @@ def test_weights_that_depend_on_images_do_not_move():
     transfers_between(here, dataclasses.replace(here, network=there))
 
 
+def test_widths_whose_layers_do_not_double_are_refused():
+  narrow = architecture('mlp3', (8, 8, 1), 3, 32)  # 32 and 10 units; 64 and 21
+  wide = dataclasses.replace(narrow, width=64)
+  for one, other in ((narrow, wide), (wide, narrow)):
+    there = dataclasses.replace(HERE, network=other)
+    message = rf'mlp3, width {one.width}, .* cannot become .* other widths'
+    with pytest.raises(ValueError, match=message):
+      transfers_between(dataclasses.replace(HERE, network=one), there)
+
+
 def test_a_settled_transfer_does_to_others_what_it_does_to_its_ticket():
   first, second = ticket_of(NARROW, 0), ticket_of(NARROW, 1)
   rule = 'append best 1 by magnitude'

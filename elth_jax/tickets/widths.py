@@ -6,8 +6,10 @@ from typing import Any
 
 from elth_jax.elastic import width, width_checks
 from elth_jax.families import Architecture
+from elth_jax.masks import dense_masks
 from elth_jax.names import unknown
 from elth_jax.tickets.equivalence import TOLERANCE, largest_difference
+from elth_jax.tickets.ticket import Ticket
 from elth_jax.tickets.transform import checked
 from elth_jax.tickets.value import Network, untested
 from elth_jax.trees import flatten
@@ -30,6 +32,23 @@ def with_width(ticket: Network, rule: str, seed: int = 0) -> Network:
   if rule == width.NARROW:
     return narrow(ticket)
   return widen(ticket, width.WIDEN[rule], seed)
+
+
+def check_width(network: Architecture, rule: str) -> None:
+  """Tries a rule of `elastic.width` on fresh weights.
+
+  Raises:
+    ValueError: naming network and width, if `with_width` would refuse.
+  """
+  fresh = network.init(0)
+  masks = dense_masks(fresh['params'], network.family.prunable)
+  try:
+    with_width(Ticket(network.to_json(), masks=masks, **fresh), rule)
+  except ValueError as error:
+    raise ValueError(
+      f'{network.name}, width {network.width}, {rule!r}: {error}; tickets of '
+      'other widths may do'
+    ) from error
 
 
 def widen(

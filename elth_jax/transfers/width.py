@@ -7,7 +7,7 @@ from typing import ClassVar
 from elth_jax.elastic.width import NARROW, WIDEN, WIDTH_RULES
 from elth_jax.families import Architecture
 from elth_jax.tickets.ticket import Ticket
-from elth_jax.tickets.widths import with_width
+from elth_jax.tickets.widths import check_width, with_width
 from elth_jax.transfers.step import Place, Step, register
 
 
@@ -61,6 +61,9 @@ class Width(Step):
 
   def predict(self, network: Architecture) -> Architecture:
     return dataclasses.replace(network, width=self.width)
+
+  def check(self, network: Architecture) -> None:
+    check_width(network, self.rule)
 
   def apply(self, ticket: Ticket, seed: int) -> Ticket:
     return with_width(ticket, self.rule, seed)
