@@ -54,7 +54,8 @@ def get_config(target: str = 'resnet32') -> ConfigDict:
   pair = PAIRS.get(target)
   name = pair[1] if pair else target
   sources = pair[:1] if pair else tuple(one for one in TARGETS if one != name)
-  orders = schemes(*pair) if pair else PLAIN
+  plain = ('squeeze',) if name == 'resnet14' else PLAIN  # others are deeper
+  orders = schemes(*pair) if pair else plain
   return base_config(
     **PAPER_CIFAR,
     sources=sources,

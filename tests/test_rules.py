@@ -324,6 +324,10 @@ def test_every_rule_is_described(verb):
     ('keep 1', 'squeeze'),
     ('0:0', ''),
     ('reorder 1', ''),
+    ('reorder 2 1, append', 'stretch'),
+    ('append x2, keep 1', ''),
+    ('append | keep 1', ''),
+    ('append | reorder 2 1', 'stretch'),
   ],
 )
 def test_what_a_rule_is_for(rule, kind):

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from elth_jax.study.checks import notes_on
 from elth_jax.study.estimate import Pace, describe, duration
 from elth_jax.study.graph import build
 from elth_jax.study.nodes import Derive, Run, Train
@@ -149,10 +150,29 @@ def test_rules_by_direction(dataset):
   names = list(planned(spec, dataset))
   assert any('ett-append-best-1-by-density-from-resnet14' in n for n in names)
   only = dataclasses.replace(spec, targets=('resnet20',), orders=('keep 1',))
-  with pytest.raises(
-    ValueError, match='no rule that leads from resnet14 to re'
-  ):
+  with pytest.raises(ValueError, match=r'none of .* leads from resnet14'):
     planned(only, dataset)
+
+
+def test_rules_that_lead_nowhere_are_told(dataset):
+  def told(**change):
+    spec = dataclasses.replace(SPEC, sources=('resnet14',), **change)
+    return list(notes_on(spec, planned(spec, dataset)))
+
+  assert not told(targets=('resnet8',))  # the default rule is for others
+  both = {'targets': ('resnet8', 'resnet20'), 'orders': ('append', 'squeeze')}
+  assert not told(**both)
+  (note,) = told(**both | {'targets': ('resnet20',)})
+  assert note.startswith("NOTE orders: 'squeeze' leads from no source")
+  # each step of it resizes another way: it is not taken for one that stretches
+  spec = dataclasses.replace(
+    SPEC,
+    sources=('resnet20',),
+    targets=('resnet14',),
+    orders=('append x2, keep 2',),
+  )
+  orders = {n.subject.order for n in planned(spec, dataset).values()}
+  assert orders == {'', 'append x2, keep 2'}
 
 
 def test_a_method_may_take_rules_of_its_own(dataset):

@@ -109,7 +109,8 @@ def test_rules_of_every_kind_are_combined_units_slowest():
   [
     (at(width=6), ('append',), 'sources of width 2 and targets of width 6'),
     (at('mlp3', width=2), ('append',), 'mlp3 is not of the family of resnet14'),
-    (at('resnet20'), ('keep 1',), 'no rule that leads from resnet14 to re'),
+    (at('resnet20'), ('keep 1',), "none of .'keep 1'. leads from resnet14"),
+    (at('resnet20'), ('narrow',), 'no rule for units leads from resnet14'),
     (at('resnet26'), ('interpolate 9',), 'resnet14 to resnet26: stage1'),
     (at(), ('apend',), "unknown rule 'apend'; did you mean 'append'"),
   ],

@@ -39,7 +39,7 @@ def describe(
   done = _done_already(store, spec, nodes)
   left = {name: node for name, node in nodes.items() if name not in done}
   leave_if(asked_to_stop)
-  for note in notes_on(spec):
+  for note in notes_on(spec, nodes):
     say(note)
   if done:
     say_done(store, done, nodes)

@@ -176,7 +176,7 @@ def _load(spec: StudySpec, options: RunOptions, leads: bool) -> _Asked:
     nodes = build(spec, found)
     kernels = record_kernels(nodes, options)
   if leads:
-    for note in notes_on(spec):
+    for note in notes_on(spec, nodes):
       say(note)
   return _Asked(spec, options, nodes, found, kernels, others)
 

@@ -1,5 +1,6 @@
 """What a start is refused for, though `build` takes it for earlier versions."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 
 from elth_jax.datasets import Images
@@ -7,6 +8,7 @@ from elth_jax.dynamic import DYNAMIC
 from elth_jax.methods import METHODS
 from elth_jax.methods.dynamic_sparse import kept_by_leaf
 from elth_jax.methods.lottery import kept_by_level
+from elth_jax.study.nodes import Derive, Node
 from elth_jax.study.settings import training_settings
 from elth_jax.study.spec import StudySpec
 
@@ -77,8 +79,8 @@ def _check_layers(spec: StudySpec, data: Mapping[str, Images]) -> None:
       ) from error
 
 
-def notes_on(spec: StudySpec) -> Iterator[str]:
-  """What a smaller number of epochs may have been forgotten for."""
+def notes_on(spec: StudySpec, nodes: Mapping[str, Node]) -> Iterator[str]:
+  """What may have been forgotten: drops of the learning rate, unused rules."""
   for name in (spec.dataset, *spec.source_datasets):
     recipe = spec.recipe_for(name)
     if recipe.late_drops:
@@ -87,3 +89,13 @@ def notes_on(spec: StudySpec) -> Iterator[str]:
         f'the learning rate drops at {recipe.late_drops}; see '
         '--config.recipe.drop_epochs'
       )
+  transfers = [n.transfer for n in nodes.values() if isinstance(n, Derive)]
+  steps = {step.label for one in transfers for step in one.steps}
+  asked = set(itertools.chain(*spec.orders_of.values()))
+  if spec.orders != StudySpec.orders:  # the default is not asked for
+    asked.update(spec.orders)
+  for rule in sorted(asked - steps) if steps else ():
+    yield (
+      f'NOTE orders: {rule!r} leads from no source to any target, so nothing '
+      'is trained by it'
+    )

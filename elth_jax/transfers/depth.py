@@ -63,9 +63,10 @@ class Depth(Step):
     if shrinks and not fitting:
       return [cls(name, SQUEEZED)]
     if not fitting:
+      given = f'none of {[*map(str, rules)]}' if rules else 'no rule for units'
       raise ValueError(
-        f'orders {tuple(map(str, rules))} has no rule that leads from '
-        f'{source.network.name} to {name}'
+        f'orders: {given} leads from {source.network.name} to {name}; add one, '
+        'such as append'
       )
     return [cls(name, rule) for rule in fitting]
 

@@ -88,9 +88,9 @@ class Rule:
 
   @property
   def resizes(self) -> str:
-    """`stretch`, `squeeze` or empty: what the first step is for."""
-    first = self.parts[0]
-    return '' if isinstance(first, Table) else first[0].resizes
+    """`stretch`, `squeeze`, or empty where its steps do both, or neither."""
+    kinds = {step.resizes for part in self._steps() for step in part} - {''}
+    return kinds.pop() if len(kinds) == 1 else ''
 
   def plan(
     self,
