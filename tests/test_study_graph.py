@@ -235,6 +235,9 @@ def test_a_dry_run_says_totals_first_and_no_node(dataset):
   assert not any('-r0-' in line for line in lines) and len(lines) < 16
   assert 'resnet14 -> resnet20: append' in lines
   assert 'dry_run_nodes' in lines[-1]
+  only = dataclasses.replace(SPEC, methods=('ett_matched',))
+  lines = describe(planned(only, dataset), only, pace).splitlines()
+  assert lines.count('resnet14 -> resnet20: append') == 1
 
 
 def test_sources_of_another_data_set_are_found_there(dataset):

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
 from elth_jax.masks import layer_densities
+from elth_jax.methods import METHODS
 from elth_jax.names import slug
 from elth_jax.report import analysis_figures, comparison, figures, summary
 from elth_jax.report.headline import headline
@@ -116,18 +117,18 @@ def _averaged(spec: StudySpec, text: str) -> str:
 
 
 def _transfers(nodes: Mapping[str, Node]) -> list[Derive]:
-  """One ETT ticket a source, target and rule: first replicate, top level.
+  """One ticket a source, target and rule: first replicate, top level.
 
-  Tickets of one network that were found on two data sets are two sources.
+  ETT's, where it is among the methods that take tickets from a source. Tickets of one network that were found on two data sets are two sources.
   """
   made = [
     node
     for node in nodes.values()
     if isinstance(node, Derive)
-    and node.method == 'ett'
+    and node.transfer.steps
     and node.subject.replicate == 0
   ]
-  made.sort(key=lambda node: node.level)
+  made.sort(key=lambda node: (node.method == 'ett', node.level))
   return list(
     {
       (one.source, one.target, one.order, *one.origin.items()): node
@@ -237,7 +238,8 @@ def _layers(nodes, store: Store, failed) -> Iterator[NamedFigure]:
       if _place(node) == (source, where):
         parent = nodes[node.parents['source']]
         found.setdefault(f'{name}, found by IMP', parent)
-        found[f'{pretty(about.target)}, by ETT ({about.order})'] = node
+        by = METHODS[node.method].label
+        found[f'{pretty(about.target)}, by {by} ({about.order})'] = node
     yield _layer_figure(
       store,
       f'{source}_{slug(where)}' if where else source,

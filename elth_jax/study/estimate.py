@@ -92,7 +92,7 @@ def _transfers(
   found = {
     (nodes[node.parents['source']].architecture, node.transfer): node.subject
     for node in left.values()
-    if isinstance(node, Derive) and node.method == 'ett'
+    if isinstance(node, Derive) and node.transfer.steps
   }
   for (source, transfer), about in found.items():
     origin = f'{about.source}{in_words(about.columns())}'
