@@ -119,7 +119,8 @@ def _averaged(spec: StudySpec, text: str) -> str:
 def _transfers(nodes: Mapping[str, Node]) -> list[Derive]:
   """One ticket a source, target and rule: first replicate, top level.
 
-  ETT's, where it is among the methods that take tickets from a source. Tickets of one network that were found on two data sets are two sources.
+  ETT's, where it is among the methods that take tickets from a source.
+  Tickets of one network that were found on two data sets are two sources.
   """
   made = [
     node

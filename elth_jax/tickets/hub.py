@@ -6,6 +6,7 @@ The hub needs `pip install 'elth_jax[hub]'`; folders need nothing.
 import json
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,15 @@ def save_pretrained(
   Raises:
     TypeError: before anything is written: if a fact is unknown.
     ValueError: likewise, if the folder is not on this machine (see
-      `local_path`), or both tickets are of one state.
+      `local_path`) or holds a ticket of a state that is not written, or if
+      both tickets are of one state or of two architectures.
   """
   from elth_jax.tickets.card import write_card  # loads matplotlib
 
   known = CardFacts.of(**facts)
   folder = local_path(folder, 'folder')
   both = [one for one in (ticket, beside) if one is not None]
-  if len({one.state for one in both}) < len(both):
-    raise ValueError(f'both tickets are {ticket.state}; give one of each state')
+  _check_together(both, folder)
   for one in both:
     one.save(folder / FILES[one.state], compact=compact)
   config = {
@@ -69,6 +70,27 @@ def save_pretrained(
     beside=beside,
     beside_file='' if beside is None else FILES[beside.state],
   )
+
+
+def _check_together(tickets: Sequence[Any], folder: Path) -> None:
+  """Tickets in one folder are one network's, each in a state of its own."""
+  first, *others = tickets
+  states = {one.state for one in tickets}
+  if len(states) < len(tickets):
+    raise ValueError(f'both tickets are {first.state}; give one of each state')
+  for one in others:
+    if dict(one.architecture) != dict(first.architecture):
+      raise ValueError(
+        f'beside is of {one.architecture["name"]} and the ticket of '
+        f'{first.architecture["name"]}, or their sizes differ; give two states '
+        'of one network'
+      )
+  for state, name in FILES.items():
+    if state not in states and (folder / name).exists():
+      raise ValueError(
+        f'{folder} holds a {state} ticket, {name}, which may be of another '
+        'network: give it as beside, remove it, or choose another folder'
+      )
 
 
 def find_ticket(
