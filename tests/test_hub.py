@@ -84,7 +84,7 @@ def test_rewound_and_trained_stand_side_by_side(ticket, tmp_path):
   assert 'network trained is\nin `trained.safetensors`' in card.text
   with pytest.raises(ValueError, match='both tickets are rewound'):
     ticket.save_pretrained(tmp_path, beside=ticket)
-  with pytest.raises(ValueError, match=r'holds a trained ticket, trained\.safe'):
+  with pytest.raises(ValueError, match='holds a trained ticket'):
     ticket.save_pretrained(tmp_path)
   other = trained.derive(architecture={'name': 'resnet14', 'width': 2})
   with pytest.raises(ValueError, match='beside is of resnet14 and the ticket'):

@@ -88,6 +88,10 @@ def test_rules_by_stage():
     ('append best 2 by taste', "needs the score 'taste'; given are"),
     ('append best 9 by density', 'cannot choose 9 of 4'),
     ('append, append', 'is not last: say how far'),
+    ('keep, append', "'keep' is not last: .* as in append x2 or keep 1"),
+    ('keep best by density, append', 'is not last: say how far'),
+    ('overlap, reorder 2 1', "'overlap' is not last: say how far"),
+    ('squeeze, append', "'squeeze' is not last: say how far"),
     ('append 1 2 best 2 by density', 'give units, or best'),
     ('squeeze 1', 'squeeze takes no units'),
     ('keep 1 x2', 'only append and interpolate take x'),
@@ -166,7 +170,12 @@ STEPS = st.one_of(
 
 
 def goes_on(step):
-  return not isinstance(step, Append | Interpolate) or step.times is not None
+  if isinstance(step, Append | Interpolate):
+    return step.times is not None
+  if isinstance(step, Keep):
+    units = step.units
+    return units.count is not None if isinstance(units, Best) else bool(units)
+  return not isinstance(step, Overlap | Squeeze)
 
 
 PARTS = st.builds(

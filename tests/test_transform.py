@@ -457,6 +457,22 @@ def test_a_changed_network_does_not_have_the_accuracy_of_its_source(change):
   assert changed.provenance['dataset'] == 'digits'
 
 
+def test_a_plan_that_leads_elsewhere_is_refused():
+  network = make_network('resnet14')
+  ticket = dense_ticket(network, **network.init(0))
+  plan = Plan.stretch(network.depths, 4)
+  message = "resnet14 to resnet20: the plan makes depths {'stage1': 4, "
+  for refused in (
+    lambda: ticket.transform('resnet20', plan=plan),
+    lambda: explain(ticket, 'resnet20', plan=plan),
+    lambda: explain(network, 'resnet20', plan=plan),
+  ):
+    with pytest.raises(ValueError, match=message):
+      refused()
+  with pytest.raises(ValueError, match='vgg13 is not of the family of resnet'):
+    explain(network, 'vgg13', plan=plan)
+
+
 def test_a_plan_may_name_stages_in_any_order():
   network = make_network('resnet20')
   ticket = dense_ticket(network, **network.init(0))

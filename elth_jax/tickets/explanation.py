@@ -185,7 +185,8 @@ def explain(
   elif choice:
     raise ValueError('units, keep and drop go with a ticket; write a rule')
   elif plan is not None:
-    plan = transform.checked_plan(plan, ['order'] * (order is not None))
+    given = ['order'] if order is not None else []
+    plan = transform.checked_plan(plan, given, network, target)
   else:
     rule = 'append' if order is None else order
     plan = plan_between(network, network.with_name(target), rule)

@@ -46,12 +46,12 @@ def plan_for(
   """
   choices = {'order': order, 'units': units, 'keep': keep, 'drop': drop}
   given = [name for name, value in choices.items() if value is not None]
+  source = Architecture.from_json(ticket.architecture)
   if plan is not None:
-    return checked_plan(plan, given)
+    return checked_plan(plan, given, source, target)
   if len(given) > 1 and given != ['order', 'units']:
     raise ValueError(f'{" and ".join(given)} are given; give one of them')
   order = 'append' if order is None else order
-  source = Architecture.from_json(ticket.architecture)
   wanted = source.with_name(target)
   have, want = source.depths, wanted.depths
   if keep is None and drop is None and units is None:
@@ -71,20 +71,31 @@ def plan_for(
     raise ValueError(f'{source.name} to {target}: {error}') from None
 
 
-def checked_plan(plan: Plan, given: Sequence[str]) -> Plan:
+def checked_plan(
+  plan: Plan, given: Sequence[str], source: Architecture, target: str
+) -> Plan:
   """A plan of the caller's own, which takes the place of all choices.
 
   Args:
     plan: of the caller's.
     given: names of the choices that are given too.
+    source: the network that is transformed.
+    target: the name of the network wanted.
 
   Raises:
     TypeError: if it is no plan.
-    ValueError: if a choice is given too.
+    ValueError: if a choice is given too, or the plan does not lead there.
   """
   check_argument('plan', plan, Plan, 'a Plan, or a rule as `order`')
   if given:
     raise ValueError(f'{given[0]} and plan are given; give one of them')
+  wanted = source.with_name(target)
+  plan.check(source.depths)
+  if plan.depths != wanted.depths:
+    raise ValueError(
+      f'{source.name} to {target}: the plan makes depths {plan.depths}, not '
+      f'{wanted.depths}'
+    )
   return plan
 
 

@@ -45,8 +45,10 @@ class Rule:
       )
     for part in self._steps():
       for step in part[:-1]:
-        if 'times' in step.takes() and step.options()['times'] is None:
-          raise ValueError(f'{str(step)!r} is not last: say how far, as in x2')
+        if not step.says_how_far:
+          raise ValueError(
+            f'{str(step)!r} is not last: say how far, as in append x2 or keep 1'
+          )
     object.__setattr__(self, 'text', written or _text(self.parts))
 
   @classmethod

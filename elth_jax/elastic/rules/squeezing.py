@@ -20,6 +20,7 @@ class Squeeze(Step):
 
   verb = 'squeeze'
   resizes = 'squeeze'
+  says_how_far = False
 
   def table(self, stage: Stage) -> tuple[int, ...]:
     return squeeze_table(
@@ -40,6 +41,11 @@ class Keep(Step):
   verb = 'keep'
   resizes = 'squeeze'
   best = 'any'
+
+  @property
+  def says_how_far(self) -> bool:
+    units = self.units
+    return units.count is not None if isinstance(units, Best) else bool(units)
 
   def table(self, stage: Stage) -> tuple[int, ...]:
     units, want = chosen_units(self, self.units, stage), stage.want

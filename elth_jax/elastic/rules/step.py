@@ -83,6 +83,14 @@ class Step(abc.ABC):
     """The fields `units` and `times`; `None` where a step lacks them."""
     return {name: getattr(self, name, None) for name in ('units', 'times')}
 
+  @property
+  def says_how_far(self) -> bool:
+    """Whether it makes as many units whatever the target's depth is.
+
+    A step that does not must be the last of its rule.
+    """
+    return 'times' not in self.takes() or self.options()['times'] is not None
+
   @abc.abstractmethod
   def table(self, stage: Stage) -> tuple[int, ...]:
     """The table of the step: target unit t copies source unit `table[t]`.

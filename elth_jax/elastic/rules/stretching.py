@@ -61,6 +61,7 @@ class Overlap(Step):
 
   verb = 'overlap'
   resizes = 'stretch'
+  says_how_far = False
 
   def table(self, stage: Stage) -> tuple[int, ...]:
     return overlap_table(stage.name, stage.have, stage.want, stage.fixed)
