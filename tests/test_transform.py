@@ -361,6 +361,24 @@ def test_growing_needs_dense_weights():
     transform.match_sparsity(ticket, np.nan)
 
 
+@pytest.mark.parametrize(
+  'use',
+  [
+    lambda t, own: transform.match_sparsity(t, 0.1, own),
+    transform.masks_only,
+    transform.signs_only,
+  ],
+)
+def test_weights_taken_as_dense_are_the_same_networks_and_dense(use):
+  network = make_network('resnet14')
+  ticket = sparse_ticket(network)
+  with pytest.raises(ValueError, match=r'given as dense are 15\.8% sparse'):
+    use(ticket, ticket)
+  other = make_network('resnet20')
+  with pytest.raises(ValueError, match=r'resnet20.* for a ticket of .*resnet14'):
+    use(ticket, dense_ticket(other, **other.init(0)))
+
+
 def test_sparsity_is_matched_beside_weights_that_are_infinite():
   """A pruned weight is 0, whatever it was."""
   network = make_network('mlp2')

@@ -223,15 +223,15 @@ def match_sparsity(
     seed: of the random choice.
 
   Raises:
-    ValueError: if weights must grow and `dense` is not given, or a setting is
-      out of range.
+    ValueError: if weights must grow and `dense` is not given, `dense` is
+      sparse or another network, or a setting is out of range.
   """
   if not 0 <= wanted <= 1:
     raise ValueError(f'sparsity is {wanted}; give a share between 0 and 1')
   network = Architecture.from_json(ticket.architecture)
   if grow not in ('magnitude', 'random'):
     raise ValueError(f'grow is {grow!r}; give magnitude or random')
-  values = ticket if dense is None else dense
+  values = ticket if dense is None else _dense(dense, ticket)
 
   def score(name, mask, own, value):
     if mask is None:
@@ -290,7 +290,12 @@ def zero_init_replicas(ticket: Network, plan: Plan) -> Network:
 
 
 def masks_only(ticket: Network, own: Network) -> Network:
-  """The ticket's masks over the weights and statistics of `own` (dense)."""
+  """The ticket's masks over the weights and statistics of `own` (dense).
+
+  Raises:
+    ValueError: if `own` is sparse or another network.
+  """
+  own = _dense(own, ticket)
   return dataclasses.replace(
     ticket,
     params=apply_masks(own.params, ticket.masks),
@@ -306,13 +311,32 @@ def weights_only(ticket: Network) -> Network:
 
 
 def signs_only(ticket: Network, own: Network) -> Network:
-  """The ticket's masks and signs, with the magnitudes of `own` (dense)."""
-  signed = replicas.take_signs(ticket.params, own.params)
+  """The ticket's masks and signs, with the magnitudes of `own` (dense).
+
+  Raises:
+    ValueError: if `own` is sparse or another network.
+  """
+  signed = replicas.take_signs(ticket.params, _dense(own, ticket).params)
   return dataclasses.replace(
     ticket,
     params=apply_masks(signed, ticket.masks),
     provenance=untested(ticket),
   )
+
+
+def _dense(own: Network, ticket: Network) -> Network:
+  """A network whose weights a ticket takes; `ValueError` if it cannot."""
+  if dict(own.architecture) != dict(ticket.architecture):
+    raise ValueError(
+      f'dense weights of {Architecture.from_json(own.architecture)} are given '
+      f'for a ticket of {Architecture.from_json(ticket.architecture)}'
+    )
+  if own.sparsity:
+    raise ValueError(
+      f'the weights given as dense are {own.sparsity:.1%} sparse; give the '
+      'same network before it was pruned'
+    )
+  return own
 
 
 def checked(ticket: Network, wanted: Architecture) -> Network:
