@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elth_jax import Plan, squeeze_tree, stretch_tree
+from elth_jax import Layout, Plan, squeeze_tree, stretch_tree
 
 depths = st.lists(st.integers(2, 6), min_size=1, max_size=4)
 orders = st.sampled_from(['append', 'interpolate'])
@@ -101,6 +101,8 @@ def test_depths_by_number_sequence_or_name():
   assert blocks_of(by_name, 'stage1') == [0, 1, 1, 2]
   by_sequence = stretch_tree(tree, np.array([4, 6]))
   assert jax.tree.structure(by_name) == jax.tree.structure(by_sequence)
+  once = stretch_tree(tree, 5, units=(unit for unit in (2,)))  # read once
+  assert blocks_of(once, 'stage1') == blocks_of(once, 'stage2')
   units = stretch_tree(tree, 5, units={'stage1': (1,), 'stage2': (2,)})
   assert blocks_of(units, 'stage1') == [0, 1, 1, 1, 2]
   assert blocks_of(units, 'stage2') == [0, 1, 2, 2, 2]
@@ -145,10 +147,19 @@ def test_works_under_jit_and_keeps_numpy():
     (lambda t: Plan.parse('0:0|0:0', stages=3), '2 tables for 3 stages'),
     (lambda t: Plan({'stage1': ()}), 'stage1: table'),
     (lambda t: Plan({'stage1': (0, -1)}), 'stage1: table'),
+    (lambda t: stretch_tree(t, '55'), r"depths: \['55', '55'\] are not whole"),
+    (lambda t: Plan.parse('0:0', stages=0), 'is for no stage'),
+    (lambda t: Layout(period=1.5), r'layout: \[1\.5, 0, 1\] are not whole'),
+    (lambda t: Layout(fixed={'stage1': '1'}), 'are not whole numbers'),
+    (lambda t: stretch_tree(t, 5, layout=r'b(\d)'), 'layout is .* a Layout'),
+    (lambda t: squeeze_tree(t, 2, layout=None), 'layout is None; give a Lay'),
+    (lambda t: Plan('0:0'), "tables is '0:0'; give stage -> .* Plan.parse"),
+    (lambda t: Plan.parse(5), 'text is 5; give tables as in'),
+    (lambda t: Plan.parse('0:0', 'stage1'), 'a list of names'),
   ],
 )
 def test_errors_name_what_is_wrong(call, message):
-  with pytest.raises(ValueError, match=message):
+  with pytest.raises((ValueError, TypeError), match=message):
     call(make_tree([3, 3]))
 
 

@@ -375,7 +375,7 @@ def test_weights_taken_as_dense_are_the_same_networks_and_dense(use):
   with pytest.raises(ValueError, match=r'given as dense are 15\.8% sparse'):
     use(ticket, ticket)
   other = make_network('resnet20')
-  with pytest.raises(ValueError, match=r'resnet20.* for a ticket of .*resnet14'):
+  with pytest.raises(ValueError, match=r'resnet20.* for a ticket of'):
     use(ticket, dense_ticket(other, **other.init(0)))
 
 

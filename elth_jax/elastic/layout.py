@@ -11,6 +11,7 @@ from typing import Any
 
 from elth_jax.elastic.series import Series, find_series
 from elth_jax.elastic.shapes import check_alike, lengths_of_runs, unit_shapes
+from elth_jax.elastic.tables import whole_numbers
 from elth_jax.elastic.walks import Leaf, Tables, map_below, rewrite_below
 from elth_jax.trees import (
   PyTree,
@@ -68,6 +69,7 @@ class Layout:
           r'write one as (\d+)'
         )
     fixed = self.fixed if isinstance(self.fixed, Mapping) else {'': self.fixed}
+    whole_numbers([self.period, self.axis, *fixed.values()], 'layout')
     if self.period < 1 or self.axis < 0 or min(fixed.values(), default=0) < 0:
       raise ValueError(
         f'layout: period {self.period} must be at least 1, axis {self.axis} '

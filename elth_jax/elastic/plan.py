@@ -6,7 +6,7 @@ References:
 
 import dataclasses
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from elth_jax.elastic.layout import Layout
@@ -19,6 +19,7 @@ from elth_jax.elastic.tables import (
   stretch_table,
   whole_numbers,
 )
+from elth_jax.limits import check_argument
 from elth_jax.trees import PyTree
 
 Depths = int | Sequence[int] | Mapping[str, int]
@@ -37,12 +38,15 @@ class Plan:
       `tables[stage][t]`. Unit 0 is a stage's first block.
 
   Raises:
+    TypeError: if the tables are no mapping.
     ValueError: if a stage is empty or a source number is negative.
   """
 
   tables: Mapping[str, tuple[int, ...]]
 
   def __post_init__(self):
+    give = 'stage -> source units; Plan.parse reads text'
+    check_argument('tables', self.tables, Mapping, give)
     tables = {
       stage: tuple(whole_numbers(table, f'{stage}: table'))
       for stage, table in self.tables.items()
@@ -136,14 +140,20 @@ class Plan:
         their names; may be left out when `text` has a table for each.
 
     Raises:
+      TypeError: if text or stages are of another type.
       ValueError: naming the stage and the target unit that is filled twice or
         not at all, or the text that cannot be read.
     """
+    check_argument('text', text, str, "tables as in '0:0;1:1,2'")
+    if isinstance(stages, str):  # which is a sequence, of letters
+      raise TypeError(f'stages is {stages!r}; give a list of names')
     parts = text.split('|')
     if stages is None:
       stages = len(parts)
     if isinstance(stages, int):
       stages = [f'stage{number}' for number in range(1, stages + 1)]
+    if not stages:
+      raise ValueError(f'{text!r} is for no stage; give at least one')
     if len(parts) == 1:
       parts = parts * len(stages)
     if len(parts) != len(stages):
@@ -252,6 +262,8 @@ class Plan:
 
 def _per_stage(value: object, stages: Mapping[str, int], what: str) -> dict:
   """Spreads one value over all stages, or checks a value for each stage."""
+  if isinstance(value, Iterator):  # which can be read once alone
+    value = tuple(value)
   if not isinstance(value, Mapping):
     return dict.fromkeys(stages, value)
   if different := value.keys() ^ stages.keys():
@@ -265,7 +277,7 @@ def _per_stage(value: object, stages: Mapping[str, int], what: str) -> dict:
 def _depth_per_stage(
   depths: Depths, stages: Mapping[str, int]
 ) -> dict[str, int]:
-  if isinstance(depths, Iterable) and not isinstance(depths, Mapping):
+  if isinstance(depths, Iterable) and not isinstance(depths, Mapping | str):
     values = list(depths)
     if len(values) != len(stages):
       raise ValueError(
@@ -273,7 +285,7 @@ def _depth_per_stage(
       )
     depths = dict(zip(stages, values, strict=True))
   by_stage = _per_stage(depths, stages, 'depths')
-  numbers = whole_numbers(by_stage.values(), f'depths {depths!r}')
+  numbers = whole_numbers([*by_stage.values()], 'depths')
   return dict(zip(stages, numbers, strict=True))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from elth_jax.elastic.layout import Layout
 from elth_jax.elastic.plan import Depths, Plan
 from elth_jax.elastic.tables import Order, UnitNumbers
+from elth_jax.limits import check_argument
 from elth_jax.trees import PyTree
 
 
@@ -32,12 +33,14 @@ def stretch_tree(
     A tree of the same kind. Leaves are shared with `tree`.
 
   Raises:
+    TypeError: if the layout is none.
     ValueError: if a stage has no units to replicate, would get fewer units
       than it has, or has units that differ in shape.
 
   References:
     Chen et al. 2021, section 3.2 and figure 2.
   """
+  check_argument('layout', layout, Layout, 'a Layout')
   have = layout.depths(tree)
   fixed = layout.fixed_by_stage(have)
   plan = Plan.stretch(have, depths, order, units, fixed)
@@ -66,12 +69,14 @@ def squeeze_tree(
     A tree of the same kind. Leaves are shared with `tree`.
 
   Raises:
+    TypeError: if the layout is none.
     ValueError: if a stage would get more units than it has, `keep` or `drop`
       has the wrong length or unknown units, or units differ in shape.
 
   References:
     Chen et al. 2021, section 3.2 and figure 5.
   """
+  check_argument('layout', layout, Layout, 'a Layout')
   have = layout.depths(tree)
   fixed = layout.fixed_by_stage(have)
   plan = Plan.squeeze(have, depths, keep, drop, fixed)
