@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from elth_jax.process.signals import StopRequest
-from elth_jax.study import config_file
+from elth_jax.study import config_option
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     formatter_class=argparse.RawDescriptionHelpFormatter,
   )
   made.add_argument('workdir', help='folder of a study')
-  config_file.add_option(made)
+  config_option.add_option(made)
   return made
 
 
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
   try:
     from elth_jax.workdir.inspection import inspect  # JAX reads its environment
 
-    config_file.register_from(given.config)
+    config_option.register_from(given.config)
     with logging_at(logging.ERROR, 'absl'):
       health = inspect(local_path(given.workdir, 'workdir'))
   except (OSError, ValueError) as error:

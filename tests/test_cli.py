@@ -227,7 +227,13 @@ def test_a_config_s_own_families_are_known(tmp_path, monkeypatch):
   code, out, errors = run('explain', 'chain3', 'chain4', file)
   assert code == 0 and 'chain4' in out, errors
   code, out, errors = run('explain', 'chain3', 'chain4', '--config=none.py')
-  assert code == 1 and 'elth_jax: --config: FileNotFoundError' in errors
+  assert code == 1 and 'elth_jax: --config: there is no file none.py' in errors
+  monkeypatch.setenv('HOME', str(tmp_path))  # as for run: ~, and names
+  for config in ('--config=~/own/own.py', '--config=digits:foo'):
+    code, out, errors = run('explain', 'resnet20', 'resnet32', config)
+    assert code == 0, errors
+  code, out, errors = run('run', '--config=digits:foo', '--workdir=w2')
+  assert code == 1 and 'digits.py takes no choice behind a colon' in errors
 
 
 def test_a_ticket_is_transformed_to_a_file(capsys, tmp_path):
@@ -257,7 +263,7 @@ def test_an_explanation_needs_no_accelerator(monkeypatch):
   assert code == 1 and len(errors.splitlines()) == 1 and 'gpux' in errors
 
 
-def test_a_transfer_is_explained(capsys, tmp_path):
+def test_a_transfer_is_explained(capsys, tmp_path, monkeypatch):
   from elth_jax import Ticket
   from elth_jax.cli import explain
 
@@ -270,6 +276,18 @@ def test_a_transfer_is_explained(capsys, tmp_path):
   for source in ('elth_jax:mlp4-mnist', str(ticket)):
     assert explain.main([source, 'mlp5']) == 0
     assert '%' in capsys.readouterr().out  # sparsities of the masks
+  monkeypatch.chdir(tmp_path)
+  (tmp_path / 'resnet20').mkdir()  # a name goes before a folder
+  assert explain.main(['resnet20', 'resnet32']) == 0
+  capsys.readouterr()
+  for wrong, reason in (
+    (['./resnet20', 'resnet32'], 'has no ticket.safetensors'),
+    (['resnet20', 'resnet32', '--figure=no/plan.svg'], 'there is no folder no'),
+    (['resnet20', 'resnet32', '--figure=plan.svgg'], 'that ends in .svg, .png'),
+  ):
+    assert explain.main(wrong) == 1
+    found = capsys.readouterr()
+    assert reason in found.err and not found.out
   assert explain.main(['resnet20', 'resnet31']) == 1
   assert 'the nearest are resnet26' in capsys.readouterr().err
   assert explain.main(['none.safetensors', 'resnet32']) == 1

@@ -6,8 +6,8 @@
     resnet32 --figure=plan.svg
 
 SOURCE is a network's name, or a ticket's file or folder, whose sparsities are
-told too; or a ticket that comes with the package, such as
-elth_jax:resnet20-digits.
+told too (write ./resnet20 for a folder that is called like a network); or a
+ticket that comes with the package, such as elth_jax:resnet20-digits.
 Of a name, the network for 32 x 32 colour images and ten classes is explained.
 """
 
@@ -15,9 +15,16 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from elth_jax.cli.transform import add_options, ticket_of
-from elth_jax.study import config_file
+from elth_jax.study import config_option
+
+if TYPE_CHECKING:
+  from elth_jax.families import Architecture
+  from elth_jax.tickets.ticket import Ticket
+
+FIGURES = ('.svg', '.png', '.pdf')
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,21 +48,46 @@ def main(arguments: list[str] | None = None) -> int:
   os.environ.setdefault('JAX_PLATFORMS', 'cpu')  # nothing is trained
   from elth_jax.process import devices
   from elth_jax.process.text import say
-  from elth_jax.storage.files import local_path
   from elth_jax.tickets.explanation import explain
-  from elth_jax.tickets.published import PREFIX
 
   try:
     devices.require()
-    config_file.register_from(given.config)
-    name = given.source
-    is_ticket = name.startswith(PREFIX) or name.endswith('.safetensors')
-    source = ticket_of(name) if is_ticket or Path(name).exists() else name
-    found = explain(source, given.target, given.order)
+    config_option.register_from(given.config)
+    figure = _figure_file(given.figure) if given.figure else None
+    found = explain(_source(given.source), given.target, given.order)
     say(str(found))
-    if given.figure:
-      found.figure().savefig(local_path(given.figure, '--figure'))
+    if figure:
+      found.figure().savefig(figure)
   except (OSError, ValueError, devices.DeviceError) as error:
     say(f'elth_jax: {error}', sys.stderr)
     return 1
   return 0
+
+
+def _source(name: str) -> 'Ticket | Architecture | str':
+  """The ticket of a file or folder, or the network of that name."""
+  from elth_jax.families import architecture
+  from elth_jax.tickets.published import PREFIX
+
+  if name.startswith(PREFIX) or name.endswith('.safetensors'):
+    return ticket_of(name)
+  if not Path(name).exists():
+    return name
+  try:  # a folder may be called like a network
+    return architecture(name)
+  except ValueError:
+    return ticket_of(name)
+
+
+def _figure_file(text: str) -> Path:
+  """The file of `--figure`; `ValueError` if it cannot be written."""
+  from elth_jax.storage.files import local_path
+
+  file = local_path(text, '--figure')
+  if file.suffix not in FIGURES:
+    raise ValueError(
+      f'--figure is {text}; give a name that ends in .svg, .png or .pdf'
+    )
+  if not file.parent.is_dir():
+    raise ValueError(f'--figure: there is no folder {file.parent}; make it')
+  return file

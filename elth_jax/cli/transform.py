@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from elth_jax.study import config_file
+from elth_jax.study import config_option
 
 if TYPE_CHECKING:
   from elth_jax.tickets.ticket import Ticket
@@ -42,7 +42,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
     default='append',
     help='the rule by which units are copied or dropped; by default append',
   )
-  config_file.add_option(made)
+  config_option.add_option(made)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
   try:
     devices.require()
-    config_file.register_from(given.config)
+    config_option.register_from(given.config)
     file = local_path(given.file, 'file')
     if file.exists():
       raise FileExistsError(f'{file} is there; give another name')

@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from elth_jax.study import config_file
+from elth_jax.study import config_option
 
 OLD = 600.0  # seconds without a sign of life that are worth a word
 
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
   made.add_argument(
     '--every', type=_seconds, default=2.0, help='seconds between looks; 2'
   )
-  config_file.add_option(made)
+  config_option.add_option(made)
   return made
 
 
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
   given = parser().parse_args(arguments)
   os.environ.setdefault('JAX_PLATFORMS', 'cpu')  # a GPU is the study's
   try:
-    config_file.register_from(given.config)
+    config_option.register_from(given.config)
     return _watch(given)
   except BrokenPipeError:
     raise  # `commands` ends quietly

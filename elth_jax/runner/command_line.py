@@ -16,10 +16,8 @@ from ml_collections import config_flags
 
 from elth_jax.process import memory
 from elth_jax.process.signals import StopRequest
-from elth_jax.storage.files import local_path
-from elth_jax.study import config_file
+from elth_jax.study import config_file, config_option
 from elth_jax.study.fields import config_fields
-from elth_jax.study.shipped import find_shipped
 
 # What loads JAX is imported by functions, once the environment is right.
 
@@ -73,25 +71,9 @@ def with_one_config(arguments: Sequence[str]) -> list[str]:
     else:
       rest.append(word)
   if path is not None:
-    rest.insert(place, f'--config={_expanded(path)}')
+    file, choice = config_option.find(path)
+    rest.insert(place, f'--config={file}' + f':{choice}' * bool(choice))
   return rest
-
-
-def _expanded(path: str) -> str:
-  """The path of a config; what follows its colon is the config's argument.
-
-  Where no file has that name, it is one of those that come with the package.
-  """
-  file, colon, choice = path.partition(':')
-  if choice.startswith('//'):  # a scheme, as in gs://bucket/config.py
-    local_path(path, '--config')
-  found = local_path(file, '--config')
-  if not found.is_file():
-    try:
-      found = find_shipped(file)
-    except ValueError as error:
-      raise ValueError(f'--config: there is no file {found}; {error}') from None
-  return f'{found}{colon}{choice}'
 
 
 def _prepare_devices() -> None:
@@ -152,7 +134,10 @@ def _why(error: Exception, argv: Sequence[str]) -> str:
   if lacks_config or '--workdir=None' in text:
     return 'give --config=NAME and --workdir=DIR; elth-jax configs lists names'
   if 'Traceback' in text:  # of the config's file; its last line says why
-    return f'--config: {text.strip().splitlines()[-1]}'
+    reason = text.strip().splitlines()[-1]
+    if 'get_config() takes 0 positional' in reason:
+      return f'--config: {_files(argv)[0]} takes no choice behind a colon'
+    return f'--config: {reason}'
   if isinstance(error, RuntimeError | AssertionError):  # perhaps JAX's
     try:
       devices.require()

@@ -3,7 +3,6 @@
 A file may import what stands beside it.
 """
 
-import argparse
 import importlib.util
 import sys
 from pathlib import Path
@@ -50,28 +49,3 @@ def search_beside(path: Path) -> None:
   folder = str(path.absolute().parent)
   if folder not in sys.path:
     sys.path.append(folder)
-
-
-def add_option(parser: argparse.ArgumentParser) -> None:
-  """Adds `--config` to a command that reads what a study has made."""
-  parser.add_argument(
-    '--config',
-    metavar='FILE',
-    help='a config, or any other file, that registers families and data sets '
-    'of your own',
-  )
-
-
-def register_from(file: str | None) -> None:
-  """Executes the file of that option, if there is one.
-
-  Raises:
-    ValueError: if there is none of that name, or it fails; in one line.
-  """
-  if file is None:
-    return
-  try:
-    execute(Path(file.partition(':')[0]))
-  except Exception as error:  # it may raise anything
-    why = ' '.join(str(error).split())
-    raise ValueError(f'--config: {type(error).__name__}: {why}') from error
