@@ -350,7 +350,7 @@ def test_only_where_imp_fails_there_is_nothing_to_compare_with(failing):
     for number, value in enumerate((0.9, 0.1 if method == failing else 0.91))
   ]
   found = summary.cells(rows, test_images=1000, classes=10)
-  (one,) = hypothesis.tested([hypothesis.Study('figure', found, None)])
+  (one,) = hypothesis.tested([hypothesis.Findings('figure', found, None)])
   text = '\n'.join([*hypothesis.section([one]), *hypothesis.all_pairs([one])])
   if failing == 'imp':
     assert '| unknown | ETT | 1 |  | |  | 0 | 0 | 0 | 1 |' in text
@@ -385,7 +385,7 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
     ]
   )
   one, other = hypothesis.tested(
-    [hypothesis.Study('figure', summary.cells(rows), gate)]
+    [hypothesis.Findings('figure', summary.cells(rows), gate)]
   )
   assert (one.verdict, one.converged) == ('comparable', 'yes (+0.50)')
   assert other.verdict == 'behind'
@@ -400,7 +400,7 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
   assert '36.0%, matched' in text and '30.0% and 36.0%' in text
   few = [one for one in rows if one['replicate'] == 0]
   alone = hypothesis.tested(
-    [hypothesis.Study('figure', summary.cells(few), None)]
+    [hypothesis.Findings('figure', summary.cells(few), None)]
   )
   assert {(one.verdict, one.converged) for one in alone} == {
     ('undecided', 'unknown')
@@ -412,15 +412,15 @@ def test_elastic_tickets_are_tested_against_the_target_s_own_imp():
   assert not [*hypothesis.section([]), *hypothesis.all_pairs([])]
   # networks that are in two studies count in the larger one
   smaller = [one for one in rows if one['replicate'] < 3]
-  part = hypothesis.Study('part', summary.cells(smaller), None)
-  whole = hypothesis.Study('whole', summary.cells(rows), gate)
+  part = hypothesis.Findings('part', summary.cells(smaller), None)
+  whole = hypothesis.Findings('whole', summary.cells(rows), gate)
   twice = hypothesis.tested([part, whole])
   assert [one.study for one in twice] == ['whole', 'whole']
   same = hypothesis.tested([whole, dataclasses.replace(whole, name='again')])
   assert [one.study for one in same] == ['whole', 'whole']
   # of equal networks, to the study with more pairs
   one_pair = [r for r in rows if r['target'] == 'resnet32']
-  few_pairs = hypothesis.Study('figure', summary.cells(one_pair), None)
+  few_pairs = hypothesis.Findings('figure', summary.cells(one_pair), None)
   same = hypothesis.tested([few_pairs, whole])
   assert [one.study for one in same] == ['whole', 'whole']
   # a margin that is claimed

@@ -491,7 +491,7 @@ def test_a_ticket_of_one_data_set_is_trained_on_another(tmp_path, monkeypatch):
     for name in ('mlp2', 'mlp2_on-other', 'mlp3_on-other')
   }
   found = summary.cells(evidence.read_rows(tmp_path / 'results.csv'))
-  pairs = hypothesis.tested([hypothesis.Study('it', found, None)])
+  pairs = hypothesis.tested([hypothesis.Findings('it', found, None)])
   assert {one.pair.better.dataset for one in pairs} == {'', 'other'}
 
 

@@ -26,8 +26,8 @@ VERDICTS = (COMPARABLE, BEHIND, 'undecided', IMP_FAILS)
 
 
 @dataclasses.dataclass(frozen=True)
-class Study:
-  """What is taken of one study.
+class Findings:
+  """What one study found, and what its verdicts rest on.
 
   Attributes:
     name: its title and scale.
@@ -81,7 +81,7 @@ class Tested:
     return self.converged.partition(' (')[0]
 
 
-def tested(studies: Sequence[Study]) -> list[Tested]:
+def tested(studies: Sequence[Findings]) -> list[Tested]:
   """All pairs whose ticket comes from another network, each once.
 
   A pair whose networks are all in another study too is left to that one; where
@@ -135,7 +135,7 @@ def _networks(pair: Comparison) -> frozenset[str]:
   return pair.better.keys | pair.worse.keys
 
 
-def _converged(target: str, study: Study) -> str:
+def _converged(target: str, study: Findings) -> str:
   gain = study.gate.gains.get(target) if study.gate else None
   alone = Gate({target: gain}) if gain else None
   own = [cell for cell in study.cells if cell.target == target]

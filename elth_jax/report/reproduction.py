@@ -91,7 +91,7 @@ def write(
   stated: list[Stated] = []
   texts: list[str] = []
   converged: dict[str, budget.Converged] = {}
-  elastic: list[hypothesis.Study] = []
+  elastic: list[hypothesis.Findings] = []
   for study in studies:
     found = _cells(study)
     some = judge_all(study.spec.paper, found, study.spec.prune_fraction)
@@ -105,7 +105,7 @@ def write(
       for claim, judged in some
     ]
     margin = hypothesis.margin_of(paper.claims)
-    elastic.append(hypothesis.Study(name, found, gate, margin))
+    elastic.append(hypothesis.Findings(name, found, gate, margin))
     texts += study_section.section(study, found, some, gate, into)
   for part in parts:
     evidence.save(part, into / KEPT)
