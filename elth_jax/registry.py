@@ -1,8 +1,10 @@
 """Registries: things by name, such as methods, families or data sets."""
 
 import importlib
+import importlib.util
 import pkgutil
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from elth_jax.names import unknown
@@ -70,6 +72,18 @@ class Registry(MutableMapping[str, Entry], Generic[Entry]):
 
   def __len__(self) -> int:
     return len(self._entries)
+
+
+def modules_when_used(package: str) -> Callable[[str], ModuleType]:
+  """The `__getattr__` of a package whose modules are imported when named."""
+
+  def find_module(name: str) -> ModuleType:
+    full = f'{package}.{name}'
+    if name.startswith('_') or importlib.util.find_spec(full) is None:
+      raise AttributeError(f'module {package!r} has no attribute {name!r}')
+    return importlib.import_module(full)
+
+  return find_module
 
 
 def import_modules(package: str, path: Iterable[str]) -> None:

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +162,23 @@ def test_every_file_that_is_named_exists(path):
     r'\b(?:configs|experiments|docs|benchmarks|figures)/\w+\.\w+', text
   ):
     assert (ROOT / name).is_file() or (ROOT / 'docs' / name).is_file(), name
+
+
+DOTTED = re.compile(
+  r'`(?:elth_jax\.)?((?:analysis|datasets|dynamic|elastic|families|masks|methods'
+  r'|optim|pruners|study|tickets|training|transfers)(?:\.\w+)+)'
+)
+
+
+def test_every_name_of_the_pages_is_there_once_the_package_is_imported():
+  """In a fresh process: what other tests import is not there yet."""
+  pages = [ROOT / 'README.md', *(ROOT / 'docs').glob('**/*.md')]
+  text = ''.join(page.read_text('utf-8') for page in pages)
+  names = set(DOTTED.findall(text)) - {'study.failed', 'study.results'}
+  assert {'tickets.widths.widen', 'study.shipped.load_shipped'} <= names
+  code = (
+    'import functools, sys, elth_jax\n'
+    'for name in sys.argv[1:]:\n'
+    '  functools.reduce(getattr, name.split("."), elth_jax)\n'
+  )
+  subprocess.run([sys.executable, '-c', code, *sorted(names)], check=True)

@@ -1,1 +1,5 @@
 """Training: recipes, the compiled step, and the loop that runs it."""
+
+from elth_jax.registry import modules_when_used
+
+__getattr__ = modules_when_used(__name__)
