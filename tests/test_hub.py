@@ -84,11 +84,16 @@ def test_rewound_and_trained_stand_side_by_side(ticket, tmp_path):
   assert 'network trained is\nin `trained.safetensors`' in card.text
   with pytest.raises(ValueError, match='both tickets are rewound'):
     ticket.save_pretrained(tmp_path, beside=ticket)
-  with pytest.raises(ValueError, match='holds a trained ticket'):
-    ticket.save_pretrained(tmp_path)
+  ticket.save_pretrained(tmp_path)  # the trained one stays, and on the card
+  same(Ticket.from_pretrained(tmp_path, state='trained'), trained)
+  files = json.loads((tmp_path / 'config.json').read_text())['files']
+  assert files.keys() == {'rewound', 'trained'}
+  assert '`trained.safetensors`' in (tmp_path / 'README.md').read_text()
   other = trained.derive(architecture={'name': 'resnet14', 'width': 2})
   with pytest.raises(ValueError, match='beside is of resnet14 and the ticket'):
     ticket.save_pretrained(tmp_path / 'other', beside=other)
+  with pytest.raises(ValueError, match=r'ticket\.safetensors is of resnet8'):
+    other.save_pretrained(tmp_path)
   assert not (tmp_path / 'other').exists()
   trained.save_pretrained(tmp_path / 'alone')
   assert Ticket.from_pretrained(tmp_path / 'alone').state == 'trained'

@@ -96,6 +96,14 @@ def test_masks_that_cannot_change_or_be_drawn_are_refused(
   assert not list(tmp_path.glob('w/runs/*'))
 
 
+@pytest.mark.parametrize('method', ['ett_random_masks', 'ett_matched'])
+def test_a_report_of_transferred_tickets_without_ett(tmp_path, method):
+  """The plan is drawn, though not all methods' tickets tell theirs."""
+  values = {'methods': ('imp', method), 'replicates': 1}
+  assert session.run(config(**values, analyses=Analyses()), tmp_path)
+  assert list(tmp_path.glob('figures/transformation_mlp2_to_mlp3_append.*'))
+
+
 def rows_of(workdir):
   with (workdir / 'results.csv').open() as file:
     rows = list(csv.DictReader(file))

@@ -84,7 +84,7 @@ def _figure_file(text: str) -> Path:
   from elth_jax.storage.files import local_path
 
   file = local_path(text, '--figure')
-  if file.suffix not in FIGURES:
+  if file.suffix.lower() not in FIGURES:
     raise ValueError(
       f'--figure is {text}; give a name that ends in .svg, .png or .pdf'
     )

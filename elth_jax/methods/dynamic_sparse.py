@@ -9,7 +9,7 @@ from elth_jax.dynamic.distribution import random_masks
 from elth_jax.families import Architecture
 from elth_jax.masks import counts
 from elth_jax.methods.lottery import with_masks
-from elth_jax.methods.registry import Setting, Tickets, register
+from elth_jax.methods.registry import Method, Setting, Tickets, register
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.trees import flatten
 
@@ -63,6 +63,12 @@ def random_weights(tickets: Tickets, setting: Setting, purpose: str) -> Ticket:
   return _keeping(
     with_masks(rewind, random_masks(rewind.masks, kept, seed)), keep
   )
+
+
+def draws_masks(method: Method) -> bool:
+  """Whether a method starts from masks that `random_weights` draws."""
+  make = method.make
+  return isinstance(make, functools.partial) and make.func is random_weights
 
 
 def kept_by_leaf(

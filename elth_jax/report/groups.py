@@ -150,8 +150,10 @@ def _transformations(nodes, store: Store, failed) -> Iterator[NamedFigure]:
   for node in _transfers(nodes):
     if node.name in failed:
       continue
-    source = nodes[node.parents['source']].architecture
-    for step, network in node.transfer.walk(source):
+    parent = nodes[node.parents['source']]
+    source = parent.architecture
+    transfer = node.transfer.settled(store.ticket(parent), node.seed)
+    for step, network in transfer.walk(source):
       found = step.figure(network, store.ticket(node))
       if found is None or (network, step) in drawn:
         continue
@@ -245,7 +247,7 @@ def _layers(nodes, store: Store, failed) -> Iterator[NamedFigure]:
       store,
       f'{source}_{slug(where)}' if where else source,
       found,
-      f'the ticket of {name} and of what ETT makes of it',
+      f'the ticket of {name} and of what is made of it',
     )
   if moved:
     return

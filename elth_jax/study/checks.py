@@ -1,16 +1,18 @@
 """What a start is refused for, though `build` takes it for earlier versions."""
 
-import itertools
 from collections.abc import Iterator, Mapping
 
 from elth_jax.datasets import Images
 from elth_jax.dynamic import DYNAMIC
 from elth_jax.methods import METHODS
-from elth_jax.methods.dynamic_sparse import kept_by_leaf
+from elth_jax.methods.dynamic_sparse import draws_masks, kept_by_leaf
 from elth_jax.methods.lottery import kept_by_level
 from elth_jax.study.nodes import Derive, Node
 from elth_jax.study.settings import training_settings
 from elth_jax.study.spec import StudySpec
+from elth_jax.transfers.depth import Depth
+from elth_jax.transfers.step import read_rule
+from elth_jax.transfers.width import Width
 
 
 def check_asked(spec: StudySpec, data: Mapping[str, Images]) -> None:
@@ -48,24 +50,17 @@ def _check_schedules(spec: StudySpec, data: Mapping[str, Images]) -> None:
     recipe = spec.recipe_for(spec.dataset)
     recipe = recipe.longer(method.times_at(min(spec.compare_levels)))
     an_epoch = recipe.steps_per_epoch(examples)
+    start, stop = recipe.rewind_point(examples), recipe.total_steps(examples)
+    drops = tuple(epoch * an_epoch for epoch in recipe.drop_epochs)
     try:
-      DYNAMIC[method.dynamic].check(
-        settings,
-        recipe.rewind_point(examples),
-        tuple(epoch * an_epoch for epoch in recipe.drop_epochs),
-        recipe.total_steps(examples),
-      )
+      DYNAMIC[method.dynamic].check(settings, start, drops, stop)
     except ValueError as error:
       raise ValueError(f'method {name!r} {error}') from error
 
 
 def _check_layers(spec: StudySpec, data: Mapping[str, Images]) -> None:
   """Dense layers must not have more weights than a method is to keep."""
-  drawn = [
-    name
-    for name in spec.methods
-    if (dynamic := METHODS[name].dynamic) and not DYNAMIC[dynamic].starts_dense
-  ]
+  drawn = [name for name in spec.methods if draws_masks(METHODS[name])]
   home, _ = training_settings(spec, data)
   for target in spec.targets if drawn else ():
     network, levels = home.networks[target], max(spec.compare_levels)
@@ -90,12 +85,19 @@ def notes_on(spec: StudySpec, nodes: Mapping[str, Node]) -> Iterator[str]:
         '--config.recipe.drop_epochs'
       )
   transfers = [n.transfer for n in nodes.values() if isinstance(n, Derive)]
-  steps = {step.label for one in transfers for step in one.steps}
-  asked = set(itertools.chain(*spec.orders_of.values()))
-  if spec.orders != StudySpec.orders:  # the default is not asked for
-    asked.update(spec.orders)
-  for rule in sorted(asked - steps) if steps else ():
-    yield (
-      f'NOTE orders: {rule!r} leads from no source to any target, so nothing '
-      'is trained by it'
-    )
+  used = {step.label for one in transfers for step in one.steps}
+  for rule in dict.fromkeys(_rules_asked_for(spec)):
+    # steps of other kinds may be labelled as they like
+    if rule not in used and read_rule(rule)[0] in (Depth, Width):
+      yield (
+        f'NOTE orders: {rule!r} leads from no source to any target, so nothing '
+        'is trained by it'
+      )
+
+
+def _rules_asked_for(spec: StudySpec) -> Iterator[str]:
+  """The rules of all methods that take tickets from a source."""
+  for name in spec.methods:
+    rules = spec.orders_of.get(name, spec.orders)
+    if METHODS[name].from_source and rules != StudySpec.orders:  # the default
+      yield from rules

@@ -6,7 +6,6 @@ The hub needs `pip install 'elth_jax[hub]'`; folders need nothing.
 import json
 import re
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,8 @@ def save_pretrained(
   Args:
     ticket: rewound or trained.
     folder: where they go; it is made if need be.
-    beside: the same network in its other state, to be written too.
+    beside: the same network in its other state, to be written too; by default
+      what the folder holds of it stays, and is on the card.
     compact: write a bit a weight for masks, and only the kept values.
     **facts: `license`, `datasets`, `base_model` and `command`; see
       `card_metadata.CardFacts`.
@@ -44,17 +44,22 @@ def save_pretrained(
   Raises:
     TypeError: before anything is written: if a fact is unknown.
     ValueError: likewise, if the folder is not on this machine (see
-      `local_path`) or holds a ticket of a state that is not written, or if
-      both tickets are of one state or of two architectures.
+      `local_path`) or holds another network in the other state, or if both
+      tickets are of one state or of two architectures.
   """
   from elth_jax.tickets.card import write_card  # loads matplotlib
 
   known = CardFacts.of(**facts)
   folder = local_path(folder, 'folder')
-  both = [one for one in (ticket, beside) if one is not None]
-  _check_together(both, folder)
-  for one in both:
+  new = [one for one in (ticket, beside) if one is not None]
+  where = 'beside'
+  if beside is None and (beside := _in_other_state(ticket, folder)):
+    where = str(folder / FILES[beside.state])
+  if beside is not None:
+    _check_beside(ticket, beside, where)
+  for one in new:
     one.save(folder / FILES[one.state], compact=compact)
+  both = [ticket] if beside is None else [ticket, beside]
   config = {
     'library': LIBRARY,
     'architecture': dict(ticket.architecture),
@@ -72,25 +77,28 @@ def save_pretrained(
   )
 
 
-def _check_together(tickets: Sequence[Any], folder: Path) -> None:
-  """Tickets in one folder are one network's, each in a state of its own."""
-  first, *others = tickets
-  states = {one.state for one in tickets}
-  if len(states) < len(tickets):
-    raise ValueError(f'both tickets are {first.state}; give one of each state')
-  for one in others:
-    if dict(one.architecture) != dict(first.architecture):
-      raise ValueError(
-        f'beside is of {one.architecture["name"]} and the ticket of '
-        f'{first.architecture["name"]}, or their sizes differ; give two states '
-        'of one network'
-      )
+def _in_other_state(ticket: Any, folder: Path) -> Any:
+  """The ticket of the other state that the folder holds, or `None`."""
   for state, name in FILES.items():
-    if state not in states and (folder / name).exists():
-      raise ValueError(
-        f'{folder} holds a {state} ticket, {name}, which may be of another '
-        'network: give it as beside, remove it, or choose another folder'
-      )
+    if state != ticket.state and (folder / name).exists():
+      return type(ticket).load(folder / name)
+  return None
+
+
+def _check_beside(ticket: Any, beside: Any, where: str) -> None:
+  """Two tickets in one folder are one network's, each in its own state."""
+  if ticket.state == beside.state:
+    raise ValueError(f'both tickets are {ticket.state}; give one of each state')
+  one, other = (
+    json.dumps(t.architecture, sort_keys=True, default=dict)
+    for t in (ticket, beside)
+  )
+  if one != other:
+    raise ValueError(
+      f'{where} is of {beside.architecture["name"]} and the ticket of '
+      f'{ticket.architecture["name"]}, or their sizes differ: a folder holds '
+      'two states of one network; give another folder'
+    )
 
 
 def find_ticket(
@@ -144,6 +152,9 @@ def push_to_hub(
   **options: Any,
 ) -> str:
   """Uploads what `save_pretrained` writes; makes the repository if need be.
+
+  A ticket of the other state that the repository has stays there; give
+  `beside` to replace it.
 
   Args:
     ticket: what is uploaded.

@@ -325,10 +325,12 @@ def signs_only(ticket: Network, own: Network) -> Network:
 
 def _dense(own: Network, ticket: Network) -> Network:
   """A network whose weights a ticket takes; `ValueError` if it cannot."""
-  if dict(own.architecture) != dict(ticket.architecture):
+  given, network = (
+    Architecture.from_json(one.architecture) for one in (own, ticket)
+  )
+  if given != network:
     raise ValueError(
-      f'dense weights of {Architecture.from_json(own.architecture)} are given '
-      f'for a ticket of {Architecture.from_json(ticket.architecture)}'
+      f'dense weights of {given} are given for a ticket of {network}'
     )
   if own.sparsity:
     raise ValueError(

@@ -35,15 +35,22 @@ def with_width(ticket: Network, rule: str, seed: int = 0) -> Network:
 
 
 def check_width(network: Architecture, rule: str) -> None:
-  """Tries a rule of `elastic.width` on fresh weights.
+  """Checks that a rule of `elastic.width` fits a network.
+
+  Of a registered family the rule is tried on fresh weights.
 
   Raises:
     ValueError: naming network and width, if `with_width` would refuse.
   """
-  fresh = network.init(0)
-  masks = dense_masks(fresh['params'], network.family.prunable)
+  factor = 0.5 if rule == width.NARROW else 2
+  wanted = dataclasses.replace(network, width=int(factor * network.width))
+  have, want = network.shapes()['params'], wanted.shapes()['params']
   try:
-    with_width(Ticket(network.to_json(), masks=masks, **fresh), rule)
+    width.changed_axes(have, want, factor)
+    if not network.is_own:
+      fresh = network.init(0)
+      masks = dense_masks(fresh['params'], network.family.prunable)
+      with_width(Ticket(network.to_json(), masks=masks, **fresh), rule)
   except ValueError as error:
     raise ValueError(
       f'{network.name}, width {network.width}, {rule!r}: {error}; tickets of '

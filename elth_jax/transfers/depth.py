@@ -51,7 +51,8 @@ class Depth(Step):
     """One step for each rule that leads there; one where depths are equal.
 
     Rules that stretch are for deeper targets and rules that squeeze for
-    shallower ones, which are squeezed plainly if no such rule is given.
+    shallower ones, which are squeezed plainly if no such rule is given. A rule
+    that does both is for those to which it leads.
     """
     have, want = source.network.depths, target.network.depths
     name = target.network.name
@@ -59,7 +60,12 @@ class Depth(Step):
       return [cls(name)]
     shrinks = any(want.get(stage, 0) < n for stage, n in have.items())
     refused = 'stretch' if shrinks else 'squeeze'
-    fitting = [rule for rule in rules if rule.resizes != refused]
+    fitting = [
+      rule
+      for rule in rules
+      if rule.resizes != refused
+      and (rule.resizes != 'both' or _leads(source, target, rule))
+    ]
     if shrinks and not fitting:
       return [cls(name, SQUEEZED)]
     if not fitting:
@@ -106,7 +112,7 @@ class Depth(Step):
   ) -> 'tuple[Figure, str]':
     from elth_jax.tickets.drawing import transformation  # loads matplotlib
 
-    plan = plan_of(ticket)
+    plan = self.plan or plan_of(ticket)
     caption = (
       f'{pretty(network.name)} to {pretty(self.network)}, {self._rule}: '
       'the target unit copies the source unit of its number; grey, the first '
@@ -121,6 +127,15 @@ class Depth(Step):
 
   def _plan(self, ticket: Ticket) -> Plan:
     return self.plan or plan_for(ticket, self.network, self._rule)
+
+
+def _leads(source: Place, target: Place, rule: Rule) -> bool:
+  scores = _equal_scores(source.network)
+  try:
+    plan_between(source.network, target.network, rule, scores)
+  except ValueError:
+    return False
+  return True
 
 
 def _equal_scores(network: Architecture) -> Scores:

@@ -138,6 +138,8 @@ class Step(abc.ABC):
   ) -> 'tuple[Figure, str] | None':
     """How reports draw the step, and a caption; `None` where text is enough.
 
+    The step is settled.
+
     Args:
       network: what the step is applied to.
       ticket: what the whole transfer made.

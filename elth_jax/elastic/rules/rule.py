@@ -29,7 +29,8 @@ class Rule:
 
   Raises:
     ValueError: if there is no step, a step does not say how far it goes
-      though others follow, or some parts are tables and others are not.
+      though one that resizes follows, or some parts are tables and others
+      are not.
   """
 
   parts: tuple[tuple[Step, ...] | Table, ...]
@@ -44,10 +45,13 @@ class Rule:
         f'{_text(self.parts)!r}: all stages have tables, or none'
       )
     for part in self._steps():
-      for step in part[:-1]:
-        if not step.says_how_far:
+      for number, step in enumerate(part, 1):
+        later = any(other.resizes for other in part[number:])
+        if later and not step.says_how_far:
           raise ValueError(
-            f'{str(step)!r} is not last: say how far, as in append x2 or keep 1'
+            f'{str(step)!r} goes to the depth of the target, and a step that '
+            'resizes follows; say how far, as in append x2 or keep 1, or put '
+            'it last'
           )
     object.__setattr__(self, 'text', written or _text(self.parts))
 
@@ -90,9 +94,9 @@ class Rule:
 
   @property
   def resizes(self) -> str:
-    """`stretch`, `squeeze`, or empty where its steps do both, or neither."""
+    """`stretch`, `squeeze` or `both`, by all its steps; empty for neither."""
     kinds = {step.resizes for part in self._steps() for step in part} - {''}
-    return kinds.pop() if len(kinds) == 1 else ''
+    return 'both' if len(kinds) == 2 else ''.join(kinds)
 
   def plan(
     self,

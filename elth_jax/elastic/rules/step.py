@@ -10,6 +10,7 @@ from elth_jax.elastic.rules.best import Best, best_units
 from elth_jax.elastic.tables import whole_numbers
 from elth_jax.registry import Registry
 
+_set = object.__setattr__  # of frozen dataclasses, as they are made
 # the units that a step is about; `None` for all, or for the usual ones
 Choice = tuple[int, ...] | Best | None
 
@@ -68,7 +69,8 @@ class Step(abc.ABC):
     if isinstance(units, Best):
       self._check_best(units)
     elif units is not None:
-      vars(self)['units'] = _checked_units(self.verb, units)  # it is frozen
+      numbers = _checked_units(self.verb, units)
+      _set(self, 'units', numbers)
     elif self.takes().get('units') is dataclasses.MISSING:
       raise ValueError(f'{self.verb!r} must name units')
     if times is not None and not 1 <= times <= MOST_TIMES:
@@ -87,7 +89,8 @@ class Step(abc.ABC):
   def says_how_far(self) -> bool:
     """Whether it makes as many units whatever the target's depth is.
 
-    A step that does not must be the last of its rule.
+    After a step that does not, none may follow that resizes. A step of your
+    own that asks `stage.want` says False.
     """
     return 'times' not in self.takes() or self.options()['times'] is not None
 
