@@ -127,6 +127,10 @@ def test_a_study_as_published_keeps_other_normalisations(name):
     ({'train_images': np.zeros((22, 4, 4, 1))}, 'train_images are float64'),
     ({'train_images': [[0, 1]]}, r'train_images are int64\(1, 2\); give uint8'),
     ({'test_images': np.zeros((9, 5, 5, 1), np.uint8)}, r'test images \(5, 5'),
+    (
+      {'train_images': np.zeros((22, 3, 8, 8), np.uint8)},
+      r'channels first; give images\.transpose\(0, 2, 3, 1\)',
+    ),
     ({'test_images': np.zeros((9, 4, 4, 1))}, 'test_images are float64'),
     ({'test_labels': np.zeros(3, np.int32)}, r'of shape \(3,\), for 9 images'),
     ({'train_labels': np.eye(22)}, 'a whole number for each image'),

@@ -268,6 +268,14 @@ def test_leaves_of_grasp(tiny):
   )
 
 
+def test_batches_are_pairs(tiny):
+  variables, batches = tiny
+  (inputs, labels), *_ = batches
+  for wrong in ((inputs, labels), [{'image': inputs, 'label': labels}]):
+    with pytest.raises(ValueError, match=r'give a list of \(inputs, labels\)'):
+      snip_scores(Tiny().apply, variables, wrong)
+
+
 @pytest.mark.parametrize(
   ('options', 'message'),
   [
@@ -551,6 +559,8 @@ def test_wrong_selections():
     select(magnitude_scores(MASKS), MASKS, 43, 'leaf')
   with pytest.raises(ValueError, match="scope is 'layer'"):
     select(magnitude_scores(MASKS), MASKS, 1, 'layer')
+  with pytest.raises(ValueError, match=r'keep is 0\.1; give a number of'):
+    select(magnitude_scores(MASKS), MASKS, 0.1)
   nan = map_named(lambda _, m: None if m is None else m * np.nan, MASKS)
   with pytest.raises(ValueError, match='NaN'):
     select(nan, MASKS, 1)

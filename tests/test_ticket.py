@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from elth_jax import Ticket, explain
 from elth_jax.elastic.rules import Append
 from elth_jax.families import architecture
-from elth_jax.masks import apply_masks
+from elth_jax.masks import apply_masks, nonzero_masks
 from elth_jax.methods.lottery import dense_ticket, next_level
 from elth_jax.tickets.transform import plan_of
 from elth_jax.trees import flatten
@@ -101,6 +101,33 @@ def test_a_ticket_of_ones_own_weights_and_masks(ticket):
   assert_same(Ticket.of(net, **fresh), dense_ticket(net, **fresh))
   trained = Ticket.of(net, **fresh, masks=masks, state='trained')
   assert trained.transform('resnet20').state == 'trained'
+
+
+def test_weights_pruned_to_zeros_without_masks(ticket):
+  """They count as kept, which is told, with how to make masks of them."""
+  net = architecture('resnet14', (8, 8, 1), 10, 2)
+  with pytest.warns(UserWarning, match='nonzero_masks') as told:
+    kept = Ticket.of(net, ticket.params, ticket.batch_stats)
+  assert len(told) == 1 and kept.sparsity == 0
+  masks = nonzero_masks(ticket.params, net.family.prunable)
+  own = Ticket.of(
+    net,
+    ticket.params,
+    ticket.batch_stats,
+    masks,
+    provenance=ticket.provenance,
+  )
+  assert_same(own, ticket)
+
+
+def test_a_reader_says_which_one_reads_a_path(tmp_path):
+  with pytest.raises(FileNotFoundError, match=r'Ticket\.from_pretrained reads'):
+    Ticket.load(tmp_path)
+  (tmp_path / 'file').write_text('target,level\nmlp2,1\n')
+  with pytest.raises(FileNotFoundError, match=r'is a file; Ticket\.load reads'):
+    Ticket.from_pretrained(tmp_path / 'file')
+  with pytest.raises(ValueError, match='is cut off or no safetensors file'):
+    Ticket.load(tmp_path / 'file')
 
 
 def test_what_is_no_ticket_of_the_network(ticket):

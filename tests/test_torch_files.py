@@ -115,6 +115,35 @@ def test_dense_weights_are_masked_on_reading():
   assert_same(torch_files.from_state_dict(net, wrapped, masks), ticket)
 
 
+def test_names_of_torch_nn_utils_prune():
+  net, ticket = sparse_ticket('resnet14')
+  state, masks = torch_files.to_state_dict(ticket)
+  pruned = {
+    **{f'{n}_orig' if n in masks else n: a for n, a in state.items()},
+    **{f'{n}_mask': mask for n, mask in masks.items()},
+  }
+  assert_same(torch_files.from_state_dict(net, pruned), ticket)
+  first = next(iter(masks))  # a part of a network may be pruned
+  for one in masks.keys() - {first}:
+    pruned[one] = pruned.pop(f'{one}_orig')
+    pruned.pop(f'{one}_mask')
+  kept = torch_files.from_state_dict(net, pruned)
+  assert 0 < kept.sparsity < ticket.sparsity
+
+
+def test_the_file_at_fault_is_named(tmp_path):
+  net, ticket = sparse_ticket('resnet14')
+  weights, masks = tmp_path / 'w.safetensors', tmp_path / 'm.safetensors'
+  torch_files.save_ticket(ticket, weights, masks)
+  with pytest.raises(ValueError, match=r'm\.saf.* weights and masks swapped'):
+    torch_files.load_ticket(net, masks, weights)
+  _, wrong = torch_files.to_state_dict(ticket)
+  wrong = {name: mask * 0.5 for name, mask in wrong.items()}
+  torch_files.write_arrays(masks, wrong)
+  with pytest.raises(ValueError, match=r'm\.safetensors: mask \S+ has values'):
+    torch_files.load_ticket(net, weights, masks)
+
+
 @pytest.mark.parametrize(
   ('change', 'message'),
   [

@@ -328,6 +328,20 @@ def flat_ticket(monkeypatch, units):
   return dense_ticket(net, **net.init(0))
 
 
+@pytest.mark.parametrize(
+  ('field', 'message'),
+  [
+    ({'module': FlatCnn(3)}, 'module is no function; give one of'),
+    ({'layout': r'conv_(\d+)'}, 'layout is .* give a Layout'),
+  ],
+)
+def test_what_is_no_family_is_refused(field, message):
+  values = {'name': 'odd', 'width': 4, 'depths': dict, 'module': FlatCnn}
+  with pytest.raises(TypeError, match=message):
+    families.register(families.Family(**{**values, **field}))
+  assert 'odd' not in families.FAMILIES
+
+
 def test_layers_of_a_block_side_by_side(monkeypatch):
   ticket = flat_ticket(monkeypatch, r'(?:conv|bn)_(\d+)')
   stats = map_named(

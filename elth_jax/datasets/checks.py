@@ -10,11 +10,21 @@ MEAN, STD = Limits(0, 1), Limits(0, 1, above=True)
 
 
 def check_images(what: str, images: np.ndarray) -> None:
-  """Raises `ValueError` unless images are uint8, NHWC, and there are some."""
+  """Raises `ValueError` unless images are uint8, NHWC, and there are some.
+
+  As many rows as columns of a single image row, or of three, are taken to be
+  channels that stand first, as in PyTorch.
+  """
   if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
     raise ValueError(
       f'{what} are {images.dtype}{images.shape}; give uint8 (examples, height, '
       'width, channels) of 0 to 255'
+    )
+  _, first, height, width = images.shape
+  if first in (1, 3) and height == width > 4:
+    raise ValueError(
+      f'{what} are of shape {images.shape}, channels first; give '
+      'images.transpose(0, 2, 3, 1)'
     )
 
 

@@ -256,7 +256,8 @@ def _split_name(name: str) -> tuple[Family, tuple[int, ...]]:
     family = FAMILIES.find(parsed.stem if parsed else name)
   except ValueError as error:
     raise ValueError(
-      f'network {name!r}: {error}; write its name and depth, e.g. resnet20'
+      f'network {name!r}: {error}; write its name and depth, e.g. resnet20. '
+      'A family of your own is known where its file is run, as by --config=FILE'
     ) from None
   assert parsed  # or else the name is no family's
   if len(parsed.numbers) > family.numbers:

@@ -12,6 +12,7 @@ import flax.linen as nn
 
 from elth_jax.elastic.layout import Layout
 from elth_jax.families.published_plans import PlanSyntax
+from elth_jax.limits import check_argument
 from elth_jax.names import NetworkName
 from elth_jax.nn.conv_backends import ConvBackend
 from elth_jax.nn.layers import OPEN_LTH, Initialization, LayerFactory
@@ -90,12 +91,19 @@ def register(family: Family, replace: bool = False) -> Family:
     replace: whether it may take the place of a family of that name.
 
   Raises:
+    TypeError: if its `module` is no function, or its layout none.
     ValueError: if the name is taken, or is not letters and underscores.
   """
   if not family.name.replace('_', '').isalpha() or not family.name.islower():
     raise ValueError(
       f'family name {family.name!r}: use lower-case letters and underscores'
     )
+  if isinstance(family.module, nn.Module) or not callable(family.module):
+    raise TypeError(
+      f'family {family.name!r}: module is no function; give one of '
+      '(architecture, backend) that makes the Flax module'
+    )
+  check_argument('layout', family.layout, Layout, 'a Layout')
   FAMILIES.register(family.name, family, replace)
   for function in _TRACED:  # of a family that was replaced
     function.cache_clear()

@@ -20,6 +20,7 @@ from elth_jax.masks.counting import (
   keep_where,
   layer_densities,
   masked_leaves,
+  nonzero_masks,
   nothing,
   sparsity,
 )
@@ -55,6 +56,7 @@ __all__ = [
   'layer_densities',
   'magnitude',
   'masked_leaves',
+  'nonzero_masks',
   'nothing',
   'permute_globally',
   'permute_within_leaves',

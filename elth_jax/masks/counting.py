@@ -37,6 +37,25 @@ def dense_masks(params: PyTree, prunable: Callable[[str], bool]) -> PyTree:
   return map_named(dense, params)
 
 
+def nonzero_masks(params: PyTree, prunable: Callable[[str], bool]) -> PyTree:
+  """Masks of weights that were pruned to exact zeros: true where not 0.
+
+  Args:
+    params: of a network that was pruned.
+    prunable: name -> whether a leaf has a mask, e.g. of `Architecture.family`.
+
+  Returns:
+    Bool arrays with the structure of `params`; `None` for other leaves.
+  """
+
+  def nonzero(name, leaf):
+    if leaf is None or not prunable(name):
+      return None
+    return np.asarray(leaf) != 0
+
+  return map_named(nonzero, params)
+
+
 def masked_leaves(masks: PyTree) -> Iterator[tuple[str, Any]]:
   """Yields (name, mask) of the leaves that have one.
 

@@ -184,7 +184,13 @@ def _hessian_product(apply, variables, inputs, labels, temperature, vector):
 def _mean_over(function, apply, variables, batches, temperature, *more):
   """The mean of a function of batches over all examples."""
   total, count = None, 0
-  for inputs, labels in batches:
+  for batch in batches:
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+      raise ValueError(
+        'batches hold something else than pairs; give a list of (inputs, '
+        'labels)'
+      )
+    inputs, labels = batch
     one = function(apply, variables, inputs, labels, temperature, *more)
     size = len(labels)
     one = jax.tree.map(lambda leaf, size=size: _widened(leaf) * size, one)

@@ -46,6 +46,8 @@ def select(
     ValueError: if `keep` is out of range, a score is NaN, a scope is
       unknown, or the layout finds no stage for the scope `stage`.
   """
+  if not isinstance(keep, int | np.integer):
+    raise ValueError(f'keep is {keep!r}; give a number of weights, no share')
   if scope not in SCOPES:
     raise ValueError(f'scope is {scope!r}; known: {", ".join(SCOPES)}')
   if scope == 'global':

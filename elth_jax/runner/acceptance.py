@@ -57,8 +57,9 @@ def check_change(
     before = build(former, load(former))
   except ValueError as error:
     raise StoreError(
-      f'{store.root / outputs.CONFIG}: {error}; restore it, or remove it to '
-      'have what is finished compared with the config given'
+      f'{store.root / outputs.CONFIG}: {error}. Give the config that this '
+      'workdir was started with, or another --workdir. If the file is damaged, '
+      'remove it to have what is finished compared with the config given'
     ) from error
   if any(
     name not in nodes or nodes[name].key != node.key

@@ -82,7 +82,10 @@ def start_of_data(content: bytes | bytearray) -> int:
   """Where the tensors' bytes start."""
   length = int.from_bytes(content[:8], 'little')
   if len(content) < 8 or length > min(MAX_HEADER_BYTES, len(content) - 8):
-    raise ValueError(f'a header of {length} bytes in {len(content)}')
+    raise ValueError(
+      f'a header of {length} bytes in {len(content)}, so it is cut off or no '
+      'safetensors file'
+    )
   return 8 + length
 
 

@@ -95,7 +95,8 @@ def _read_checked(path: Path | str) -> tuple[bytearray, dict[str, Any]]:
   """Content and metadata, with format and hash checked."""
   path = local_path(path, 'the ticket file')
   if not path.is_file():
-    raise FileNotFoundError(f'no ticket file at {path}')
+    folder = '; of a folder, Ticket.from_pretrained reads it' * path.is_dir()
+    raise FileNotFoundError(f'no ticket file at {path}{folder}')
   try:
     size = path.stat().st_size
     if size > MAX_BYTES:
@@ -117,7 +118,10 @@ def _read_checked(path: Path | str) -> tuple[bytearray, dict[str, Any]]:
 def _about(header: Mapping[str, Any]) -> dict[str, Any]:
   metadata = header.get('__metadata__')
   if not isinstance(metadata, dict) or METADATA not in metadata:
-    raise ValueError(f'its metadata has no {METADATA!r}')
+    raise ValueError(
+      f'its metadata has no {METADATA!r} (weights of PyTorch are read by '
+      'elth_jax.tickets.pytorch.load_ticket)'
+    )
   if not isinstance(metadata[METADATA], str):
     raise ValueError('its metadata is no text')
   about = read_object(metadata[METADATA].encode(), 'the metadata')

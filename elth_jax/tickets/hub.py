@@ -131,6 +131,8 @@ def find_ticket(
   folder = local_path(name, 'name')
   if folder.is_dir():
     return in_folder(folder, FILES, state)
+  if folder.is_file():
+    raise FileNotFoundError(f'{name} is a file; Ticket.load reads it')
   if not re.fullmatch(r'[\w.-]+/[\w.-]+', str(name)) or '..' in str(name):
     raise FileNotFoundError(
       f'no folder {name}; give one that save_pretrained wrote, the name of a '

@@ -74,7 +74,7 @@ def _normalized(network: SparseNetwork, images: Any) -> Any:
     if record is None:
       raise ValueError(
         'images are uint8, and no normalisation is on record; give normalised '
-        'floats'
+        "floats, or a ticket whose provenance has 'normalization': (mean, std)"
       )
     return scaled(images, *record)
   if not jnp.issubdtype(images.dtype, jnp.floating):

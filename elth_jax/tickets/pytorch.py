@@ -57,7 +57,11 @@ def load_ticket(
   try:
     return from_state_dict(network, state, kept)
   except ValueError as error:
-    raise ValueError(f'{weights}: {error}') from None
+    reason = str(error)
+    if kept is not None and len(kept) > len(state):
+      reason += '; are weights and masks swapped?'
+    file = masks if reason.startswith('mask') else weights
+    raise ValueError(f'{file}: {reason}') from None
 
 
 def save_ticket(
@@ -82,7 +86,8 @@ def from_state_dict(
 
   Args:
     network: what the weights belong to.
-    state: PyTorch's names -> arrays, convolutions as OIHW.
+    state: PyTorch's names -> arrays, convolutions as OIHW. Names may be those
+      of `torch.nn.utils.prune`, `weight_orig` and `weight_mask`.
     masks: 0 or 1 for each prunable weight; all are kept without.
 
   Raises:
@@ -95,7 +100,7 @@ def from_state_dict(
     Architecture,
     "architecture('resnet20') or the like",
   )
-  state = _unwrapped(state)
+  state, own_masks = _without_pruning(_unwrapped(state))
   names = _names(network, state)
   shapes = flatten(network.shapes())
   counters = {n for n in state if n.endswith('.num_batches_tracked')}
@@ -119,14 +124,17 @@ def from_state_dict(
   for leaf, name in prunable.items():
     shape = shapes[f'params/{leaf}'].shape
     kept[leaf] = np.ones(shape, bool)
+    mask = own_masks.get(names[f'params/{leaf}'])
     if masks is not None:
-      kept[leaf] = as_mask(name, _to_ours(name, masks[name], shape))
+      mask = masks[name]
+    if mask is not None:
+      kept[leaf] = as_mask(name, _to_ours(name, mask, shape))
   collections = unflatten(leaves)
   return Ticket.of(
     network,
     collections['params'],
     collections.get('batch_stats', {}),
-    unflatten(kept),
+    None if masks is None and not own_masks else unflatten(kept),
     provenance={'from': 'pytorch'},
   )
 
@@ -277,6 +285,18 @@ def _unwrapped(arrays: Arrays) -> Arrays:
     if arrays and all(name.startswith(prefix) for name in arrays):
       arrays = {n.removeprefix(prefix): array for n, array in arrays.items()}
   return arrays
+
+
+def _without_pruning(state: Arrays) -> tuple[Arrays, Arrays]:
+  """Weights and masks by the weights' names, of `torch.nn.utils.prune`."""
+  pruned = {n.removesuffix('_orig') for n in state if n.endswith('_orig')}
+  masks = {n: state[f'{n}_mask'] for n in pruned if f'{n}_mask' in state}
+  weights = {
+    name.removesuffix('_orig'): array
+    for name, array in state.items()
+    if name.removesuffix('_mask') not in masks
+  }
+  return weights, masks
 
 
 def _check_names(expected: set[str], found: Any, what: str) -> None:

@@ -1,6 +1,7 @@
 """Tickets: sparse networks, rewound or trained, and where they came from."""
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,13 @@ from elth_jax.elastic.rules import Rule
 from elth_jax.elastic.tables import UnitNumbers
 from elth_jax.families import Architecture
 from elth_jax.limits import check_argument
-from elth_jax.masks import apply_masks, as_mask, dense_masks
+from elth_jax.masks import (
+  apply_masks,
+  as_mask,
+  dense_masks,
+  nonzero_masks,
+  sparsity,
+)
 from elth_jax.storage.files import local_path, write_atomically
 from elth_jax.tickets import file as ticket_file
 from elth_jax.tickets import hub, inference, shown, transform
@@ -21,6 +28,8 @@ from elth_jax.tickets.arrays import from_arrays, to_arrays
 from elth_jax.tickets.compact import pack, unpacked
 from elth_jax.tickets.value import COLLECTIONS, SparseNetwork
 from elth_jax.trees import PyTree, map_named
+
+MANY_ZEROS = 0.2  # a share of weights; fresh ones are not 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +57,8 @@ class Ticket(SparseNetwork):
       batch_stats: likewise; may be left out where the network has none.
       masks: bool or 0 and 1, true where kept, with the structure of `params`;
         `None` where a parameter is dense and not counted. By default all
-        prunable weights are kept.
+        prunable weights are kept, with a warning where many of them are 0;
+        `masks.nonzero_masks` makes masks of these.
       **about: `provenance` and `state`, as in `SparseNetwork`. The provenance
         says what other functions go by: `dataset`, `rewind_step` and
         `normalization` (mean and std by channel).
@@ -65,6 +75,7 @@ class Ticket(SparseNetwork):
     network.check({'params': params, 'batch_stats': batch_stats})
     if masks is None:
       masks = dense_masks(params, network.family.prunable)
+      _warn_of_zeros(params, network)
     masks = map_named(as_mask, masks)
     return cls(
       architecture=network.to_json(),
@@ -217,4 +228,16 @@ class Ticket(SparseNetwork):
       architecture=about['architecture'],
       provenance=about['provenance'],
       state=about.get('state', 'rewound'),
+    )
+
+
+def _warn_of_zeros(params: PyTree, network: Architecture) -> None:
+  """Warns of a network that seems to be pruned, and comes without masks."""
+  share = sparsity(nonzero_masks(params, network.family.prunable))
+  if share > MANY_ZEROS:
+    warnings.warn(
+      f'{share:.1%} of the prunable weights of {network.name} are 0, and all '
+      'count as kept, since no masks are given; if they were pruned, give '
+      'masks=elth_jax.masks.nonzero_masks(params, network.family.prunable)',
+      stacklevel=3,
     )

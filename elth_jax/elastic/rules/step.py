@@ -149,7 +149,7 @@ def chosen_units(
   if units.by not in stage.scores:
     raise ValueError(
       f'{stage.name}: {str(step)!r} needs the score {units.by!r}; given are '
-      f'{sorted(stage.scores) or "none"}'
+      f'{sorted(stage.scores) or "none; scores are those of a ticket"}'
     )
   count = units.count
   if count is None:
