@@ -14,6 +14,7 @@ from elth_jax.elastic.rules import RULES
 from elth_jax.families import FAMILIES
 from elth_jax.methods import METHODS
 from elth_jax.runner import session
+from elth_jax.runner.trackers import TRACKERS
 from elth_jax.study.estimate import describe
 from elth_jax.study.graph import build
 from elth_jax.study.spec import read_config
@@ -28,6 +29,7 @@ REGISTRIES = {
   'mirror': RULES,
   'signs': STEPS,
   'stripes': DATASETS,
+  'lines': TRACKERS,
 }
 
 
@@ -74,6 +76,9 @@ def test_a_study_uses_all_of_them(finished):
   assert at_last['ett']['order'] == 'signs, mirror'
   matched = {at_last[name]['sparsity'] for name in ('scattered', 'by_step')}
   assert matched == {at_last['imp']['sparsity']}
+  told = (finished / 'lines.txt').read_text().splitlines()
+  runs = {line.split()[0] for line in told if 'test_accuracy' in line}
+  assert runs == {row['node'] for row in rows}
   assert inspect(finished).damaged == []
   session.run(read_again(finished), finished)  # finds nothing to do
 

@@ -57,11 +57,12 @@ class Entry:
 
   Attributes:
     make: makes one from the workdir and the study's config, as JSON has it.
-    package: what must be installed; the extra has the tracker's name.
+    package: what must be installed, by an extra of the tracker's name; empty
+      if nothing must.
   """
 
   make: Callable[[Path, Mapping[str, Any]], Tracker]
-  package: str
+  package: str = ''
 
 
 TRACKERS: Registry[Entry] = Registry('tracker')
@@ -70,7 +71,7 @@ TRACKERS: Registry[Entry] = Registry('tracker')
 def register(
   name: str,
   make: Callable[[Path, Mapping[str, Any]], Tracker],
-  package: str,
+  package: str = '',
   replace: bool = False,
 ) -> None:
   """Makes a tracker known by a name.
@@ -78,7 +79,7 @@ def register(
   Args:
     name: as `--config.tracker` gives it.
     make: takes the workdir and the config.
-    package: what it imports.
+    package: what it imports that may be missing.
     replace: whether it may take the place of another.
   """
   TRACKERS.register(name, Entry(make, package), replace)
@@ -93,7 +94,7 @@ def check(name: str) -> None:
   if not name:
     return
   package = TRACKERS.find(name).package
-  if importlib.util.find_spec(package) is None:
+  if package and importlib.util.find_spec(package) is None:
     raise ValueError(
       f'tracker is {name!r}, which needs {package}: pip install '
       f"'elth_jax[{name}]'"
