@@ -10,7 +10,8 @@ images of Fashion-MNIST at 14 pixels, 94.5% sparsity, eight replicates; three
 minutes each on two cores. Eight tell differences of 0.6 points with a power of
 80% where those of two variants of one ticket spread by 0.5, as they did.
 `--config.scale=small_stretched`: what is replicated, on the same images, 51.6%
-and 94.5% sparsity; not run.
+and 94.5% sparsity; four replicates took half an hour on two cores, with tickets
+of figure 4 by `--config.reuse`.
 `--config.scale=digits`: the same networks and variants, an eighth as wide, on
 handwritten digits, eight replicates; six replicates took ten minutes on two
 cores, beside other work.

@@ -138,7 +138,7 @@ def test_what_is_no_ticket_of_the_network(ticket):
     Ticket.of('resnet14', **fresh)
   for trees, message in (
     ((fresh['params'],), 'resnet14: leaves differ; missing batch_stats/'),
-    ((fresh, {}), 'unexpected params/batch_stats/'),
+    ((fresh, {}), r"holds collections; give variables\['params'\], and"),
     ((*fresh.values(), halves), r'mask \S+/kernel has values other than 0'),
     ((*fresh.values(), {'head': masks['head']}), 'leaves differ; missing'),
   ):

@@ -71,6 +71,11 @@ class Ticket(SparseNetwork):
     check_argument(
       'network', network, Architecture, "architecture('resnet20') or the like"
     )
+    if isinstance(params, Mapping) and 'params' in params:
+      raise ValueError(
+        "params holds collections; give variables['params'], and "
+        "variables['batch_stats'] where there are any"
+      )
     batch_stats = {} if batch_stats is None else batch_stats
     network.check({'params': params, 'batch_stats': batch_stats})
     if masks is None:
