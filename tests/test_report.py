@@ -181,6 +181,18 @@ def test_a_target_may_have_nothing_but_its_dense_network():
   figure.savefig(io.BytesIO())
 
 
+def test_networks_that_fail_leave_the_others_apart():
+  """The axis starts at the others; a mean to the left of it is written."""
+  (axes,) = figures.accuracy(['resnet32'], summary.cells(ROWS)).axes
+  assert axes.get_xlim()[0] < 80 and not axes.texts[1:]  # all are shown
+  fails = [row('snip', 2, r, a, 0.36) for r, a in enumerate([0.1, 0.2, 0.12])]
+  usual = [r for r in ROWS if r['test_accuracy'] > 0.85]
+  (axes,) = figures.accuracy(['resnet32'], summary.cells([*usual, *fails])).axes
+  first, last = axes.get_xlim()
+  assert 85 < first < 90 and 95 < last < 100
+  assert [text.get_text() for text in axes.texts] == ['dense', '← 14.0 ± 5.3']
+
+
 def test_one_replicate_has_no_spread():
   one = [r for r in ROWS if r['replicate'] == 0]
   assert summary.text(summary.cells(one)[1]) == '91.00'

@@ -170,7 +170,7 @@ def difference(found: Headline, series: Mapping[str, Series]) -> Figure:
     series: label -> its line.
   """
   pairs = found.pairs
-  figure = Figure(figsize=(6.4, 0.9 + 0.27 * len(pairs)), layout='constrained')
+  figure = Figure(figsize=(8.4, 0.9 + 0.27 * len(pairs)), layout='constrained')
   axes = figure.subplots()
   for row, (_, pair) in enumerate(pairs):
     line = series[pair.better.label]
@@ -193,7 +193,8 @@ def difference(found: Headline, series: Mapping[str, Series]) -> Figure:
   axes.set_ylim(len(pairs) - 0.4, -0.6)
   axes.axvline(0, color='#333333', lw=0.8, ls='--')
   baselines = ' or '.join(dict.fromkeys(arm.baseline for arm in found.arms))
-  axes.set_xlabel(f'points of test accuracy above {baselines}')
+  # below the whole figure: names may leave the axes little room
+  figure.supxlabel(f'points of test accuracy above {baselines}', fontsize=10)
   axes.grid(alpha=0.25, lw=0.6, axis='x')
   axes.spines[['top', 'right']].set_visible(False)
   return figure

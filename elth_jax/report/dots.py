@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
@@ -10,6 +11,7 @@ from elth_jax.report.summary import Cell
 from elth_jax.study.published import Published
 
 ROW = 0.27  # inches
+SQUASHED = 2.5  # times the usual range, at which the axis leaves out the rest
 
 
 def has_one_level(found: Sequence[Cell]) -> bool:
@@ -43,7 +45,9 @@ def dots(
 
   A large mark is the mean, its bar one standard deviation where there are
   several replicates, which are small marks; the dashed line is the dense
-  network.
+  network. Where few networks are so far below the others that these could not
+  be told apart, the axis starts at the others, and means to the left of it are
+  written there.
 
   Args:
     targets: networks, from above.
@@ -67,8 +71,44 @@ def dots(
   for axes, target, mine in zip(grid, targets, panels, strict=True):
     numbers = {id(cell): n.accuracy for n, cell in published if cell}
     _panel(axes, target, mine, series, numbers)
+  if limits := _limits(found, [n.accuracy for n, cell in published if cell]):
+    grid[0].set_xlim(limits)  # of all panels
+    for axes, mine in zip(grid, panels, strict=True):
+      _write_what_is_left_of(axes, limits[0], mine)
   grid[-1].set_xlabel('test accuracy (%)')
   return figure
+
+
+def _limits(
+  found: Sequence[Cell], numbers: Sequence[float]
+) -> tuple[float, float] | None:
+  """From where to where the axis goes, in %; `None` to show all networks."""
+  values = np.array([100 * v for cell in found for v in cell.accuracy.values()])
+  low, high = np.quantile(values, [0.25, 0.75])
+  usual = values[values >= low - 3 * (high - low)]
+  if np.ptp(values) < SQUASHED * max(np.ptp(usual), 1):
+    return None
+  first, last = min(usual.min(), *numbers, 100), max(usual.max(), *numbers, 0)
+  room = 0.08 * (last - first) + 0.1
+  return float(first - room), float(last + room)
+
+
+def _write_what_is_left_of(axes, start: float, mine: Sequence[Cell]) -> None:
+  shown = [cell for cell in mine if cell.method != 'dense']
+  for row, cell in enumerate(shown):
+    if 100 * cell.mean < start:
+      spread = f' ± {100 * cell.std:.1f}' if len(cell.accuracy) > 1 else ''
+      axes.annotate(
+        f'\N{LEFTWARDS ARROW} {100 * cell.mean:.1f}{spread}',
+        (0, row),
+        xycoords=('axes fraction', 'data'),
+        xytext=(3, 0),
+        textcoords='offset points',
+        va='center',
+        fontsize=7.5,
+        color='#666666',
+        bbox={'fc': 'white', 'ec': 'none', 'pad': 1},
+      )
 
 
 def _panel(axes, target: str, mine: Sequence[Cell], series, numbers) -> None:
