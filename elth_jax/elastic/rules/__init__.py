@@ -13,9 +13,9 @@ A rule is a value, and has a text for configs:
   units 1 1 2 2 1 1             the target's units, one by one
   0:0;1:1,2;2:3                 the published syntax; `|` between stages
 
-Steps that follow each other are joined by commas, and all but the last say how
-far they go: `interpolate x2, append` doubles every unit in place, then repeats
-that group. Rules that differ by stage are joined by `|`. A stage that need not
+Steps that follow each other are joined by commas: `interpolate x2, append`
+doubles every unit in place, then repeats that group. The last one that resizes
+goes to the target's depth, and those before it say how far they go. Rules that differ by stage are joined by `|`. A stage that need not
 grow or shrink stays as it is, whatever units a rule names.
 
 A new kind of step is a dataclass in a file of this package, or anywhere else:
