@@ -84,6 +84,8 @@ class DynamicEntry:
     check: (settings, first step, steps at which the learning rate drops, last
       step) -> nothing; raises a ValueError if they do not suit it. Called when
       a study begins.
+    note: (settings, first step, last step) -> what to know of such a training;
+      empty if nothing.
   """
 
   make: Make
@@ -97,6 +99,7 @@ class DynamicEntry:
   check: Callable[[Mapping[str, Any], int, tuple[int, ...], int], None] = (
     lambda *given: None
   )
+  note: Callable[[Mapping[str, Any], int, int], str] = lambda *given: ''
 
 
 DYNAMIC: Registry[DynamicEntry] = Registry('dynamic method')

@@ -49,11 +49,6 @@ def rigl(
       f'interval {interval} must be at least 1 and drop_fraction '
       f'{drop_fraction} between 0 and 1'
     )
-  if stop <= interval:
-    raise ValueError(
-      f'masks never change: the first change is at step {interval}, but none '
-      f'is made from step {stop} on; lower interval, or raise stop'
-    )
 
   def init(keep: int, seed: int) -> PyTree:
     del keep
@@ -223,19 +218,17 @@ def rigl_from(
   )
 
 
-def check_changes(
-  options: Mapping[str, Any], start: int, drops: tuple[int, ...], steps: int
-) -> None:
-  """Refuses a training of RigL or SET in which no mask ever changes."""
-  del drops
+def note_on_changes(options: Mapping[str, Any], start: int, steps: int) -> str:
+  """What to know of a training of RigL or SET in which no mask changes."""
   interval, stop = options['interval'], _stop(options, steps)
   first = interval * max(-(-start // interval), 1)
-  if first >= stop:
-    raise ValueError(
-      f'would never change a mask: from the rewind point, step {start}, the '
-      f'first change is at step {first}, but none is made from step {stop} of '
-      f'{steps} on; lower --config.sparse.interval, or train longer'
-    )
+  if first < stop:
+    return ''
+  return (
+    f'never changes a mask: from the rewind point, step {start}, the first '
+    f'change is at step {first}, but none is made from step {stop} of {steps} '
+    'on; lower --config.sparse.interval, or train longer'
+  )
 
 
 def _stop(options: Mapping[str, Any], steps: int) -> int:
@@ -249,7 +242,7 @@ def _stop(options: Mapping[str, Any], steps: int) -> int:
   label='RigL',
   colour='#7F3B08',
   marker='*',
-  check=check_changes,
+  note=note_on_changes,
 )
 def _rigl(options, training):
   """RigL from the target's rewind weights, random masks by ERK."""

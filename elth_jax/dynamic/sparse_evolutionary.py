@@ -4,7 +4,7 @@ New weights need no gradient there.
 """
 
 from elth_jax.dynamic.method import register
-from elth_jax.dynamic.rigl import check_changes, rigl_from, rigl_settings
+from elth_jax.dynamic.rigl import note_on_changes, rigl_from, rigl_settings
 
 
 @register(
@@ -13,7 +13,7 @@ from elth_jax.dynamic.rigl import check_changes, rigl_from, rigl_settings
   label='SET',
   colour='#7A7A7A',
   marker='<',
-  check=check_changes,
+  note=note_on_changes,
   version=2,
 )
 def _set(options, training):

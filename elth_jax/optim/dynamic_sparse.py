@@ -70,10 +70,19 @@ def rigl(
   References:
     Evci et al., Rigging the Lottery: Making All Tickets Winners, 2020.
   """
+  _check_stop(stop, interval)
   method = rigl_method(
     tx, stop=stop, interval=interval, drop_fraction=drop_fraction
   )
   return _changing(tx, masks, method, 0)
+
+
+def _check_stop(stop: int, interval: int) -> None:
+  if stop <= interval:
+    raise ValueError(
+      f'masks never change: the first change is at update {interval}, but none '
+      f'is made from update {stop} on; lower interval, or raise stop'
+    )
 
 
 def set_(
@@ -99,6 +108,7 @@ def set_(
     Mocanu et al., Scalable training of artificial neural networks with adaptive
     sparse connectivity, 2018.
   """
+  _check_stop(stop, interval)
   method = rigl_method(
     tx,
     stop=stop,

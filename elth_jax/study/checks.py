@@ -7,7 +7,7 @@ from elth_jax.dynamic import DYNAMIC
 from elth_jax.methods import METHODS
 from elth_jax.methods.dynamic_sparse import draws_masks, kept_by_leaf
 from elth_jax.methods.lottery import kept_by_level
-from elth_jax.study.nodes import Derive, Node
+from elth_jax.study.nodes import Derive, Node, Train
 from elth_jax.study.settings import training_settings
 from elth_jax.study.spec import StudySpec
 from elth_jax.transfers.depth import Depth
@@ -75,7 +75,7 @@ def _check_layers(spec: StudySpec, data: Mapping[str, Images]) -> None:
 
 
 def notes_on(spec: StudySpec, nodes: Mapping[str, Node]) -> Iterator[str]:
-  """What may have been forgotten: drops of the learning rate, unused rules."""
+  """What may have been forgotten, as drops of the rate or changes of masks."""
   for name in (spec.dataset, *spec.source_datasets):
     recipe = spec.recipe_for(name)
     if recipe.late_drops:
@@ -84,6 +84,14 @@ def notes_on(spec: StudySpec, nodes: Mapping[str, Node]) -> Iterator[str]:
         f'the learning rate drops at {recipe.late_drops}; see '
         '--config.recipe.drop_epochs'
       )
+  trained = [node for node in nodes.values() if isinstance(node, Train)]
+  for name, node in {node.subject.method: node for node in trained}.items():
+    settings = node.dynamic
+    if settings is None:
+      continue
+    note = DYNAMIC[str(settings['method'])].note
+    if text := note(settings, node.start, node.stop):
+      yield f'NOTE method {name!r} {text}'
   transfers = [n.transfer for n in nodes.values() if isinstance(n, Derive)]
   used = {step.label for one in transfers for step in one.steps}
   for rule in dict.fromkeys(_rules_asked_for(spec)):
