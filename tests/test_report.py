@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import math
 
@@ -191,6 +192,15 @@ def test_networks_that_fail_leave_the_others_apart():
   first, last = axes.get_xlim()
   assert 85 < first < 90 and 95 < last < 100
   assert [text.get_text() for text in axes.texts] == ['dense', '← 14.0 ± 5.3']
+
+
+def test_a_figure_of_networks_that_all_diverged():
+  cells = [
+    dataclasses.replace(cell, accuracy={}, diverged=(0, 1))
+    for cell in summary.cells(ROWS)
+    if cell.method in ('imp', 'random')
+  ]
+  figures.accuracy(['resnet32'], cells).savefig(io.BytesIO())
 
 
 def test_one_replicate_has_no_spread():

@@ -123,6 +123,16 @@ def test_names_of_torch_nn_utils_prune():
     **{f'{n}_mask': mask for n, mask in masks.items()},
   }
   assert_same(torch_files.from_state_dict(net, pruned), ticket)
+  bias = state['fc.bias'] + 1  # which has no mask here, and is 0 where pruned
+  kept = bias > np.median(bias) - 1
+  kept[0] = False
+  also = {**pruned, 'fc.bias_orig': bias, 'fc.bias_mask': kept.astype('int32')}
+  del also['fc.bias']
+  read = torch_files.from_state_dict(net, also)
+  np.testing.assert_array_equal(read.params['head']['bias'], bias * kept)
+  half = {**state, 'fc.bias_orig': bias}
+  with pytest.raises(ValueError, match=r'unexpected .*fc\.bias_orig'):
+    torch_files.from_state_dict(net, half)
   first = next(iter(masks))  # a part of a network may be pruned
   for one in masks.keys() - {first}:
     pruned[one] = pruned.pop(f'{one}_orig')

@@ -1,5 +1,6 @@
 """From scores to masks: exact counts, over all leaves or by group."""
 
+import operator
 from collections.abc import Sequence
 from typing import Literal
 
@@ -46,8 +47,12 @@ def select(
     ValueError: if `keep` is out of range, a score is NaN, a scope is
       unknown, or the layout finds no stage for the scope `stage`.
   """
-  if not isinstance(keep, int | np.integer):
-    raise ValueError(f'keep is {keep!r}; give a number of weights, no share')
+  try:
+    keep = operator.index(keep)
+  except TypeError:
+    raise ValueError(
+      f'keep is {keep!r}; give a number of weights, no share'
+    ) from None
   if scope not in SCOPES:
     raise ValueError(f'scope is {scope!r}; known: {", ".join(SCOPES)}')
   if scope == 'global':

@@ -84,10 +84,17 @@ def _limits(
 ) -> tuple[float, float] | None:
   """From where to where the axis goes, in %; `None` to show all networks."""
   values = np.array([100 * v for cell in found for v in cell.accuracy.values()])
+  values = values[np.isfinite(values)]
+  if not values.size:  # all diverged
+    return None
   low, high = np.quantile(values, [0.25, 0.75])
   usual = values[values >= low - 3 * (high - low)]
   if np.ptp(values) < SQUASHED * max(np.ptp(usual), 1):
     return None
+  for target in {cell.target for cell in found}:
+    own = [cell for cell in found if cell.target == target]
+    if any(c.method == 'dense' and 100 * c.mean < usual.min() for c in own):
+      return None  # the target is weak: nothing failed
   first, last = min(usual.min(), *numbers, 100), max(usual.max(), *numbers, 0)
   room = 0.08 * (last - first) + 0.1
   return float(first - room), float(last + room)

@@ -288,14 +288,13 @@ def _unwrapped(arrays: Arrays) -> Arrays:
 
 
 def _without_pruning(state: Arrays) -> tuple[Arrays, Arrays]:
-  """Weights and masks by the weights' names, of `torch.nn.utils.prune`."""
+  """Masked weights, and masks by their names, of `torch.nn.utils.prune`."""
   pruned = {n.removesuffix('_orig') for n in state if n.endswith('_orig')}
   masks = {n: state[f'{n}_mask'] for n in pruned if f'{n}_mask' in state}
-  weights = {
-    name.removesuffix('_orig'): array
-    for name, array in state.items()
-    if name.removesuffix('_mask') not in masks
-  }
+  halves = {f'{name}{end}' for name in masks for end in ('_orig', '_mask')}
+  weights = {n: array for n, array in state.items() if n not in halves}
+  for name, mask in masks.items():  # biases, which have no mask here, as well
+    weights[name] = np.where(mask != 0, state[f'{name}_orig'], 0)
   return weights, masks
 
 
