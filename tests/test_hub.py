@@ -95,6 +95,21 @@ def test_rewound_and_trained_stand_side_by_side(ticket, tmp_path):
   with pytest.raises(ValueError, match=r'ticket\.safetensors is of resnet8'):
     other.save_pretrained(tmp_path)
   assert not (tmp_path / 'other').exists()
+  of_another_run = ticket.derive(
+    provenance={**ticket.provenance, 'node': 'b', 'parents': {'ticket': 'a'}},
+    state='trained',
+  )
+  mine = ticket.derive(provenance={**ticket.provenance, 'node': 'b'})
+  mine.save_pretrained(tmp_path / 'run')
+  with pytest.raises(ValueError, match='are of two runs'):
+    of_another_run.save_pretrained(tmp_path / 'run')
+  with pytest.raises(ValueError, match='beside and the ticket are of two runs'):
+    mine.save_pretrained(tmp_path / 'run', beside=of_another_run)
+  assert not (tmp_path / 'run' / 'trained.safetensors').exists()
+  own = of_another_run.derive(
+    provenance={**ticket.provenance, 'node': 'c', 'parents': {'ticket': 'b'}}
+  )
+  own.save_pretrained(tmp_path / 'run')
   trained.save_pretrained(tmp_path / 'alone')
   assert Ticket.from_pretrained(tmp_path / 'alone').state == 'trained'
   with pytest.raises(FileNotFoundError, match='has no ticket'):

@@ -3,15 +3,18 @@
 import csv
 from pathlib import Path
 
+import chex
 import pytest
 
 from elth_jax import datasets
 from elth_jax.process.signals import StudyStopped
+from elth_jax.report import evidence
 from elth_jax.runner import session
 from elth_jax.study import data
 from elth_jax.study.config import base_config
 from elth_jax.study.graph import build
-from elth_jax.study.spec import read_config
+from elth_jax.study.spec import Analyses, Paper, read_config
+from elth_jax.tickets.ticket import Ticket
 from elth_jax.workdir import reuse
 from elth_jax.workdir.inspection import inspect
 from elth_jax.workdir.store import Store
@@ -89,6 +92,31 @@ def test_names_may_differ(tmp_path):
     same.read_bytes()
   )
   assert not (other / 'runs/mlp3-r0-dense').exists()
+
+
+def test_a_run_of_another_name_has_its_own_ticket(tmp_path):
+  one, other = tmp_path / 'one', tmp_path / 'other'
+  assert session.run(config(seed=1), one)
+  both = session.run(config(replicates=2, reuse=str(one)), other)
+  for run in ('mlp3-r0-imp-level01', 'mlp3-r1-imp-level01'):
+    kept = Ticket.load(other / f'tickets/{run}.safetensors')
+    assert both.ticket(run).sparsity > 0
+    chex.assert_trees_all_equal(both.ticket(run).params, kept.params)
+  (other / 'tickets/mlp3-r1-imp-level01.safetensors').unlink()
+  with pytest.raises(ValueError, match=r'no ticket in .* is the one that it'):
+    both.ticket('mlp3-r1-imp-level01')
+
+
+def test_barriers_of_another_name_are_of_their_own_replicate(tmp_path):
+  one, other = tmp_path / 'one', tmp_path / 'other'
+  asked = {
+    'analyses': Analyses(connectivity=('imp',), points=2),
+    'paper': Paper(title='A paper', question='Why?'),
+  }
+  assert session.run(config(seed=1, **asked), one)
+  assert session.run(config(replicates=2, reuse=str(one), **asked), other)
+  barriers = evidence.read(other).barriers
+  assert sorted(about['replicate'] for about, _ in barriers) == [0, 1]
 
 
 def test_a_folder_that_is_no_workdir_is_refused(tmp_path):

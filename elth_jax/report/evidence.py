@@ -273,11 +273,12 @@ def _of_workdir(folder: Path, spec: StudySpec, rows: Sequence[Row]) -> Evidence:
     rows,
     diverged=of_targets(without_result(nodes, failed), spec),
     barriers=[
-      (
-        read_record(path),
+      (  # a record may name another replicate, of the study that made it
+        {**read_record(path), **nodes[path.name].subject.columns()},
         json.loads(manifest.read_file(path, RESULT))['barrier'],
       )
       for path in sorted((folder / 'runs').glob('*-connectivity'))
+      if path.name in nodes
     ],
     layers=list(layer_sparsities(spec, nodes, store, failed)),
     seconds={

@@ -45,7 +45,7 @@ def save_pretrained(
     TypeError: before anything is written: if a fact is unknown.
     ValueError: likewise, if the folder is not on this machine (see
       `local_path`) or holds another network in the other state, or if both
-      tickets are of one state or of two architectures.
+      tickets are of one state, of two architectures or of two runs.
   """
   from elth_jax.tickets.card import write_card  # loads matplotlib
 
@@ -98,6 +98,14 @@ def _check_beside(ticket: Any, beside: Any, where: str) -> None:
       f'{where} is of {beside.architecture["name"]} and the ticket of '
       f'{ticket.architecture["name"]}, or their sizes differ: a folder holds '
       'two states of one network; give another folder'
+    )
+  rewound, trained = sorted((ticket, beside), key=lambda t: t.state)
+  node = rewound.provenance.get('node')
+  began_as = (trained.provenance.get('parents') or {}).get('ticket', node)
+  if node and node != began_as:
+    raise ValueError(
+      f'{where} and the ticket are of two runs: the trained network began as '
+      'another ticket; give another folder, or the other state as beside'
     )
 
 

@@ -14,7 +14,7 @@ from elth_jax.storage.manifest import DamagedError
 from elth_jax.tickets import file as ticket_file
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.trees import map_named, unflatten
-from elth_jax.workdir.record import read_record
+from elth_jax.workdir.record import read_record, read_ticket
 
 TRAINED = 'trained.safetensors'
 
@@ -31,16 +31,37 @@ def ticket_path(root: Path, node: str) -> Path:
 
 
 def trained_ticket(root: Path, run: str) -> str:
-  """The name of the node that made the ticket which a run trained.
+  """The name of the ticket which a run trained, as in `ticket_path`.
+
+  A run that was taken from another workdir (`reuse`) names a node of that one;
+  the ticket is known by its hash.
 
   Args:
     root: the workdir.
     run: name of the node.
 
   Raises:
-    DamagedError: naming the manifest, if it is missing or not what it was.
+    DamagedError: naming the manifest, if it is missing or not what it was, or
+      if the workdir has not the ticket that it names.
   """
-  return read_record(root / 'runs' / run)['parents']['ticket']
+  folder = root / 'runs' / run
+  record = read_record(folder)
+  name, digest = record['parents']['ticket'], record['hashes']['ticket']
+  if _has_digest(ticket_path(root, name), digest):
+    return name
+  for path in sorted((root / 'tickets').glob('[!.]*.safetensors')):
+    if _has_digest(path, digest):
+      return path.stem
+  raise DamagedError(
+    folder, f'no ticket in {root / "tickets"} is the one that it trained'
+  )
+
+
+def _has_digest(path: Path, digest: str) -> bool:
+  try:
+    return read_ticket(path)['sha256'] == digest
+  except DamagedError:
+    return False
 
 
 def read_trained(root: Path, run: str) -> Ticket:
