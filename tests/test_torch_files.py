@@ -137,8 +137,11 @@ def test_names_of_torch_nn_utils_prune():
   for one in masks.keys() - {first}:
     pruned[one] = pruned.pop(f'{one}_orig')
     pruned.pop(f'{one}_mask')
-  kept = torch_files.from_state_dict(net, pruned)
+  with pytest.warns(UserWarning, match='are 0 in layers whose masks keep all'):
+    kept = torch_files.from_state_dict(net, pruned)
   assert 0 < kept.sparsity < ticket.sparsity
+  with pytest.raises(ValueError, match=r'have their own \(.*_mask and others'):
+    torch_files.from_state_dict(net, pruned, masks)
 
 
 def test_the_file_at_fault_is_named(tmp_path):

@@ -44,7 +44,8 @@ def load_ticket(
   Args:
     network: what the weights belong to, e.g. `architecture('resnet20')`.
     weights: a state_dict, `.pth` or `.safetensors`; masked here if it is not.
-    masks: a dictionary of 0 and 1 by weight; a dense ticket without.
+    masks: a dictionary of 0 and 1 by weight; without, masks are those that the
+      state_dict has, and layers that have none are dense.
 
   Raises:
     FileNotFoundError: if there is no such file.
@@ -88,11 +89,13 @@ def from_state_dict(
     network: what the weights belong to.
     state: PyTorch's names -> arrays, convolutions as OIHW. Names may be those
       of `torch.nn.utils.prune`, `weight_orig` and `weight_mask`.
-    masks: 0 or 1 for each prunable weight; all are kept without.
+    masks: 0 or 1 for each prunable weight; without, masks are those of
+      `state`, and all weights are kept that have none there.
 
   Raises:
     TypeError: if `network` is no architecture.
-    ValueError: naming a tensor that is missing, unexpected or misshapen.
+    ValueError: naming a tensor that is missing, unexpected or misshapen, or if
+      `masks` are given and `state` has its own.
   """
   check_argument(
     'network',
@@ -109,6 +112,11 @@ def from_state_dict(
     leaf: _to_ours(name, state[name], shapes[leaf].shape).astype(np.float32)
     for leaf, name in names.items()
   }
+  if masks is not None and own_masks:
+    raise ValueError(
+      f'masks are given, and the weights have their own ({min(own_masks)}_mask '
+      'and others); leave out one of the two'
+    )
   masks = None if masks is None else _unwrapped(masks)
   mask_names = _names(network, masks or state)
   prunable = {

@@ -18,8 +18,7 @@ from elth_jax.masks import (
   apply_masks,
   as_mask,
   dense_masks,
-  nonzero_masks,
-  sparsity,
+  masked_leaves,
 )
 from elth_jax.storage.files import local_path, write_atomically
 from elth_jax.tickets import file as ticket_file
@@ -27,7 +26,7 @@ from elth_jax.tickets import hub, inference, shown, transform
 from elth_jax.tickets.arrays import from_arrays, to_arrays
 from elth_jax.tickets.compact import pack, unpacked
 from elth_jax.tickets.value import COLLECTIONS, SparseNetwork
-from elth_jax.trees import PyTree, map_named
+from elth_jax.trees import PyTree, map_named, named_leaves
 
 MANY_ZEROS = 0.2  # a share of weights; fresh ones are not 0
 
@@ -57,8 +56,8 @@ class Ticket(SparseNetwork):
       batch_stats: likewise; may be left out where the network has none.
       masks: bool or 0 and 1, true where kept, with the structure of `params`;
         `None` where a parameter is dense and not counted. By default all
-        prunable weights are kept, with a warning where many of them are 0;
-        `masks.nonzero_masks` makes masks of these.
+        prunable weights are kept. Layers that keep all bring a warning where
+        many weights are 0; `masks.nonzero_masks` makes masks of these.
       **about: `provenance` and `state`, as in `SparseNetwork`. The provenance
         says what other functions go by: `dataset`, `rewind_step` and
         `normalization` (mean and std by channel).
@@ -80,15 +79,16 @@ class Ticket(SparseNetwork):
     network.check({'params': params, 'batch_stats': batch_stats})
     if masks is None:
       masks = dense_masks(params, network.family.prunable)
-      _warn_of_zeros(params, network)
     masks = map_named(as_mask, masks)
-    return cls(
+    ticket = cls(
       architecture=network.to_json(),
       params=apply_masks(params, masks),
       batch_stats=batch_stats,
       masks=masks,
       **about,
     )
+    _warn_of_zeros(params, masks, network)
+    return ticket
 
   def save(
     self, path: Path | str, *, compact: bool = False, values: str | None = None
@@ -236,13 +236,22 @@ class Ticket(SparseNetwork):
     )
 
 
-def _warn_of_zeros(params: PyTree, network: Architecture) -> None:
-  """Warns of a network that seems to be pruned, and comes without masks."""
-  share = sparsity(nonzero_masks(params, network.family.prunable))
-  if share > MANY_ZEROS:
+def _warn_of_zeros(
+  params: PyTree, masks: PyTree, network: Architecture
+) -> None:
+  """Warns of layers that seem to be pruned, and whose masks keep all weights.
+
+  Layers that are 0 altogether were made so, as a new head may be.
+  """
+  weights = dict(named_leaves(params))
+  kept = [weights[name] for name, mask in masked_leaves(masks) if np.all(mask)]
+  counts = [(np.count_nonzero(leaf), np.size(leaf)) for leaf in kept]
+  nonzero, total = np.sum([c for c in counts if c[0]] or [(1, 1)], axis=0)
+  if 1 - nonzero / total > MANY_ZEROS:
     warnings.warn(
-      f'{share:.1%} of the prunable weights of {network.name} are 0, and all '
-      'count as kept, since no masks are given; if they were pruned, give '
+      f'{1 - nonzero / total:.1%} of the weights of {network.name} are 0 in '
+      'layers whose masks keep all of them, or that have no masks; if they '
+      'were pruned, give '
       'masks=elth_jax.masks.nonzero_masks(params, network.family.prunable)',
       stacklevel=3,
     )
