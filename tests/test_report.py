@@ -194,6 +194,30 @@ def test_networks_that_fail_leave_the_others_apart():
   assert [text.get_text() for text in axes.texts] == ['dense', '← 14.0 ± 5.3']
 
 
+def test_a_replicate_that_fails_is_written_where_the_mean_is_shown():
+  ett = [row('ett', 2, r, 0.93, 0.36) for r in range(20)]
+  ett.append(row('ett', 2, 20, 0.5, 0.36))
+  usual = [
+    r for r in ROWS if r['test_accuracy'] > 0.85 and r['method'] != 'ett'
+  ]
+  (axes,) = figures.accuracy(['resnet32'], summary.cells([*usual, *ett])).axes
+  assert 50 < axes.get_xlim()[0] < 90
+  assert [text.get_text() for text in axes.texts] == ['dense', '← 50.0']
+
+
+def test_networks_of_a_weaker_target_do_not_fail():
+  strong = [r for r in ROWS if r['test_accuracy'] > 0.85]
+  weak = [
+    {**r, 'target': 'resnet20', 'test_accuracy': r['test_accuracy'] - 0.5}
+    for r in strong
+    if r['method'] in ('dense', 'imp')
+  ]
+  fails = {**weak[0], 'method': 'dense', 'test_accuracy': 0.1}
+  for rows in ([*strong, *weak], [*strong, *weak, fails]):
+    figure = figures.accuracy(['resnet32', 'resnet20'], summary.cells(rows))
+    assert figure.axes[0].get_xlim()[0] < 45
+
+
 def test_a_figure_of_networks_that_all_diverged():
   cells = [
     dataclasses.replace(cell, accuracy={}, diverged=(0, 1))

@@ -45,9 +45,9 @@ def dots(
 
   A large mark is the mean, its bar one standard deviation where there are
   several replicates, which are small marks; the dashed line is the dense
-  network. Where few networks are so far below the others that these could not
-  be told apart, the axis starts at the others, and means to the left of it are
-  written there.
+  network. Where few networks are so far below the others of their target that
+  these could not be told apart, the axis starts at the others, and what is to
+  the left of it is written there.
 
   Args:
     targets: networks, from above.
@@ -83,30 +83,44 @@ def _limits(
   found: Sequence[Cell], numbers: Sequence[float]
 ) -> tuple[float, float] | None:
   """From where to where the axis goes, in %; `None` to show all networks."""
-  values = np.array([100 * v for cell in found for v in cell.accuracy.values()])
-  values = values[np.isfinite(values)]
+  values = _percent(found)
   if not values.size:  # all diverged
     return None
-  low, high = np.quantile(values, [0.25, 0.75])
-  usual = values[values >= low - 3 * (high - low)]
+  usual = np.concatenate(
+    [
+      _usual([cell for cell in found if cell.target == target])
+      for target in {cell.target for cell in found}
+    ]
+  )
   if np.ptp(values) < SQUASHED * max(np.ptp(usual), 1):
     return None
-  for target in {cell.target for cell in found}:
-    own = [cell for cell in found if cell.target == target]
-    if any(c.method == 'dense' and 100 * c.mean < usual.min() for c in own):
-      return None  # the target is weak: nothing failed
   first, last = min(usual.min(), *numbers, 100), max(usual.max(), *numbers, 0)
   room = 0.08 * (last - first) + 0.1
   return float(first - room), float(last + room)
 
 
+def _usual(cells: Sequence[Cell]) -> np.ndarray:
+  """Accuracies of one target, in %, but for those far below the others."""
+  values = _percent(cells)
+  if not values.size:
+    return values
+  low, high = np.quantile(values, [0.25, 0.75])
+  usual = values[values >= low - 3 * (high - low)]
+  dense = _percent([cell for cell in cells if cell.method == 'dense'])
+  return np.append(usual, dense)  # its line is always shown
+
+
+def _percent(cells: Sequence[Cell]) -> np.ndarray:
+  values = [100 * value for c in cells for value in c.accuracy.values()]
+  return np.array([value for value in values if np.isfinite(value)])
+
+
 def _write_what_is_left_of(axes, start: float, mine: Sequence[Cell]) -> None:
   shown = [cell for cell in mine if cell.method != 'dense']
   for row, cell in enumerate(shown):
-    if 100 * cell.mean < start:
-      spread = f' ± {100 * cell.std:.1f}' if len(cell.accuracy) > 1 else ''
+    if text := _left_of(start, cell):
       axes.annotate(
-        f'\N{LEFTWARDS ARROW} {100 * cell.mean:.1f}{spread}',
+        f'\N{LEFTWARDS ARROW} {text}',
         (0, row),
         xycoords=('axes fraction', 'data'),
         xytext=(3, 0),
@@ -116,6 +130,15 @@ def _write_what_is_left_of(axes, start: float, mine: Sequence[Cell]) -> None:
         color='#666666',
         bbox={'fc': 'white', 'ec': 'none', 'pad': 1},
       )
+
+
+def _left_of(start: float, cell: Cell) -> str:
+  """The mean if it is below the start, else replicates that are; in %."""
+  if 100 * cell.mean < start:
+    spread = f' ± {100 * cell.std:.1f}' if len(cell.accuracy) > 1 else ''
+    return f'{100 * cell.mean:.1f}{spread}'
+  below = sorted(value for value in _percent([cell]) if value < start)
+  return ', '.join(f'{value:.1f}' for value in below)
 
 
 def _panel(axes, target: str, mine: Sequence[Cell], series, numbers) -> None:
