@@ -551,7 +551,8 @@ def test_equal_scores_are_kept_by_position():
     np.ravel(new['stage1']['block0']['kernel']), [1] + [0] * 8
   )
   assert counts(select(equal, MASKS, 0))[0] == 0
-  assert counts(select(equal, MASKS, 42))[0] == 42
+  for keep in (42, np.int64(42), np.array(42), jnp.int32(42)):
+    assert counts(select(equal, MASKS, keep))[0] == 42
 
 
 def test_wrong_selections():

@@ -84,14 +84,7 @@ def notes_on(spec: StudySpec, nodes: Mapping[str, Node]) -> Iterator[str]:
         f'the learning rate drops at {recipe.late_drops}; see '
         '--config.recipe.drop_epochs'
       )
-  trained = [node for node in nodes.values() if isinstance(node, Train)]
-  for name, node in {node.subject.method: node for node in trained}.items():
-    settings = node.dynamic
-    if settings is None:
-      continue
-    note = DYNAMIC[str(settings['method'])].note
-    if text := note(settings, node.start, node.stop):
-      yield f'NOTE method {name!r} {text}'
+  yield from dict.fromkeys(_notes_on_masks(nodes))
   transfers = [n.transfer for n in nodes.values() if isinstance(n, Derive)]
   used = {step.label for one in transfers for step in one.steps}
   for rule in dict.fromkeys(_rules_asked_for(spec)):
@@ -101,6 +94,15 @@ def notes_on(spec: StudySpec, nodes: Mapping[str, Node]) -> Iterator[str]:
         f'NOTE orders: {rule!r} leads from no source to any target, so nothing '
         'is trained by it'
       )
+
+
+def _notes_on_masks(nodes: Mapping[str, Node]) -> Iterator[str]:
+  """What to know of each training that changes masks."""
+  for node in nodes.values():
+    if isinstance(node, Train) and node.dynamic is not None:
+      note = DYNAMIC[str(node.dynamic['method'])].note
+      if text := note(node.dynamic, node.start, node.stop):
+        yield f'NOTE method {node.subject.method!r} {text}'
 
 
 def _rules_asked_for(spec: StudySpec) -> Iterator[str]:
