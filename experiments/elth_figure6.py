@@ -10,7 +10,7 @@ sparsity, 160 epochs each, so for a cluster or a long time on one accelerator.
 Fashion-MNIST at 14 pixels, 94.5% sparsity, eight replicates; nine
 minutes each on two cores, beside other work.
 `--config.scale=small_levels`: the same with IMP in thirteen levels of 20%, as
-in the paper, and fewer methods; four replicates took 21 minutes on two cores.
+in the paper, and fewer methods; eight replicates, 42 minutes on two cores.
 `--config.scale=cifar`: the same on 10,000 images of CIFAR-10 at 16 pixels;
 seven minutes each.
 `--config.scale=short` and `cifar_short`: the same on all images, 12 epochs of
