@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import numbers
+import operator
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,20 @@ def check_number(
     raise ValueError(f'{name} is {number}; give a finite number')
   if limits is not None and number not in limits:
     raise ValueError(f'{name} is {number}; it must be {limits}')
+
+
+def number_of_weights(keep: int) -> int:
+  """How many weights to keep, as an `int`.
+
+  Raises:
+    ValueError: if that is no whole number, as a share is none.
+  """
+  try:
+    return operator.index(keep)
+  except TypeError:
+    raise ValueError(
+      f'keep is {keep!r}; give a number of weights, no share'
+    ) from None
 
 
 def _is_finite(number: float) -> bool:

@@ -134,3 +134,12 @@ def test_leaves_that_are_none_lie_between_two_of_them():
   ):
     with pytest.raises(ValueError, match='a: None in one network'):
       interpolate(*pair, 0.5)
+
+
+def test_counters_are_rounded_and_shapes_must_agree():
+  one = {'count': np.int32(3), 'on': np.array([True])}
+  found = interpolate(one, one, 0.05)
+  assert found['count'] == 3 and found['count'].dtype == np.int32
+  assert found['on'].all() and found['on'].dtype == bool
+  with pytest.raises(ValueError, match=r'a: shapes \(2,\) and \(2, 1\) differ'):
+    interpolate({'a': np.ones(2)}, {'a': np.ones((2, 1))}, 0.5)

@@ -302,7 +302,7 @@ def test_masks_move_with_any_optimiser_and_dtype(name, inner):
 
 
 def test_slots_of_another_shape_stay_where_weights_grow():
-  """Of adafactor's, rows and columns stay; its momentum starts at 0."""
+  """Of adafactor's, rows and columns stay; its momentum is of kept weights."""
   inner = optax.adafactor(1e-2, min_dim_size_to_factor=2, momentum=0.9)
   masks = {**MASKS, 'last': {'kernel': None, 'bias': None}}
   tx = optim.rigl(inner, masks, stop=20, interval=1, drop_fraction=0.5)
@@ -315,13 +315,21 @@ def test_slots_of_another_shape_stay_where_weights_grow():
     np.asarray(optim.masks_of(state)['first']['kernel'])
     for state in (before, after)
   )
-  grown = now & ~was
-  assert grown.any()
+  assert (now & ~was).any()
   slots = [jax.tree.leaves(state.inner) for state in (before, after)]
   assert {(6,), (10,), (6, 10)} <= {slot.shape for slot in slots[0]}
   for old, new in zip(*slots, strict=True):
-    wanted = np.where(grown, 0, old) if old.shape == grown.shape else old
+    wanted = np.where(was & now, old, 0) if old.shape == now.shape else old
     np.testing.assert_array_equal(new, wanted)
+
+
+@pytest.mark.parametrize('name', ['rigl', 'set'])
+def test_weights_to_evaluate_are_masked_as_those_trained(name):
+  inner = optax.contrib.schedule_free_adamw(1e-2)
+  tx = getattr(optim, name)(inner, MASKS, stop=20, interval=3)
+  params, state = train(tx, 20, optim.rewind(PARAMS, MASKS))
+  seen = optax.contrib.schedule_free_eval_params(state.inner, params)
+  assert_masked(seen, optim.masks_of(state))
 
 
 def as_frozen(tree):
@@ -402,6 +410,10 @@ def test_with_nnx(name):
       r'last/kernel: mask of shape \(6, 10\)',
     ),
     (lambda: optim.keep_masked(ADAMW, {'first': DENSE['first']}), 'last'),
+    (
+      lambda: optim.keep_masked(ADAMW, jax.tree.map(lambda _: None, PARAMS)),
+      'no leaf has a mask, of .*first',
+    ),
     (lambda: optim.rigl(ADAMW, MASKS, stop=9, interval=0), 'interval 0 must'),
     (
       lambda: optim.set(optax.sm3(0.1), MASKS, stop=9, interval=3),

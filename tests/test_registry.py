@@ -227,6 +227,7 @@ def test_several_lines_of_one_method_differ():
     ('dense', ('imp',), {}, "method name 'dense': results"),
     ('mine', ('impp',), {}, "method 'mine': unknown role 'impp'; .* 'imp'"),
     ('mine', ('imp',), {'count_only': ('im',)}, "unknown role 'im'"),
+    ('mine', ('source_rewind',), {}, "add the role 'source'"),
     ('mine', ('imp',), {'uses': ('pruner',)}, "use 'pruner'; .*'pruning'"),
     ('mine', ('imp',), {'title': 'Mine'}, "unknown option 'title'"),
     ('mine', ('imp',), {'dynamic': 'rigel'}, "dynamic method 'rigel'"),

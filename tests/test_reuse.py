@@ -103,8 +103,15 @@ def test_a_run_of_another_name_has_its_own_ticket(tmp_path):
     assert both.ticket(run).sparsity > 0
     chex.assert_trees_all_equal(both.ticket(run).params, kept.params)
   (other / 'tickets/mlp3-r1-imp-level01.safetensors').unlink()
-  with pytest.raises(ValueError, match=r'no ticket in .* is the one that it'):
+  message = r'mlp3-r0-imp-level01\.safetensors is not the ticket that mlp3-r1-'
+  with pytest.raises(ValueError, match=message):
     both.ticket('mlp3-r1-imp-level01')
+  damaged = other / 'tickets/mlp3-r0-imp-level01.safetensors'
+  damaged.write_bytes(damaged.read_bytes()[:-1])
+  with pytest.raises(
+    ValueError, match=r'mlp3-r0-imp-level01\.safetensors .*used'
+  ):
+    both.ticket('mlp3-r0-imp-level01')
 
 
 def test_barriers_of_another_name_are_of_their_own_replicate(tmp_path):

@@ -151,6 +151,12 @@ def test_the_file_at_fault_is_named(tmp_path):
   with pytest.raises(ValueError, match=r'm\.saf.* weights and masks swapped'):
     torch_files.load_ticket(net, masks, weights)
   _, wrong = torch_files.to_state_dict(ticket)
+  torch_files.write_arrays(masks, {n: m[:, :1] for n, m in wrong.items()})
+  with pytest.raises(
+    ValueError, match=r'm\.safetensors: mask .*\.weight: shape'
+  ):
+    torch_files.load_ticket(net, weights, masks)
+  _, wrong = torch_files.to_state_dict(ticket)
   wrong = {name: mask * 0.5 for name, mask in wrong.items()}
   torch_files.write_arrays(masks, wrong)
   with pytest.raises(ValueError, match=r'm\.safetensors: mask \S+ has values'):

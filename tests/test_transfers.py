@@ -139,6 +139,12 @@ def test_widths_whose_layers_do_not_double_are_refused():
       transfers_between(dataclasses.replace(HERE, network=one), there)
 
 
+@pytest.mark.parametrize('target', ['resnet14', 'resnet20'])
+def test_a_score_that_nobody_knows_is_refused(target):
+  with pytest.raises(ValueError, match=r"unknown score 'densty'; .*density"):
+    transfers_between(HERE, at(target), ('keep best 1 by densty, append',))
+
+
 def test_a_settled_transfer_does_to_others_what_it_does_to_its_ticket():
   first, second = ticket_of(NARROW, 0), ticket_of(NARROW, 1)
   rule = 'append best 1 by magnitude'

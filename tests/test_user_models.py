@@ -13,6 +13,7 @@ from flax import nnx
 from elth_jax import (
   Layout,
   Plan,
+  explain,
   families,
   squeeze_tree,
   stretch_tree,
@@ -332,6 +333,7 @@ def flat_ticket(monkeypatch, units):
   ('field', 'message'),
   [
     ({'module': FlatCnn(3)}, 'module is no function; give one of'),
+    ({'module': lambda net: FlatCnn(3)}, 'module is no function; give one of'),
     ({'layout': r'conv_(\d+)'}, 'layout is .* give a Layout'),
   ],
 )
@@ -340,6 +342,18 @@ def test_what_is_no_family_is_refused(field, message):
   with pytest.raises(TypeError, match=message):
     families.register(families.Family(**{**values, **field}))
   assert 'odd' not in families.FAMILIES
+
+
+def test_depths_of_a_family_are_by_stage(monkeypatch):
+  odd = families.Family(
+    name='odd',
+    width=4,
+    depths=lambda number: number,
+    module=lambda net, backend: FlatCnn(3),
+  )
+  monkeypatch.setitem(families.FAMILIES, 'odd', odd)
+  with pytest.raises(TypeError, match=r'odd3: depths .* returns 3; give stage'):
+    explain('odd3', 'odd5', 'append')
 
 
 def test_layers_of_a_block_side_by_side(monkeypatch):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from elth_jax.trees import PyTree, map_named
@@ -11,7 +12,8 @@ from elth_jax.trees import PyTree, map_named
 def interpolate(one: PyTree, other: PyTree, share: float) -> PyTree:
   """(1 - share) `one` + share `other`, leaf by leaf, in the leaves' dtype.
 
-  Half-precision leaves are added up in float32 and rounded once.
+  Half-precision leaves are added up in float32 and rounded once, and whole
+  numbers, such as counters, to the nearest.
 
   Two networks with the same masks have zeros at the same places, and so has
   everything between them.
@@ -22,7 +24,8 @@ def interpolate(one: PyTree, other: PyTree, share: float) -> PyTree:
     share: 0 for the first, 1 for the second.
 
   Raises:
-    ValueError: naming the leaf, if the trees differ, or one alone has `None`.
+    ValueError: naming the leaf, if the trees or shapes differ, or one alone
+      has `None`.
   """
 
   def between(name, a, b):
@@ -31,7 +34,11 @@ def interpolate(one: PyTree, other: PyTree, share: float) -> PyTree:
     dtype = np.asarray(a).dtype
     wide = np.promote_types(dtype, np.float32)
     a, b = np.asarray(a, wide), np.asarray(b, wide)
-    return ((1 - share) * a + share * b).astype(dtype)
+    if a.shape != b.shape:
+      raise ValueError(f'{name}: shapes {a.shape} and {b.shape} differ')
+    mixed = (1 - share) * a + share * b
+    whole = not jax.dtypes.issubdtype(dtype, np.inexact)
+    return (np.rint(mixed) if whole else mixed).astype(dtype)
 
   return map_named(between, one, other)
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from elth_jax.limits import number_of_weights
 from elth_jax.randomness import generator
 from elth_jax.trees import PyTree, map_named
 
@@ -25,8 +26,8 @@ def erk_counts(
     dense: names of leaves that stay dense in any case.
 
   Raises:
-    ValueError: if `keep` is less than the dense leaves have, or too much, or
-      `dense` names another leaf.
+    ValueError: if `keep` is less than the dense leaves have, too much or no
+      whole number, or `dense` names another leaf.
 
   References:
     Evci et al., Rigging the Lottery, 2020, section 3; Mocanu et al. 2018.
@@ -78,11 +79,16 @@ def random_masks(masks: PyTree, kept: Mapping[str, int], seed: int) -> PyTree:
     masks: which leaves are prunable, and their shapes.
     kept: how many weights each of them keeps.
     seed: of the choice, another one for each leaf.
+
+  Raises:
+    ValueError: naming the leaf, if it is not said how many it keeps.
   """
 
   def draw(name, mask):
     if mask is None:
       return None
+    if name not in kept:
+      raise ValueError(f'kept has no count of {name}; known: {sorted(kept)}')
     flat = np.arange(mask.size) < kept[name]
     order = generator(seed, f'sparse/{name}').permutation(flat)
     return order.reshape(mask.shape)
@@ -101,6 +107,7 @@ def _dense(sizes: Mapping[str, int], dense: Collection[str]) -> set[str]:
 
 def _left(sizes: Mapping[str, int], full: set[str], keep: int) -> int:
   """What is left for the layers that are not dense."""
+  keep = number_of_weights(keep)
   taken = sum(sizes[name] for name in full)
   if not taken <= keep <= sum(sizes.values()):
     raise ValueError(

@@ -33,7 +33,8 @@ def rigl(
   Args:
     optimizer: the optax transformation whose momentum of new weights is set
       to 0. What it keeps in other shapes than the weights' stays.
-    stop: the step from which masks stay; 75% of training in the paper.
+    stop: the step from which masks stay; 75% of training in the paper. None
+      changes if it is not later than `interval`.
     interval: steps between updates.
     drop_fraction: f at step 0.
     grow: `gradient`, or `random` for SET.
@@ -181,10 +182,10 @@ def _zero_unless_kept(params: PyTree, masks: PyTree, new: PyTree) -> PyTree:
 
 
 def _fresh(slot: Any, old: Any, new: Any) -> Any:
-  """What an optimiser keeps of a leaf, 0 where weights are new."""
+  """What an optimiser keeps of a leaf, 0 where weights are new or pruned."""
   if old is None or np.shape(slot) != old.shape:
     return slot
-  return jnp.where(new & ~old, 0, slot)
+  return jnp.where(new & old, slot, 0)
 
 
 def _is_none(leaf: Any) -> bool:

@@ -78,7 +78,13 @@ class Architecture:
   @property
   def depths(self) -> dict[str, int]:
     """The number of units in each stage, unit 0 included."""
-    return self.family.depths(*self.numbers)
+    found = self.family.depths(*self.numbers)
+    if not isinstance(found, Mapping):
+      raise TypeError(
+        f'{self.name}: depths of the family returns {found!r}; give stage -> '
+        "number of units, as in {'stage1': 3}"
+      )
+    return dict(found)
 
   def with_name(self, name: str) -> 'Architecture':
     """The same with another depth; `ValueError` if of another family."""

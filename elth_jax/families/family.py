@@ -5,6 +5,7 @@ The module of a network registers its families.
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -98,7 +99,7 @@ def register(family: Family, replace: bool = False) -> Family:
     raise ValueError(
       f'family name {family.name!r}: use lower-case letters and underscores'
     )
-  if isinstance(family.module, nn.Module) or not callable(family.module):
+  if not _takes_two(family.module):
     raise TypeError(
       f'family {family.name!r}: module is no function; give one of '
       '(architecture, backend) that makes the Flax module'
@@ -108,6 +109,19 @@ def register(family: Family, replace: bool = False) -> Family:
   for function in _TRACED:  # of a family that was replaced
     function.cache_clear()
   return family
+
+
+def _takes_two(function: Any) -> bool:
+  """Whether it may be called with an architecture and a backend."""
+  if isinstance(function, nn.Module) or not callable(function):
+    return False
+  try:
+    inspect.signature(function).bind(None, None)
+  except TypeError:
+    return False
+  except ValueError:  # not known, as of some builtins
+    pass
+  return True
 
 
 def kept_by_network(function: Function) -> Function:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from elth_jax.limits import number_of_weights
 from elth_jax.masks.counting import (
   NeverPruned,
   check_prunable,
@@ -28,8 +29,9 @@ def keep_largest(
     never_pruned: names of leaves that are counted but left as they are.
 
   Raises:
-    ValueError: if `keep` is out of range, or a score is NaN.
+    ValueError: if `keep` is out of range or no whole number, or a score is NaN.
   """
+  keep = number_of_weights(keep)
   check_prunable(masks)
   sizes = [(name, np.count_nonzero(m)) for name, m in masked_leaves(masks)]
   fixed = int(sum(size for name, size in sizes if never_pruned(name)))

@@ -244,5 +244,10 @@ def _check(name: str, needs: Sequence[str], options: Mapping[str, Any]) -> None:
     for one in given:
       if one not in known:
         raise ValueError(f'method {name!r}: {unknown(what, one, known)}')
+  if 'source_rewind' in needs and 'source' not in needs:
+    raise ValueError(
+      f"method {name!r}: 'source_rewind' is of the network that 'source' is "
+      "of; add the role 'source'"
+    )
   if options.get('dynamic'):
     DYNAMIC.find(options['dynamic'])

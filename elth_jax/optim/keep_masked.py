@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from elth_jax.masks import apply_masks, check_masks
+from elth_jax.masks import apply_masks, check_masks, check_prunable
 from elth_jax.optim.state import SparseState
 from elth_jax.trees import PyTree, map_named
 
@@ -91,9 +91,10 @@ def fitted(masks: PyTree, params: PyTree) -> PyTree:
   """The masks as JAX's arrays of their own memory, in the parameters' nodes.
 
   Raises:
-    ValueError: naming the leaf, if a mask does not fit.
+    ValueError: naming the leaf, if a mask does not fit, or if no leaf has one.
   """
   check_masks(masks, params)
+  check_prunable(masks)
   return map_named(
     lambda _, weights, mask: None if mask is None else jnp.array(mask, bool),
     params,

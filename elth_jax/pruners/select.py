@@ -1,12 +1,12 @@
 """From scores to masks: exact counts, over all leaves or by group."""
 
-import operator
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from elth_jax.elastic.layout import Layout
+from elth_jax.limits import number_of_weights
 from elth_jax.masks import (
   NeverPruned,
   check_prunable,
@@ -47,12 +47,7 @@ def select(
     ValueError: if `keep` is out of range, a score is NaN, a scope is
       unknown, or the layout finds no stage for the scope `stage`.
   """
-  try:
-    keep = operator.index(keep)
-  except TypeError:
-    raise ValueError(
-      f'keep is {keep!r}; give a number of weights, no share'
-    ) from None
+  keep = number_of_weights(keep)
   if scope not in SCOPES:
     raise ValueError(f'scope is {scope!r}; known: {", ".join(SCOPES)}')
   if scope == 'global':

@@ -45,7 +45,8 @@ def save_pretrained(
     TypeError: before anything is written: if a fact is unknown.
     ValueError: likewise, if the folder is not on this machine (see
       `local_path`) or holds another network in the other state, or if both
-      tickets are of one state, of two architectures or of two runs.
+      tickets are of one state, of two architectures, or of two runs of
+      studies by what is on record.
   """
   from elth_jax.tickets.card import write_card  # loads matplotlib
 

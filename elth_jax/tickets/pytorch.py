@@ -136,7 +136,7 @@ def from_state_dict(
     if masks is not None:
       mask = masks[name]
     if mask is not None:
-      kept[leaf] = as_mask(name, _to_ours(name, mask, shape))
+      kept[leaf] = as_mask(name, _to_ours(f'mask {name}', mask, shape))
   collections = unflatten(leaves)
   return Ticket.of(
     network,

@@ -245,13 +245,14 @@ def _warn_of_zeros(
   """
   weights = dict(named_leaves(params))
   kept = [weights[name] for name, mask in masked_leaves(masks) if np.all(mask)]
-  counts = [(np.count_nonzero(leaf), np.size(leaf)) for leaf in kept]
-  nonzero, total = np.sum([c for c in counts if c[0]] or [(1, 1)], axis=0)
-  if 1 - nonzero / total > MANY_ZEROS:
+  looked_at = [leaf for leaf in kept if np.any(leaf)]
+  total = sum(np.size(leaf) for leaf in looked_at)
+  nonzero = sum(np.count_nonzero(leaf) for leaf in looked_at)
+  share = 1 - nonzero / total if total else 0
+  if share > MANY_ZEROS:
     warnings.warn(
-      f'{1 - nonzero / total:.1%} of the weights of {network.name} are 0 in '
-      'layers whose masks keep all of them, or that have no masks; if they '
-      'were pruned, give '
+      f'{share:.1%} of the weights of {network.name} are 0 in '
+      'layers whose masks keep all of them; if they were pruned, give '
       'masks=elth_jax.masks.nonzero_masks(params, network.family.prunable)',
       stacklevel=3,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from elth_jax.elastic.plan import Plan
 from elth_jax.elastic.rules import Rule, Scores, Squeeze
 from elth_jax.families import Architecture, plan_between, pretty
+from elth_jax.names import unknown
 from elth_jax.tickets.explanation import explain
 from elth_jax.tickets.ticket import Ticket
 from elth_jax.tickets.transform import plan_for, plan_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
   from matplotlib.figure import Figure
 
 SQUEEZED = Rule.of(Squeeze())
+SCORES = frozenset({'density', 'magnitude'})  # of `sparsity.unit_scores`
 UNCHANGED = str(SQUEEZED)  # by nothing
 
 
@@ -42,7 +44,10 @@ class Depth(Step):
 
   @classmethod
   def read(cls, text: str) -> Rule:
-    return Rule.parse(text)
+    rule = Rule.parse(text)
+    for kind in sorted(rule.scores - SCORES):
+      raise ValueError(f'{text!r}: {unknown("score", kind, sorted(SCORES))}')
+    return rule
 
   @classmethod
   def between(
@@ -140,4 +145,4 @@ def _leads(source: Place, target: Place, rule: Rule) -> bool:
 
 def _equal_scores(network: Architecture) -> Scores:
   by_stage = {stage: [0.0] * units for stage, units in network.depths.items()}
-  return {'density': by_stage, 'magnitude': by_stage}
+  return dict.fromkeys(SCORES, by_stage)

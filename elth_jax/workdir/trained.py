@@ -41,27 +41,21 @@ def trained_ticket(root: Path, run: str) -> str:
     run: name of the node.
 
   Raises:
-    DamagedError: naming the manifest, if it is missing or not what it was, or
-      if the workdir has not the ticket that it names.
+    DamagedError: naming the file, if the run's manifest or the ticket is
+      missing or not what it was.
   """
-  folder = root / 'runs' / run
-  record = read_record(folder)
+  record = read_record(root / 'runs' / run)
   name, digest = record['parents']['ticket'], record['hashes']['ticket']
-  if _has_digest(ticket_path(root, name), digest):
-    return name
-  for path in sorted((root / 'tickets').glob('[!.]*.safetensors')):
-    if _has_digest(path, digest):
-      return path.stem
-  raise DamagedError(
-    folder, f'no ticket in {root / "tickets"} is the one that it trained'
-  )
-
-
-def _has_digest(path: Path, digest: str) -> bool:
-  try:
-    return read_ticket(path)['sha256'] == digest
-  except DamagedError:
-    return False
+  named = ticket_path(root, name)
+  fault = DamagedError(named, f'is not the ticket that {run} trained')
+  for path in (named, *sorted((root / 'tickets').glob('[!.]*.safetensors'))):
+    try:
+      if read_ticket(path)['sha256'] == digest:
+        return path.stem
+    except DamagedError as error:
+      if path == named:
+        fault = error
+  raise fault
 
 
 def read_trained(root: Path, run: str) -> Ticket:

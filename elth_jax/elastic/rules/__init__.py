@@ -17,7 +17,7 @@ Steps that follow each other are joined by commas: `interpolate x2, append`
 doubles every unit in place, then repeats that group. The last one that resizes
 goes to the target's depth, and those before it say how far they go. Rules that
 differ by stage are joined by `|`. A stage that need not grow or shrink stays as
-it is, whatever units a rule names.
+it is, whatever units a rule of one step names.
 
 A new kind of step is a dataclass in a file of this package, or anywhere else:
 see `Step` and `register`.

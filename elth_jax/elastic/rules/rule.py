@@ -188,7 +188,15 @@ def _table(steps: Sequence[Step], stage: Stage) -> tuple[int, ...]:
       last=number == len(steps),
       scores={k: [s[unit] for unit in table] for k, s in stage.scores.items()},
     )
-    table = tuple(table[unit] for unit in _step_table(step, here))
+    try:
+      table = tuple(table[unit] for unit in _step_table(step, here))
+    except ValueError as error:
+      if number == 1:
+        raise
+      before = _text([tuple(steps[: number - 1])])
+      raise ValueError(
+        f'{error} ({before!r} makes {len(table)} units of {stage.have})'
+      ) from error
   if len(table) != stage.want:
     raise ValueError(
       f'{stage.name}: {_text([tuple(steps)])!r} makes {len(table)} units, not '
