@@ -192,7 +192,7 @@ def test_comparisons_of_elastic_tickets_say_whether_they_are_matched():
 def part(seed, replicates=1):
   spec = dataclasses.replace(SPEC, seed=seed, replicates=replicates)
   rows = [
-    {**r, 'key': f'{r["key"]} {seed + r["replicate"]}'}
+    {**r, 'key': f'{r["method"]} {seed + r["replicate"]}'}
     for r in ROWS
     if r['replicate'] < replicates
   ]
@@ -203,10 +203,9 @@ def test_parts_of_one_study_are_pooled_by_seed():
   (whole,) = pooled([part(0, 2), part(1), part(2)])
   replicates = {row['replicate'] for row in whole.rows}
   assert replicates == {0, 1, 2} and whole.spec.replicates == 3
-  dense = [row for row in whole.rows if row['method'] == 'dense']
-  assert [row['replicate'] for row in dense] == [0, 1, 1, 2]
-  imp = [row for row in whole.rows if row['method'] == 'imp']
-  assert [row['replicate'] for row in imp] == [0, 1, 2]  # equal keys count once
+  for method in ('dense', 'imp', 'ett'):  # a run in two parts counts once
+    of_method = [row for row in whole.rows if row['method'] == method]
+    assert [row['replicate'] for row in of_method] == [0, 1, 2]
   assert {row['replicate'] for row in whole.timed} == {0, 2}
   assert whole.ran == ''
   parts = [
@@ -221,17 +220,31 @@ def test_parts_of_one_study_are_pooled_by_seed():
   assert len(pooled([part(0), Evidence(longer, ROWS)])) == 1
 
 
+def test_methods_that_share_a_run_are_both_pooled():
+  """As IMP and one-shot pruning at the first level: their keys are equal."""
+  both = [row('imp', 0, 0.9, key='one'), row('imp_oneshot', 0, 0.9, key='one')]
+  (whole,) = pooled([Evidence(SPEC, both), part(1)])
+  assert [r['replicate'] for r in whole.rows if r['key'] == 'one'] == [0, 0]
+
+
+def test_a_run_that_was_trained_in_two_ways_is_refused():
+  mended = Evidence(SPEC, [{**r, 'key': 'new'} for r in part(0).rows])
+  with pytest.raises(
+    ValueError, match=r'resnet32-r0-dense of seed 0 was .* two'
+  ):
+    pooled([part(0), mended])
+
+
 def test_a_diverged_run_in_two_parts_counts_once():
-  failed = {**row('imp', 1, math.nan), 'key': 'gone'}
   parts = [
-    dataclasses.replace(part(0), diverged=[failed]),
-    dataclasses.replace(part(1), diverged=[{**failed, 'replicate': 0}]),
+    dataclasses.replace(part(0), diverged=[row('gmp', 1, math.nan, key='a')]),
+    dataclasses.replace(part(1), diverged=[row('gmp', 0, math.nan, key='a')]),
   ]
   (whole,) = pooled(parts)
   assert [one['replicate'] for one in whole.diverged] == [1]
   assert whole.spec.replicates == 2
-  found = [{**ROWS[0], 'key': 'gone'}]  # it was trained again, and finished
-  again = Evidence(part(2).spec, found)
+  # it was trained again, and finished
+  again = Evidence(part(1).spec, [row('gmp', 0, 0.9, key='a')])
   (whole,) = pooled([*parts, again])
   assert not whole.diverged
 

@@ -17,6 +17,7 @@ from elth_jax.runner import session
 from elth_jax.runner.study import Study
 from elth_jax.study.config import base_config
 from elth_jax.study.spec import Analyses
+from elth_jax.tickets.ticket import Ticket
 from elth_jax.training.recipe import Recipe
 from elth_jax.workdir.inspection import inspect
 from tests.conftest import make_dataset
@@ -91,6 +92,15 @@ def test_the_study_goes_on(workdir):
     replicates = [row['replicate'] for row in csv.DictReader(file)]
   assert replicates.count('0') == replicates.count('1') > 0
   assert inspect(workdir).damaged == []
+
+
+@pytest.mark.parametrize('run', ['mlp3-r0-imp-level01', 'mlp3-r0-rigl-level01'])
+def test_its_runs_are_published(workdir, tmp_path, run):
+  study = Study.open(workdir)
+  trained = study.trained(run)
+  study.ticket(run).save_pretrained(tmp_path / 'hub', beside=trained)
+  published = Ticket.from_pretrained(tmp_path / 'hub', state='trained')
+  assert published.sparsity == trained.sparsity
 
 
 def test_its_tickets_and_trained_networks_are_tickets(workdir):

@@ -1,6 +1,7 @@
 """Finished nodes of other workdirs, taken by their keys."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import chex
@@ -15,7 +16,7 @@ from elth_jax.study.config import base_config
 from elth_jax.study.graph import build
 from elth_jax.study.spec import Analyses, Paper, read_config
 from elth_jax.tickets.ticket import Ticket
-from elth_jax.workdir import reuse
+from elth_jax.workdir import history, reuse
 from elth_jax.workdir.inspection import inspect
 from elth_jax.workdir.store import Store
 from tests.conftest import SHORT, make_dataset
@@ -94,6 +95,38 @@ def test_names_may_differ(tmp_path):
   assert not (other / 'runs/mlp3-r0-dense').exists()
 
 
+def test_what_was_made_of_other_parents_is_not_taken(tmp_path):
+  """Equal keys may differ in rounding, as between machines."""
+  one, other = tmp_path / 'one', tmp_path / 'other'
+  asked = {'sources': ('resnet8',), 'targets': ('resnet8',), 'width': 2}
+  assert session.run(config(methods=('imp',), native='on', **asked), one)
+  with pytest.raises(StudyStopped):
+    session.run(
+      config(methods=('imp',), native='off', **asked),
+      other,
+      asked_to_stop=lambda: (other / 'runs/resnet8-r0-dense').exists(),
+    )
+  assert session.run(
+    config(methods=('imp',), native='off', reuse=str(one), **asked), other
+  )
+  assert inspect(other).damaged == []
+
+
+def test_what_is_damaged_here_is_taken_too(tmp_path, capsys):
+  one, other = tmp_path / 'one', tmp_path / 'other'
+  assert session.run(config(), one)
+  shutil.copytree(one, other)
+  broken = other / 'runs/mlp3-r0-imp-level01/trained.safetensors'
+  broken.write_bytes(broken.read_bytes()[:-1])
+  capsys.readouterr()
+  assert session.run(config(reuse=str(one)), other)
+  assert f'1 node taken from {one}' in capsys.readouterr().out
+  assert rows(other) == rows(one)
+  assert inspect(other).damaged == []
+  start = history.starts(other / 'sessions.jsonl')[-1]
+  assert start and '1 node taken from' in start['taken'][-1]
+
+
 def test_a_run_of_another_name_has_its_own_ticket(tmp_path):
   one, other = tmp_path / 'one', tmp_path / 'other'
   assert session.run(config(seed=1), one)
@@ -103,7 +136,7 @@ def test_a_run_of_another_name_has_its_own_ticket(tmp_path):
     assert both.ticket(run).sparsity > 0
     chex.assert_trees_all_equal(both.ticket(run).params, kept.params)
   (other / 'tickets/mlp3-r1-imp-level01.safetensors').unlink()
-  message = r'mlp3-r0-imp-level01\.safetensors is not the ticket that mlp3-r1-'
+  message = r'runs/mlp3-r1-imp-level01 was trained from a ticket that is not'
   with pytest.raises(ValueError, match=message):
     both.ticket('mlp3-r1-imp-level01')
   damaged = other / 'tickets/mlp3-r0-imp-level01.safetensors'
@@ -140,17 +173,17 @@ def test_what_another_process_has_just_published_stays(tmp_path, monkeypatch):
   nodes = build(spec, data.outline(spec))
   store = Store(other)
   monkeypatch.setattr(Store, 'shared', True)
-  products = reuse._products
+  copy = reuse._copy
 
-  def meanwhile(root, notes):
-    for product, key in products(root, notes):
-      theirs = other / product.relative_to(root)
-      if not product.is_file():  # a run
-        theirs.mkdir(parents=True)
-        theirs /= 'result.json'
-      theirs.write_bytes(b'theirs')
-      yield product, key
+  def meanwhile(product, store, node, notes):
+    theirs = other / product.relative_to(one)
+    if not product.is_file():  # a run
+      theirs.mkdir(parents=True)
+      theirs /= 'result.json'
+    theirs.write_bytes(b'theirs')
+    return copy(product, store, node, notes)
 
-  monkeypatch.setattr(reuse, '_products', meanwhile)
-  assert reuse.take(store, nodes, [one]) == []
+  monkeypatch.setattr(reuse, '_copy', meanwhile)
+  monkeypatch.setattr(reuse, '_has_our_parents', lambda *_: True)
+  assert reuse.take(store, nodes, [one]) == ([], [])
   assert set(contents(other).values()) == {b'theirs'}

@@ -388,7 +388,8 @@ def test_memory_does_not_grow_with_the_number_of_nodes(tmp_path):
 
 def test_a_diverged_run_fails_alone(tmp_path, capsys):
   recipe = dataclasses.replace(RECIPE, learning_rate=1e30, rewind_step=0)
-  hot = config(recipe=recipe, methods=('imp',), replicates=1)
+  asked = {'recipe': recipe, 'methods': ('imp',), 'paper': Paper('A figure')}
+  hot = config(replicates=1, **asked)
   for _ in range(2):  # and it is not forgotten
     assert not session.run(hot, tmp_path)
     out = capsys.readouterr().out
@@ -406,6 +407,16 @@ def test_a_diverged_run_fails_alone(tmp_path, capsys):
   assert dense['node'] == 'mlp3-r0-dense' and dense['diverged_at'] == 1
   assert math.isnan(dense['test_accuracy'])
   assert '1 of 1 failed' in Study.open(tmp_path)._repr_html_()
+  saved = tmp_path / outputs.CONFIG
+  with pytest.raises(StudyStopped):  # nor if the study is cut short
+    session.run(
+      config(replicates=2, **asked),
+      tmp_path,
+      asked_to_stop=lambda: '"replicates": 2' in saved.read_text(),
+    )
+  assert Study.open(tmp_path).failed['mlp3-r0-dense'] == 'diverged at step 1'
+  lost = {row['node'] for row in evidence.read(tmp_path).diverged}
+  assert {'mlp3-r0-dense', 'mlp3-r0-imp-level01'} <= lost
 
 
 def test_diverged_runs_stand_among_the_others(tmp_path, monkeypatch):

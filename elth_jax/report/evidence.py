@@ -109,12 +109,14 @@ def read(folder: Path) -> Evidence:
     DamagedError: if a product of the workdir is damaged.
   """
   spec = _spec(folder)
-  rows = with_accuracy(read_rows(folder / RESULTS))
+  all_rows = read_rows(folder / RESULTS)
+  rows = with_accuracy(all_rows)
   if (folder / EVIDENCE).is_file():
     kept = json.loads((folder / EVIDENCE).read_bytes())
     # earlier versions did not keep them
     return Evidence(spec, rows, **{**_of_data(spec), **kept})
-  return _of_workdir(folder, spec, rows)
+  diverged = [row['node'] for row in all_rows if row.get('diverged_at')]
+  return _of_workdir(folder, spec, rows, diverged)
 
 
 def save(found: Evidence, into: Path) -> None:
@@ -141,6 +143,10 @@ def pooled(studies: Iterable[Evidence]) -> list[Evidence]:
 
   They may differ in `analyses.doubled` too, which adds networks and changes
   none. A replicate is then known by its seed, and counts once.
+
+  Raises:
+    ValueError: naming the run, if two studies trained it by other methods, as
+      when a method was mended between them.
   """
   groups: dict[str, list[Evidence]] = {}
   for study in studies:
@@ -153,17 +159,20 @@ def pooled(studies: Iterable[Evidence]) -> list[Evidence]:
 def _merged(parts: Sequence[Evidence]) -> Evidence:
   if len(parts) == 1:
     return parts[0]
-  seen: dict[str, Row] = {}
+  seen: dict[tuple[int, str], Row] = {}
+  diverged: dict[tuple[int, str], Row] = {}
   for part in parts:
     for row in part.rows:
-      seen.setdefault(row['key'], _by_seed(row, part))
+      first = seen.setdefault(_place(row, part), _by_seed(row, part))
+      if first['key'] != row['key']:
+        raise ValueError(
+          f'{parts[0].spec.paper.title}: {row["node"]} of seed '
+          f'{part.spec.seed} was trained twice, in two ways; leave out the '
+          'older of the two workdirs'
+        )
+    diverged |= {_place(r, part): _by_seed(r, part) for r in part.diverged}
   rows = list(seen.values())
-  diverged = {
-    row['key']: _by_seed(row, part)
-    for part in parts
-    for row in part.diverged
-    if row['key'] not in seen
-  }
+  diverged = {p: row for p, row in diverged.items() if p not in seen}
   kept = {row['node'] for row in rows}
   replicates = {row['replicate'] for row in (*rows, *diverged.values())}
   spec = dataclasses.replace(
@@ -208,6 +217,12 @@ def _by_seed(row: Row, part: Evidence) -> dict[str, Any]:
   if 'node' in row:
     new['node'] = _node_by_seed(row['node'], part)
   return new
+
+
+def _place(row: Row, part: Evidence) -> tuple[int, str]:
+  """The seed of a run, and its name but for the replicate."""
+  name = row['node'].replace(f'-r{row["replicate"]}-', '-', 1)
+  return row['replicate'] + part.spec.seed, name
 
 
 def _node_by_seed(node: str, part: Evidence) -> str:
@@ -263,9 +278,14 @@ def _spec(folder: Path) -> StudySpec:
   return spec
 
 
-def _of_workdir(folder: Path, spec: StudySpec, rows: Sequence[Row]) -> Evidence:
+def _of_workdir(
+  folder: Path, spec: StudySpec, rows: Sequence[Row], diverged: Sequence[str]
+) -> Evidence:
   nodes = build(spec, data.outline(spec))
-  failed = outputs.inspect(folder).failed
+  failed = {*outputs.inspect(folder).failed, *diverged}
+  for name, node in nodes.items():  # parents come first
+    if failed.intersection(node.parents.values()):
+      failed.add(name)
   seconds = machine_seconds(folder / 'metrics.jsonl')
   store = Store(folder, writable=False)
   return Evidence(

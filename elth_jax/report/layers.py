@@ -1,6 +1,6 @@
 """How sparse the first and the last layer of a study's tickets are."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from elth_jax.families import Architecture
@@ -16,7 +16,7 @@ def layer_sparsities(
   spec: StudySpec,
   nodes: Mapping[str, Node],
   store: Store,
-  failed: Mapping[str, str],
+  failed: Collection[str],
 ) -> Iterator[tuple[dict[str, Any], str, float]]:
   """What a ticket is about, `first` or `last`, and its share of zeros there.
 

@@ -107,7 +107,7 @@ def write(
     margin = hypothesis.margin_of(paper.claims)
     elastic.append(hypothesis.Findings(name, found, gate, margin))
     texts += study_section.section(study, found, some, gate, into)
-  for part in parts:
+  for part in reversed(parts):  # of one name the first is kept
     evidence.save(part, into / KEPT)
   pairs = hypothesis.tested(elastic)
   costs = computed.costs() if listed else []
@@ -133,7 +133,10 @@ def _scale_and_data(scale: str, dataset: str) -> str:
 
 
 def _check_names(folders: Sequence[Path], parts: Sequence[Evidence]) -> None:
-  """What is kept of two studies must not be one folder."""
+  """What is kept of two studies must not be one folder.
+
+  One study may be given twice, as a workdir and as what is kept of it.
+  """
   first: dict[str, tuple[Path, Evidence]] = {}
   for folder, part in zip(folders, parts, strict=True):
     before, other = first.setdefault(part.name, (folder, part))
@@ -142,6 +145,13 @@ def _check_names(folders: Sequence[Path], parts: Sequence[Evidence]) -> None:
         f'{before} and {folder} are two studies of one title, scale and seed; '
         'run one again with another --config.paper.title'
       )
+    now, then = ({r['key']: r for r in p.rows} for p in (part, other))
+    for key in now.keys() & then.keys():
+      if now[key]['test_accuracy'] != then[key]['test_accuracy']:
+        raise ValueError(
+          f'{now[key]["node"]} has another accuracy in {before} than in '
+          f'{folder}: two runs of one study; give one of them'
+        )
 
 
 def _cells(study: Evidence) -> list[Cell]:

@@ -32,17 +32,20 @@ def describe(
   """
   check_names(spec)
   trackers.check(options.tracker)
-  reuse.folders(options.reuse)
+  others = reuse.folders(options.reuse)
   outlines = data.outline(spec)
   check_asked(spec, outlines)
   nodes = build(spec, outlines)
   done = _done_already(store, spec, nodes)
-  left = {name: node for name, node in nodes.items() if name not in done}
   leave_if(asked_to_stop)
   for note in notes_on(spec, nodes):
     say(note)
   if done:
     say_done(store, done, nodes)
+  if offered := reuse.offered(nodes, others) - done:
+    say(f'{counted(len(offered), "node")} may be taken from other workdirs')
+    done |= offered
+  left = {name: node for name, node in nodes.items() if name not in done}
   if any(isinstance(node, Run) for node in left.values()):
     say('training a few steps to know how long it takes here ...')
   pace = calibration.measure(left, outlines, options)

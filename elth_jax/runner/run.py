@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from typing import Any
 
 from elth_jax.datasets import Dataset, Stream
@@ -96,8 +96,12 @@ class Runner:
       if step is not None:
         self.failed[node.name] = diverged(step)
 
-  def trim_metrics(self) -> None:
-    """Drops what was logged of steps that will be done again."""
+  def trim_metrics(self, taken: Collection[str] = ()) -> None:
+    """Drops what was logged of steps that will be done again.
+
+    Args:
+      taken: nodes that were finished elsewhere, of which all is dropped.
+    """
     step = self.recovery.checkpoints.step
     self.store.metrics.trim(
       {
@@ -105,6 +109,7 @@ class Runner:
         for node in self.nodes.values()
         if isinstance(node, Run) and node.name not in self.done
       }
+      | dict.fromkeys(taken, -1)
     )
 
   def run(self, between: Callable[[], None] = lambda: None) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -209,8 +209,9 @@ def _lead(
       layout = Layout.of(asked.options, hosts, asked.kernels)
       if store.shared:
         layout.fix(store)
-      notes += reuse.take(store, asked.nodes, asked.others)
-      changes = history.note_start(store, command)
+      taken, told = reuse.take(store, asked.nodes, asked.others)
+      notes += told
+      changes = history.note_start(store, command, told)
       order = Order(
         spec=as_json(asked.spec),
         options=as_json(asked.options),
@@ -231,7 +232,7 @@ def _lead(
         hosts,
       )
       runner.recovery.notes[:0] = notes
-      _begin(runner, is_first)
+      _begin(runner, is_first, taken)
     images = asked.data[asked.spec.dataset].test_examples
     page = Page(runner, asked.spec, command, images)
     with trackers.start(
@@ -263,13 +264,13 @@ def _alone(
   return store.leases.alone(STUDY, asked_to_stop)
 
 
-def _begin(runner: Runner, is_first: bool) -> None:
+def _begin(runner: Runner, is_first: bool, taken: Collection[str]) -> None:
   store = runner.store
   dry_run.say_done(store, runner.done, runner.nodes)
   if runner.recovery.finds_work():
     outputs.reopen(store)
   if is_first:
-    runner.trim_metrics()
+    runner.trim_metrics(taken)
 
 
 def _run(

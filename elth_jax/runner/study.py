@@ -10,6 +10,7 @@ from elth_jax.names import unknown
 from elth_jax.process.text import counted
 from elth_jax.report.evidence import read_rows
 from elth_jax.report.summary import to_text
+from elth_jax.runner.work import diverged
 from elth_jax.storage.files import local_path
 from elth_jax.storage.manifest import DamagedError
 from elth_jax.tickets.ticket import Ticket
@@ -56,11 +57,18 @@ class Study:
 
     Raises:
       FileNotFoundError: if there is none.
+      ValueError: if it is not finished, and its results.csv is damaged.
     """
     root = local_path(workdir, 'workdir')
     if not (root / outputs.CONFIG).is_file():
       raise FileNotFoundError(f'{root} holds no study: no {outputs.CONFIG}')
-    return cls(root, outputs.inspect(root).failed)
+    earlier = outputs.inspect(root)
+    study = cls(root, earlier.failed)
+    if not earlier.closed and (root / 'results.csv').is_file():
+      for row in study.results:
+        if row['diverged_at'] is not None:
+          study.failed[row['node']] = diverged(row['diverged_at'])
+    return study
 
   @classmethod
   def fetch(cls, url: str, folder: Path | str) -> 'Study':

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,8 @@ def _title(ticket: SparseNetwork) -> str:
 def _facts(ticket: SparseNetwork):
   """What is known, the most asked for first."""
   first = ('method', 'level', 'source', 'target', 'order', 'plan', 'dataset')
-  said: Mapping[str, Any] = {**ticket.architecture, **ticket.provenance}
+  said: dict[str, Any] = {**ticket.architecture, **ticket.provenance}
+  said.pop('replicate', None)  # of the study that made it; the seed says it all
   for name in (*first, *sorted(said.keys() - set(first))):
     if said.get(name) not in (None, '', [], {}):
       yield name, said[name]

@@ -3,7 +3,7 @@
 import json
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,12 @@ from elth_jax.workdir.store import Store
 NAME = 'sessions.jsonl'
 
 
-def note_start(store: Store, command: str) -> list[str]:
+def note_start(
+  store: Store, command: str, taken: Sequence[str] = ()
+) -> list[str]:
   """Adds this start to the history; returns notes on earlier starts.
+
+  `taken` tells what came from other workdirs.
 
   Other versions or devices are no reason to refuse: what is finished stays as
   it is, and says with what it was made. Damaged lines are set aside.
@@ -39,13 +43,15 @@ def note_start(store: Store, command: str) -> list[str]:
     'devices': f'{jax.device_count()} {jax.default_backend()}',
   }
   before = whole[-1]['ground'] if whole else {}
-  line = {
+  line: dict[str, Any] = {
     'time': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
     'command': command,
     'host': platform.node(),
     'machine': platform.machine(),
     'ground': environment,
   }
+  if taken:
+    line['taken'] = [*taken]
   with writing(path), path.open('ab') as file:
     file.write(utf8(_line(line)))
   changed = [

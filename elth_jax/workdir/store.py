@@ -238,7 +238,7 @@ class Store:
 
   def trained(self, node: Run) -> Ticket:
     """The network at the end of a finished training run."""
-    return read_trained(self.root, node.name)
+    return read_trained(self.root, node.name, node.parents['ticket'])
 
   def ticket(self, node: Node) -> Ticket:
     path = self.ticket_path(node)

@@ -47,7 +47,9 @@ def trained_ticket(root: Path, run: str) -> str:
   record = read_record(root / 'runs' / run)
   name, digest = record['parents']['ticket'], record['hashes']['ticket']
   named = ticket_path(root, name)
-  fault = DamagedError(named, f'is not the ticket that {run} trained')
+  fault = DamagedError(
+    root / 'runs' / run, 'was trained from a ticket that is not here any more'
+  )
   for path in (named, *sorted((root / 'tickets').glob('[!.]*.safetensors'))):
     try:
       if read_ticket(path)['sha256'] == digest:
@@ -58,12 +60,13 @@ def trained_ticket(root: Path, run: str) -> str:
   raise fault
 
 
-def read_trained(root: Path, run: str) -> Ticket:
+def read_trained(root: Path, run: str, ticket: str = '') -> Ticket:
   """The network at the end of a training run.
 
   Args:
     root: the workdir.
     run: name of the node.
+    ticket: that of the node which made its ticket; found if not given.
 
   Raises:
     DamagedError: naming the file, if it is missing or not what it was.
@@ -74,15 +77,15 @@ def read_trained(root: Path, run: str) -> Ticket:
   try:
     if ticket_file.METADATA in metadata:
       return Ticket.load(folder / TRAINED)
-    return _from_weights(root, run, content)
+    return _from_weights(root, run, content, ticket)
   except (FileNotFoundError, ValueError, LookupError) as error:
     raise DamagedError(folder / TRAINED, f'cannot be used: {error}') from error
 
 
-def _from_weights(root: Path, run: str, content: bytes) -> Ticket:
+def _from_weights(root: Path, run: str, content: bytes, name: str) -> Ticket:
   record = read_record(root / 'runs' / run)
   trees = {'batch_stats': {}, **unflatten(tensors_file.decode(content))}
-  ticket = Ticket.load(ticket_path(root, trained_ticket(root, run)))
+  ticket = Ticket.load(ticket_path(root, name or trained_ticket(root, run)))
   masks = ticket.masks
   if 'dynamic' in record:
     masks = map_named(
@@ -95,6 +98,10 @@ def _from_weights(root: Path, run: str, content: bytes) -> Ticket:
     params=trees['params'],
     batch_stats=trees['batch_stats'],
     masks=masks,
-    provenance={**ticket.provenance, **record},
+    provenance={
+      **ticket.provenance,
+      **record,
+      'parents': {'ticket': ticket.provenance.get('node')},
+    },
     state='trained',
   )
