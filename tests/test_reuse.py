@@ -59,6 +59,8 @@ def test_nodes_of_equal_keys_are_taken_and_checked(tmp_path, capsys):
   one, other = tmp_path / 'one', tmp_path / 'other'
   assert session.run(config(), one)
   before = contents(one)
+  assert session.run(config(dry_run=True, reuse=str(one)), other)
+  assert '9 nodes may be taken from other workdirs' in capsys.readouterr().out
   # a run whose weights are damaged is not taken, and made again
   broken = one / 'runs/mlp3-r0-imp-level01/trained.safetensors'
   content = bytearray(broken.read_bytes())
