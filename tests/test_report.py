@@ -194,6 +194,18 @@ def test_networks_that_fail_leave_the_others_apart():
   assert [text.get_text() for text in axes.texts] == ['dense', '← 14.0 ± 5.3']
 
 
+def test_lines_of_networks_that_fail_leave_the_axis():
+  usual = [r for r in ROWS if r['test_accuracy'] > 0.85]
+  more = [row('imp', 4, r, 0.88, 0.59) for r in range(3)]
+  fails = [
+    row('dpf', n, r, 0.1 + r / 100, 0.36) for n in (2, 4) for r in (0, 2)
+  ]
+  rows = summary.cells([*usual, *more, *fails])
+  (axes,) = figures.accuracy(['resnet32'], rows).axes
+  assert 80 < axes.get_ylim()[0] < 90
+  assert [text.get_text() for text in axes.texts] == ['↓ 11.0 ± 1.4'] * 2
+
+
 def test_a_replicate_that_fails_is_written_where_the_mean_is_shown():
   ett = [row('ett', 2, r, 0.93, 0.36) for r in range(20)]
   ett.append(row('ett', 2, 20, 0.5, 0.36))

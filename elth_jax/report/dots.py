@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
+from elth_jax.report.axis_limits import below, networks_that_train
 from elth_jax.report.styles import DENSE, Series
 from elth_jax.report.summary import Cell
 from elth_jax.study.published import Published
 
 ROW = 0.27  # inches
-SQUASHED = 2.5  # times the usual range, at which the axis leaves out the rest
 
 
 def has_one_level(found: Sequence[Cell]) -> bool:
@@ -71,7 +70,8 @@ def dots(
   for axes, target, mine in zip(grid, targets, panels, strict=True):
     numbers = {id(cell): n.accuracy for n, cell in published if cell}
     _panel(axes, target, mine, series, numbers)
-  if limits := _limits(found, [n.accuracy for n, cell in published if cell]):
+  numbers = [n.accuracy for n, cell in published if cell]
+  if limits := networks_that_train(found, numbers):
     grid[0].set_xlim(limits)  # of all panels
     for axes, mine in zip(grid, panels, strict=True):
       _write_what_is_left_of(axes, limits[0], mine)
@@ -79,46 +79,10 @@ def dots(
   return figure
 
 
-def _limits(
-  found: Sequence[Cell], numbers: Sequence[float]
-) -> tuple[float, float] | None:
-  """From where to where the axis goes, in %; `None` to show all networks."""
-  values = _percent(found)
-  if not values.size:  # all diverged
-    return None
-  usual = np.concatenate(
-    [
-      _usual([cell for cell in found if cell.target == target])
-      for target in {cell.target for cell in found}
-    ]
-  )
-  if np.ptp(values) < SQUASHED * max(np.ptp(usual), 1):
-    return None
-  first, last = min(usual.min(), *numbers, 100), max(usual.max(), *numbers, 0)
-  room = 0.08 * (last - first) + 0.1
-  return float(first - room), float(last + room)
-
-
-def _usual(cells: Sequence[Cell]) -> np.ndarray:
-  """Accuracies of one target, in %, but for those far below the others."""
-  values = _percent(cells)
-  if not values.size:
-    return values
-  low, high = np.quantile(values, [0.25, 0.75])
-  usual = values[values >= low - 3 * (high - low)]
-  dense = _percent([cell for cell in cells if cell.method == 'dense'])
-  return np.append(usual, dense)  # its line is always shown
-
-
-def _percent(cells: Sequence[Cell]) -> np.ndarray:
-  values = [100 * value for c in cells for value in c.accuracy.values()]
-  return np.array([value for value in values if np.isfinite(value)])
-
-
 def _write_what_is_left_of(axes, start: float, mine: Sequence[Cell]) -> None:
   shown = [cell for cell in mine if cell.method != 'dense']
   for row, cell in enumerate(shown):
-    if text := _left_of(start, cell):
+    if text := below(start, cell):
       axes.annotate(
         f'\N{LEFTWARDS ARROW} {text}',
         (0, row),
@@ -130,15 +94,6 @@ def _write_what_is_left_of(axes, start: float, mine: Sequence[Cell]) -> None:
         color='#666666',
         bbox={'fc': 'white', 'ec': 'none', 'pad': 1},
       )
-
-
-def _left_of(start: float, cell: Cell) -> str:
-  """The mean if it is below the start, else replicates that are; in %."""
-  if 100 * cell.mean < start:
-    spread = f' ± {100 * cell.std:.1f}' if len(cell.accuracy) > 1 else ''
-    return f'{100 * cell.mean:.1f}{spread}'
-  below = sorted(value for value in _percent([cell]) if value < start)
-  return ', '.join(f'{value:.1f}' for value in below)
 
 
 def _panel(axes, target: str, mine: Sequence[Cell], series, numbers) -> None:

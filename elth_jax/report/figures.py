@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from elth_jax.families import pretty
+from elth_jax.report.axis_limits import below, networks_that_train
 from elth_jax.report.dots import at_one_level, dots
 from elth_jax.report.styles import (
   DENSE,
@@ -31,7 +32,9 @@ def accuracy(
 
   Bands, or bars where there is one level only, are one standard deviation over
   replicates. Sparsity is drawn by the logarithm of the weights that remain, as
-  IMP's levels fall. Where one level alone is compared, see `dots.dots`.
+  IMP's levels fall. Where few networks are far below the others of their
+  target, the axis starts at the others, and means below it are written there.
+  Where one level alone is compared, see `dots.dots`.
 
   Args:
     targets: networks, a panel each.
@@ -59,6 +62,12 @@ def accuracy(
     handles |= _accuracy_panel(axes, target, mine, series)
     _rings(axes, target, series, published, mine)
     axes.tick_params(labelbottom=True)  # there may be no panel below
+  numbers = [n.accuracy for n, cell in published if cell in shown]
+  if limits := networks_that_train(shown, numbers):
+    grid[0].set_ylim(limits)  # of all panels
+    for axes, target in zip(grid, targets, strict=False):
+      mine = [cell for cell in found if cell.target == target]
+      _write_what_is_below(axes, limits[0], mine, series)
   _sparsity_axis(grid[0], shown)
   for axes in grid[len(targets) :]:
     axes.set_visible(False)
@@ -123,6 +132,23 @@ def _accuracy_panel(
   axes.spines[['top', 'right']].set_visible(False)
   handles, labels = axes.get_legend_handles_labels()
   return dict(zip(labels, handles, strict=True))
+
+
+def _write_what_is_below(
+  axes, start: float, mine: Sequence[Cell], series: Mapping[str, Series]
+) -> None:
+  low = [c for c in mine if c.method != 'dense' and 100 * c.mean < start]
+  for row, cell in enumerate(sorted(low, key=lambda c: c.mean)):
+    axes.annotate(
+      f'\N{DOWNWARDS ARROW} {below(start, cell)}',
+      (1 - drawn_sparsity(cell, mine), 0),
+      xycoords=('data', 'axes fraction'),
+      xytext=(0, 3 + 9 * row),
+      textcoords='offset points',
+      ha='center',
+      fontsize=7,
+      color=series[cell.label].colour,
+    )
 
 
 def _rings(axes, target: str, series, published, mine) -> None:
