@@ -103,6 +103,19 @@ def assert_close(one, other, **tolerance):
   )
 
 
+def test_parameters_alone_are_no_variables(tiny):
+  apply, params = Tiny().apply, tiny[0]['params']
+  for scores in (
+    lambda: snip_scores(apply, params, []),
+    lambda: grasp_scores(apply, params, []),
+    lambda: synflow_scores(apply, params, (2,)),
+  ):
+    with pytest.raises(
+      ValueError, match=r"\['bn', 'one', 'two'\] and no params"
+    ):
+      scores()
+
+
 def test_snip_passes_leaves_that_are_none(tiny):
   variables, batches = tiny
   more = {**variables, 'params': {**variables['params'], 'unused': None}}

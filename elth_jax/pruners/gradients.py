@@ -17,6 +17,7 @@ import optax
 
 from elth_jax.masks import apply_masks
 from elth_jax.process.precision import products_in
+from elth_jax.pruners.weights import params_of
 from elth_jax.trees import (
   PyTree,
   check_same_leaves,
@@ -44,13 +45,17 @@ def snip_scores(
     Scores like `variables['params']`, `None` where a leaf is; the largest are
     to be kept.
 
+  Raises:
+    ValueError: if the variables have no `params`.
+
   References:
     Lee et al., SNIP, 2019, equation 6.
   """
+  params = params_of(variables)
   gradient = _mean_over(_gradient, apply, variables, batches, 1.0)
   return map_named(
     lambda name, w, g: None if w is None else np.abs(_product(name, w, g)),
-    variables['params'],
+    params,
     gradient,
   )
 
@@ -86,8 +91,9 @@ def grasp_scores(
     float64 scores like `params`, `None` where a leaf is not prunable.
 
   Raises:
-    ValueError: if no leaf is prunable, `masks` do not fit the parameters,
-      `temperature` is not a positive number, or a score is not finite.
+    ValueError: if the variables have no `params`, no leaf is prunable, `masks`
+      do not fit the parameters, `temperature` is not a positive number, or a
+      score is not finite.
 
   References:
     Wang et al., Picking Winning Tickets Before Training by Preserving Gradient
@@ -95,7 +101,7 @@ def grasp_scores(
   """
   if not (math.isfinite(temperature) and temperature > 0):
     raise ValueError(f'temperature is {temperature}; give a positive number')
-  kept = _kept(variables['params'], masks, prunable)
+  kept = _kept(params_of(variables), masks, prunable)
   if masks is not None:
     params = apply_masks(variables['params'], masks)
     variables = {**variables, 'params': params}

@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from elth_jax.elastic.layout import Layout
+from elth_jax.limits import number_of_weights
 from elth_jax.masks import NeverPruned, apply_masks, counts, nothing
 from elth_jax.process.devices import cpu_device
 from elth_jax.process.older_jax import enable_x64
 from elth_jax.pruners.float64 import in_float64
 from elth_jax.pruners.gradients import Apply
 from elth_jax.pruners.select import Scope, select
+from elth_jax.pruners.weights import params_of
 from elth_jax.trees import PyTree, map_named
 
 
@@ -43,7 +45,7 @@ def synflow_scores(
   with enable_x64(), jax.default_device(cpu_device('SynFlow')):
     positive = jax.tree.map(_positive, dict(variables))
     positive['params'] = jax.tree.map(
-      lambda leaf: leaf.astype(jnp.float64), positive['params']
+      lambda leaf: leaf.astype(jnp.float64), params_of(positive)
     )
     ones = jnp.ones((1, *input_shape), jnp.float64)
     gradient = jax.tree.map(np.asarray, _flow_gradient(apply, positive, ones))
@@ -86,11 +88,12 @@ def synflow_masks(
   """
   if rounds < 1:
     raise ValueError(f'rounds is {rounds}; give at least 1')
+  keep = number_of_weights(keep)
   start, _ = counts(masks)
   if not 0 < keep <= start:
     raise ValueError(f'cannot keep {keep} of {start} weights')
   for number in range(1, rounds + 1):
-    params = apply_masks(variables['params'], masks)
+    params = apply_masks(params_of(variables), masks)
     scores = synflow_scores(apply, {**variables, 'params': params}, input_shape)
     now = round(start * (keep / start) ** (number / rounds))
     now = keep if number == rounds else max(now, keep)
