@@ -67,5 +67,5 @@ def below(start: float, cell: Cell) -> str:
   if 100 * cell.mean < start:
     spread = f' ± {100 * cell.std:.1f}' if len(cell.accuracy) > 1 else ''
     return f'{100 * cell.mean:.1f}{spread}'
-  below = sorted(value for value in _percent([cell]) if value < start)
-  return ', '.join(f'{value:.1f}' for value in below)
+  low = sorted(value for value in _percent([cell]) if value < start)
+  return ', '.join(f'{value:.1f}' for value in low)

@@ -145,8 +145,8 @@ def pooled(studies: Iterable[Evidence]) -> list[Evidence]:
   none. A replicate is then known by its seed, and counts once.
 
   Raises:
-    ValueError: naming the run, if two studies trained it by other methods, as
-      when a method was mended between them.
+    ValueError: naming the run, if two studies trained it in two ways, as when
+      its method was mended between them.
   """
   groups: dict[str, list[Evidence]] = {}
   for study in studies:
