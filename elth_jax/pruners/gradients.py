@@ -17,7 +17,6 @@ import optax
 
 from elth_jax.masks import apply_masks
 from elth_jax.process.precision import products_in
-from elth_jax.pruners.weights import params_of
 from elth_jax.trees import (
   PyTree,
   check_same_leaves,
@@ -27,6 +26,20 @@ from elth_jax.trees import (
 
 Apply = Callable[..., Any]  # (variables, inputs) -> logits
 Batches = Iterable[tuple[Any, Any]]
+
+
+def params_of(variables: Mapping[str, Any]) -> PyTree:
+  """The parameters among a model's variables.
+
+  Raises:
+    ValueError: if there are none, as when parameters alone are given.
+  """
+  if 'params' not in variables:
+    raise ValueError(
+      f'variables has {sorted(map(str, variables))[:4]} and no params; give '
+      "{'params': params} and other collections, as a module's init does"
+    )
+  return variables['params']
 
 
 def snip_scores(

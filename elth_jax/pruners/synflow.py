@@ -14,9 +14,8 @@ from elth_jax.masks import NeverPruned, apply_masks, counts, nothing
 from elth_jax.process.devices import cpu_device
 from elth_jax.process.older_jax import enable_x64
 from elth_jax.pruners.float64 import in_float64
-from elth_jax.pruners.gradients import Apply
+from elth_jax.pruners.gradients import Apply, params_of
 from elth_jax.pruners.select import Scope, select
-from elth_jax.pruners.weights import params_of
 from elth_jax.trees import PyTree, map_named
 
 

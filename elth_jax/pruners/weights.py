@@ -1,27 +1,10 @@
 """Scores that need no data: magnitude, and chance."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from elth_jax.masks import magnitude
 from elth_jax.randomness import generator
 from elth_jax.trees import PyTree, map_named
-
-
-def params_of(variables: Mapping[str, Any]) -> PyTree:
-  """The parameters among a model's variables.
-
-  Raises:
-    ValueError: if there are none, as when parameters alone are given.
-  """
-  if 'params' not in variables:
-    raise ValueError(
-      f'variables has {sorted(map(str, variables))[:4]} and no params; give '
-      "{'params': params} and other collections, as a module's init does"
-    )
-  return variables['params']
 
 
 def magnitude_scores(params: PyTree) -> PyTree:

@@ -106,7 +106,7 @@ def _check_beside(ticket: Any, beside: Any, where: str) -> None:
   if node and node != began_as:
     raise ValueError(
       f'{where} and the ticket are of two runs: the trained network began as '
-      'another ticket; give another folder, or the other state as beside'
+      'another ticket; give that one, or another folder'
     )
 
 

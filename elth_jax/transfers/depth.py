@@ -45,8 +45,9 @@ class Depth(Step):
   @classmethod
   def read(cls, text: str) -> Rule:
     rule = Rule.parse(text)
-    for kind in sorted(rule.scores - SCORES):
-      raise ValueError(f'{text!r}: {unknown("score", kind, sorted(SCORES))}')
+    if strange := sorted(rule.scores - SCORES):
+      reason = unknown('score', strange[0], sorted(SCORES))
+      raise ValueError(f'{text!r}: {reason}')
     return rule
 
   @classmethod

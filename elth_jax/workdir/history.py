@@ -22,10 +22,13 @@ def note_start(
 ) -> list[str]:
   """Adds this start to the history; returns notes on earlier starts.
 
-  `taken` tells what came from other workdirs.
-
   Other versions or devices are no reason to refuse: what is finished stays as
   it is, and says with what it was made. Damaged lines are set aside.
+
+  Args:
+    store: the workdir.
+    command: by which it was started.
+    taken: notes of what was taken from other workdirs.
   """
   path = store.root / NAME
   found = starts(path)
